@@ -4,7 +4,8 @@ Registries are filled only here. Entries are called in the order in which they a
 """
 
 from issuance.activation.event_words import WORDS as ACTIVATION
-from issuance.activation.services import transactions, visits
+from issuance.activation.services import statements, transactions, visits
+from issuance.activation.services.statements import Purpose
 from issuance.articles.event_words import WORDS as ARTICLES
 from issuance.articles.services import articles, fees
 from issuance.carriers import services as carriers
@@ -26,6 +27,8 @@ from issuance.people.services.directory_import_apply import LostPosts
 from issuance.receipt_texts.event_words import WORDS as RECEIPT_TEXTS
 from issuance.records.domain.event_words import WORDS
 from issuance.register_care.event_words import WORDS as REGISTER_CARE
+from issuance.reserve_cards.event_words import WORDS as RESERVE_CARDS
+from issuance.reserve_cards.services import approving, handing_out
 from issuance.revocation.event_words import WORDS as REVOCATION
 from issuance.revocation.services import revocation, revocation_limit
 from issuance.roles.event_words import WORDS as ROLES
@@ -53,6 +56,10 @@ def register_all() -> None:
     revocation.ON_REVOCATION_IN_PRODUCTION.register(changes.record_revocation, stock.end_with_carriers)
     removal.WAITING_FOR_VERIFICATION.register(uses.wait_for_verification)
     visits.REFUSALS.register(revocation_limit.activation_obstacle)
+    statements.PURPOSES.register(
+        Purpose(handing_out.PURPOSE, handing_out.require_first, handing_out.first_signed),
+        Purpose(approving.PURPOSE, approving.require_second, approving.second_signed),
+    )
 
 
 def _of_events() -> None:
@@ -70,6 +77,7 @@ def _of_events() -> None:
         REVOCATION,
         STOCK,
         REGISTER_CARE,
+        RESERVE_CARDS,
         SUPPLIERS,
         IMPORTS,
         HOUSEKEEPING,

@@ -6,6 +6,7 @@ from issuance.activation.services import activation
 from issuance.housekeeping.services import clean_up, deadlines
 from issuance.register_care.services import measures as care_measures
 from issuance.register_care.services import nightly, reminding
+from issuance.reserve_cards.services import approving
 from issuance.roles.services import ended_roles, role_holder_reading
 from issuance.suppliers.push.services import measures, reconciliation, sending
 from issuance.suppliers.services import order_measures, remakes, supplier_events
@@ -19,8 +20,9 @@ def housekeeping() -> None:
 
 @shared_task(name="issuance.end_transactions")  # type: ignore[untyped-decorator]
 def end_transactions() -> None:
-    """Ends overdue eID app transactions, and activations and drafts of clerks whose roles have ended."""
+    """Ends overdue eID app transactions and hand-outs of reserve cards, and the work of clerks whose roles have ended."""
     activation.end_overdue()
+    approving.end_overdue()
     ended_roles.sweep()
 
 

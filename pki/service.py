@@ -16,7 +16,7 @@ from pki.domain.puk import MAX_DIGITS as PUK_MAX_DIGITS
 from pki.domain.puk import MIN_DIGITS as PUK_MIN_DIGITS
 from pki.issuing.card_checks import certificate_names
 from pki.issuing.planning import plan_certificates, plan_serial_only, wake_signer
-from pki.issuing.requested import refusal_of_request, wake_certifier
+from pki.issuing.requested import Requested, request_key, wait_for_requested, wake_certifier
 from pki.models import RevocationChannel, RevocationReason
 from pki.ports import BlankCard, CardCertificate, Letter, LetterRecipient, RequestedCertificates, Unlocking
 from pki.revocation.holds import held as held_certificates
@@ -49,6 +49,7 @@ __all__ = [
     "Letter",
     "LetterRecipient",
     "PublicationView",
+    "Requested",
     "RequestedCertificates",
     "RevocationChannel",
     "RevocationReason",
@@ -73,13 +74,14 @@ __all__ = [
     "plan_secret",
     "plan_serial_only",
     "publication",
-    "refusal_of_request",
+    "request_key",
     "revoked_since",
     "secret_jwks",
     "secret_outcomes",
     "secret_state",
     "take_delivery",
     "wait_for_delivery",
+    "wait_for_requested",
     "wait_until_released",
     "wait_until_settled",
     "wake_certifier",

@@ -302,6 +302,9 @@ CARD_VALIDITY_YEARS = env.int("CARD_VALIDITY_YEARS", default=5)
 EID_VALIDITY_YEARS = env.int("EID_VALIDITY_YEARS", default=2)
 NOT_ACTIVATED_DAYS = env.int("NOT_ACTIVATED_DAYS", default=90)
 NOT_SIGNED_DAYS = env.int("NOT_SIGNED_DAYS", default=5)
+RESERVE_CARD_DAYS_LOA2 = env.int("RESERVE_CARD_DAYS_LOA2", default=14)
+RESERVE_CARD_DAYS_LOA3 = env.int("RESERVE_CARD_DAYS_LOA3", default=183)
+RESERVE_CARD_APPROVAL_MINUTES = env.int("RESERVE_CARD_APPROVAL_MINUTES", default=60)
 ORDER_DRAFT_DAYS = env.int("ORDER_DRAFT_DAYS", default=7)
 # eIDs that are ordered on a card in use (rules/issuance 3.6): days in which the holder fetches them, and how many a card takes
 # beside its first.

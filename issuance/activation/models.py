@@ -15,7 +15,7 @@ from issuance.activation.domain.transaction_states import (
     TransactionState,
 )
 from issuance.authz.scope import ScopedManager, ScopeRule
-from issuance.carriers.models import IDENTITY_DOCUMENTS, Carrier
+from issuance.carriers.models import IDENTITY_DOCUMENTS, Carrier, Eid
 from issuance.receipt_texts.models import ReceiptText
 from issuance.records.models.stateful import Stateful
 from siths_portal.lib.ids import new_id
@@ -60,6 +60,8 @@ class EidAppTransaction(Stateful):
     `ephemeral_key` is the app's JWK; `delivery_id` is `pki`'s. `wrong_proofs` counts refused proofs of a card, up to a bound;
     `wrong_signatures` counts refused signatures of the proven card. `card_report` is the latest `CardReport`, or empty;
     `card_tries_left` the tries left if the report has them. `card_reports` counts the app's reports.
+
+    In a transaction of kind `sign` without an `identification` an officer signs a `Statement` with their own card.
     """
 
     subject = "transaction"
@@ -68,7 +70,7 @@ class EidAppTransaction(Stateful):
 
     id = models.UUIDField(primary_key=True, default=new_id)
     carrier = models.ForeignKey(Carrier, on_delete=models.PROTECT, related_name="transactions")
-    identification = models.ForeignKey(Identification, on_delete=models.PROTECT, related_name="transactions")
+    identification = models.ForeignKey(Identification, null=True, on_delete=models.PROTECT, related_name="transactions")
     kind = models.CharField(max_length=10)
     officer_ref = models.CharField(max_length=200)
     origin = models.CharField(max_length=200)
@@ -101,6 +103,10 @@ class EidAppTransaction(Stateful):
             models.CheckConstraint(condition=Q(state__in=[s.value for s in TransactionState]), name="issuance_transaction_state"),
             models.CheckConstraint(condition=Q(kind__in=[k.value for k in TransactionKind]), name="issuance_transaction_kind"),
             models.CheckConstraint(
+                condition=Q(identification__isnull=False) | Q(kind=TransactionKind.SIGN.value),
+                name="issuance_transaction_identified",
+            ),
+            models.CheckConstraint(
                 condition=Q(card_report__in=["", *(each.value for each in CardReport)]), name="issuance_transaction_card_report"
             ),
             models.UniqueConstraint(
@@ -121,6 +127,13 @@ class EidAppTransaction(Stateful):
         """Returns the transitions, the same for every transaction."""
         return TRANSITIONS
 
+    @property
+    def visit(self) -> Identification:
+        """The identification of the holder. Raises ValueError for an officer's statement, which needs none."""
+        if self.identification is None:
+            raise ValueError(f"the transaction {self.pk} has no identification")
+        return self.identification
+
 
 class PreparedReceipt(models.Model):
     """The receipt of an open transaction, ready for the holder's signature; deleted when the transaction ends.
@@ -139,3 +152,38 @@ class PreparedReceipt(models.Model):
     content = models.JSONField()
     receipt_text = models.ForeignKey(ReceiptText, null=True, on_delete=models.PROTECT, related_name="+")
     signature_certificate_id = models.UUIDField()
+
+
+class Statement(models.Model):
+    """What an officer confirms by a signature with their own card, in a transaction of kind `sign` (rules/issuance 5.7).
+
+    `purpose` names the declaration (`services.statements.Purpose`) that opens it and acts on it; `subject_ref` is the id of its
+    row. The card signs the canonical JSON of `content`; `summary` is the same in words, for the officer. `certificate_id` is the
+    certificate in `pki` whose key made `signature`. The last three are empty until it is signed, and never change afterwards.
+    """
+
+    transaction = models.OneToOneField(EidAppTransaction, primary_key=True, on_delete=models.PROTECT, related_name="statement")
+    purpose = models.CharField(max_length=30)
+    subject_ref = models.UUIDField(db_index=True)
+    content = models.JSONField()
+    summary = models.TextField()
+    signature = models.BinaryField(default=bytes)
+    certificate_id = models.UUIDField(null=True)
+    signed_at = models.DateTimeField(null=True)
+
+
+class CertificateRequest(models.Model):
+    """The request of an activated card for the certificates of its eID, whose keys were made on the card.
+
+    `csrs` has the requests (PKCS #10, DER in Base64) by profile, `keys` the SHA-256 of their public keys, `certificate_ids` the
+    ids that their certificates get in `pki`. `signature` is the card key's, over `services.card_requests.message`.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    eid = models.OneToOneField(Eid, on_delete=models.PROTECT, related_name="certificate_request")
+    transaction = models.ForeignKey(EidAppTransaction, on_delete=models.PROTECT, related_name="certificate_requests")
+    csrs = models.JSONField()
+    keys = models.JSONField()
+    certificate_ids = models.JSONField()
+    signature = models.BinaryField()
+    created_at = models.DateTimeField()

@@ -1,6 +1,13 @@
 """Tables of issuance: the tree and its configuration, people, carriers with their eIDs, orders, and the audit."""
 
-from issuance.activation.models import EidAppTransaction, Identification, IdentificationWithdrawal, PreparedReceipt
+from issuance.activation.models import (
+    CertificateRequest,
+    EidAppTransaction,
+    Identification,
+    IdentificationWithdrawal,
+    PreparedReceipt,
+    Statement,
+)
 from issuance.articles.models import Article, OrganisationArticle, SubscriptionFee
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid, Receipt
 from issuance.customisations.models import CardCustomisation, CustomisationRequest
@@ -17,6 +24,7 @@ from issuance.people.models.photos import Photo
 from issuance.receipt_texts.models import ReceiptText
 from issuance.records.models.events import Document, Event, EventMacs, EventSeal
 from issuance.register_care.models import CardReminder, CareRun, WorkItem
+from issuance.reserve_cards.models import ReserveCardIssue
 from issuance.revocation.models import HeldRevocation, HeldRevocationState
 from issuance.roles.models.extended_reach import ExtendedReach
 from issuance.roles.models.grants import RoleGrant
@@ -36,6 +44,7 @@ __all__ = [
     "Carrier",
     "CarrierCertificate",
     "CatalogueName",
+    "CertificateRequest",
     "CertificateSearch",
     "CustomisationRequest",
     "Document",
@@ -72,11 +81,13 @@ __all__ = [
     "Qualification",
     "Receipt",
     "ReceiptText",
+    "ReserveCardIssue",
     "RoleGrant",
     "RoleRequest",
     "RoleRequestState",
     "Search",
     "SetupImport",
+    "Statement",
     "StockCard",
     "StockCount",
     "StockLevel",

@@ -5,13 +5,19 @@ the port `CertificateRequests` what the request is for, plans the certificates u
 them. `IssuanceCheck` judges each of them once more before it is signed.
 """
 
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
 from django.db import IntegrityError, transaction
 
+from pki.authorities.certificates import POLL_SECONDS, certificates
+from pki.domain import keys, proof_of_possession
+from pki.domain.orders import CertificateView
 from pki.issuing import planning, signing
-from pki.models import Certificate, RefusedRequest
+from pki.models import Certificate, CertificateStatus, RefusedRequest
 from pki.ports import CertificateRequests, RequestedCertificates
 from siths_portal.lib import clock, ports
 from siths_portal.lib.errors import Conflict, Invalid
@@ -28,20 +34,43 @@ def wake_certifier(request_id: UUID) -> None:
     jobs.enqueue("pki.certify", queue="pki", request_id=str(request_id))
 
 
-def refusal_of_request(request_id: UUID) -> str:
-    """Returns the reason code for which the worker refused the request for good, or "" if it has not."""
-    return RefusedRequest.objects.filter(pk=request_id).values_list("reason", flat=True).first() or ""
+def request_key(csr_der: bytes, *, field: str) -> str:
+    """Returns the SHA-256 of the public key in a request (PKCS #10). Raises Invalid at `field` for one that proves no key."""
+    return keys.spki_sha256(proof_of_possession.key_of_request(csr_der, field=field))
+
+
+@dataclass(frozen=True)
+class Requested:
+    """The certificates of a request once all are issued, else none; or the reason code for which the worker refused them."""
+
+    certificates: tuple[CertificateView, ...] = ()
+    refusal: str = ""
+
+
+def wait_for_requested(request_id: UUID, certificate_ids: Sequence[UUID], *, seconds: float) -> Requested:
+    """Waits at most `seconds` until the certificates of a request are issued or refused. Not inside a transaction."""
+    deadline = time.monotonic() + seconds
+    while True:
+        views = certificates(certificate_ids)
+        if len(views) == len(certificate_ids) and all(view.status == CertificateStatus.ISSUED for view in views):
+            return Requested(certificates=tuple(views))
+        refused = RefusedRequest.objects.filter(pk=request_id).values_list("reason", flat=True).first()
+        if refused or time.monotonic() >= deadline:
+            return Requested(refusal=refused or "")
+        time.sleep(POLL_SECONDS)
 
 
 def certify(request_id: UUID) -> int:
     """Plans and signs the certificates of a request; returns the number of issued ones. Runs in the worker. Repeatable.
 
-    A request is refused for good by the port, or if a key in it cannot be certified. If a CA does not issue now, nothing is
+    A request whose keys cannot be certified is refused for good. If the port refuses it, or a CA does not issue now, nothing is
     stored, and the app's next call wakes the worker again. Raises Unavailable (the list of weak keys, a clock that went back).
     """
     found = ports.get(CertificateRequests).requested(request_id)
     if found.refusal:
-        return _refuse(request_id, found.refusal)
+        log.error("certificate_request.refused", request=str(request_id), reason=found.refusal)
+        _REFUSED.labels(found.refusal).inc()
+        return 0
     try:
         _plan(found)
     except (Invalid, Conflict) as fault:

@@ -45,6 +45,7 @@ LOA3_VALUES = frozenset(
 )
 LONGEST_SESSION = 12 * 3600  # NIST SP 800-63B section 4.3.3
 LONGEST_IDLE = 3600
+RESERVE_CARD_CEILING = 183
 SHORTEST_STEP = 0.01
 FAULT_VARIABLES = ("SITHS_FAULT_DIR", "SITHS_FAULT_POINT")
 
@@ -92,6 +93,13 @@ def always(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[check
             f"PORTAL_WORKERS is not 1 to {table.MOST_PORTAL_WORKERS}.",
             "One for each core that the portal may use.",
         )
+    for name in ("RESERVE_CARD_DAYS_LOA2", "RESERVE_CARD_DAYS_LOA3"):
+        if not 1 <= getattr(settings, name) <= RESERVE_CARD_CEILING:
+            yield _error(
+                25,
+                f"{name} is not 1 to {RESERVE_CARD_CEILING}.",
+                "An eID on a reserve card is valid for six months at most.",
+            )
     if settings.MTLS_CERTIFICATE_HEADER and settings.FACE != "api":
         yield _error(
             12,

@@ -20,12 +20,13 @@ from issuance.organisations.ports import OrganisationDirectory
 from issuance.people.adapters.directory_file import FilesOfTheCatalogue
 from issuance.people.ports import PersonRegister, StaffDirectory
 from issuance.people.ports_files import DirectoryFiles
+from issuance.reserve_cards.services.requested import CardsWithoutPuk, RequestsOfCards
 from issuance.roles.services.subjects import Holders, Subjects
 from issuance.suppliers.push.ports import Channel
 from issuance.suppliers.services.letter_check import OrderedLetters
 from pki.audit.keys import TokenAuditKeys
 from pki.ocsp import status as pki_status
-from pki.ports import IssuanceCheck, LetterOrders, UnlockVisits
+from pki.ports import BlankCards, CertificateRequests, IssuanceCheck, LetterOrders, UnlockVisits
 from pki.revocation.holds import CardCodes
 from siths_portal.lib import ports
 from siths_portal.lib.audit.keys import AuditKeys
@@ -89,4 +90,6 @@ def connect() -> None:
     ports.connect(CardCodes, CodesOfCards())
     ports.connect(LetterOrders, OrderedLetters())
     ports.connect(UnlockVisits, VisitsOfHolders())
+    ports.connect(CertificateRequests, RequestsOfCards())
+    ports.connect(BlankCards, CardsWithoutPuk())
     ports.connect(IssuanceCheck, import_string(settings.ISSUANCE_CHECK_BACKEND)())

@@ -99,8 +99,20 @@ TABLES: Mapping[str, Rights] = {
     "issuance_carerun": READ | {WORKER: "SIU"},
     "issuance_cardreminder": READ | {PORTAL: "SI", WORKER: "SIU"},
     "issuance_eid": READ | {PORTAL: "SIU", WORKER: "SIU", API: "SU(state seq valid_from valid_to ended_at revocation_reason)"},
-    # The link between certificate and order, inserted with the certificate requests.
-    "issuance_carriercertificate": READ | {API: "SI", WORKER: "SI"},
+    # The link between certificate and order, inserted with the certificate requests. For a card that is activated the portal
+    # stores what the card asks for; only the `pki` worker makes requests for certificates of it.
+    "issuance_carriercertificate": READ | {PORTAL: "SI", API: "SI", WORKER: "SI"},
+    # A request keeps its keys and the ids of its certificates. The card signs it again in a further transaction.
+    "issuance_certificaterequest": READ | {PORTAL: "SIU(transaction_id csrs signature)"},
+    # What an officer signs stays as it was shown.
+    "issuance_statement": READ | {PORTAL: "SIU(signature certificate_id signed_at)"},
+    # Whom a card is handed out to stays as the first officer signed it.
+    "issuance_reservecardissue": READ
+    | {
+        PORTAL: "SIU(state seq eid_id first_statement_id approver_ref approver_document second_statement_id rejection"
+        " waiting_since waiting_until ended_at)",
+        WORKER: "SU(state seq ended_at)",
+    },
     "issuance_supplierevent": READ | {API: "SIUD", WORKER: "SIUD"},
     # Changes that suppliers read, inserted by the process that makes the change.
     "issuance_supplierchange": READ | {PORTAL: "SI", API: "SI", WORKER: "SI"},

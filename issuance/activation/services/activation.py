@@ -1,4 +1,4 @@
-"""The clerk's side of the activation of an ordinary card (rules/issuance 5.1): identification, and the eID app transaction that
+"""The clerk's side of the activation of a card (rules/issuance 5.1): identification, and the eID app transaction that
 it opens. `activation_app` is the app's side.
 """
 
@@ -11,17 +11,19 @@ from django.db.models import QuerySet
 
 from issuance.activation.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
 from issuance.activation.models import EidAppTransaction, Identification
-from issuance.activation.services import receipts, transactions, visits
+from issuance.activation.services import card_certificates, receipts, transactions, visits
 from issuance.activation.services.visits import Opened, TransactionView
 from issuance.authz import Actor
 from issuance.carriers import services as carriers
 from issuance.carriers.domain import kinds
+from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier, Eid
-from issuance.orders.domain.order_states import OrderState
+from issuance.orders.domain.items import ItemState
 from issuance.orders.domain.rules import Obstacle
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import order_checks
+from issuance.people.models.persons import Post
 from issuance.people.services import people
 from pki import service as pki
 from siths_portal.lib import clock
@@ -38,13 +40,17 @@ _OBSTACLES = {
 
 @dataclass(frozen=True)
 class _Card:
-    """A carrier ready for activation, with the data of its receipt."""
+    """A carrier ready for activation, with the data of its receipt. `is_certified` is False for a card whose keys are made in the
+    transaction: its receipt is made there too.
+    """
 
     carrier: Carrier
     order: CardOrder
+    post: Post
     eids: list[Eid]
     certificates: Mapping[str, pki.CertificateView]
     kind: TransactionKind
+    is_certified: bool
 
     def receipt_values(self) -> tuple[object, ...]:
         """Returns the values that a receipt for the card contains, to detect changes in the meantime."""
@@ -65,8 +71,8 @@ def identify(*, actor: Actor, carrier_id: UUID, identity_document: str) -> Opene
     card = _ready(carriers.get(actor, Function.ACTIVATE, _carriers(), carrier_id))
     if again := visits.second_click(actor, Function.ACTIVATE, carrier_id, identity_document):
         return again
-    post = card.order.eid.post
-    live = people.read_live(post)
+    live = people.read_live(card.post)
+    post = card.post
     people.remember(post_id=post.id, live=live)
     _check_holder(card, live)
     return _open(actor, card, visits.identified_now(actor, card.carrier, identity_document))
@@ -84,7 +90,7 @@ def reopen(*, actor: Actor, transaction_id: UUID) -> Opened:
     card = _ready(carriers.get(actor, Function.ACTIVATE, _carriers(), seen.carrier_id))
     if renewed := visits.renew(actor, Function.ACTIVATE, seen.id):
         return renewed
-    return _open(actor, card, seen.identification)
+    return _open(actor, card, seen.visit)
 
 
 def state(*, actor: Actor, transaction_id: UUID) -> TransactionView:
@@ -139,21 +145,31 @@ def _ready(carrier: Carrier) -> _Card:
         raise Conflict(f"carrier-{carrier.state.replace('_', '-')}", _NOT_READY.get(carrier.state, _NOT_READY["revoked"]))
     if (obstacle := visits.obstacle(carrier.pk)) is not None:
         raise obstacle
-    orders = CardOrder.objects.with_card("eid__post__organisation").select_related("office", "article")
-    order = orders.filter(items__carrier=carrier).first()
-    if order is None or order.state != OrderState.SENT:
+    orders = CardOrder.objects.select_related("office", "article")
+    order = orders.filter(items__carrier=carrier, items__state=ItemState.SENT.value).first()
+    if order is None:
         raise Conflict("order-not-sent", "Kortleverantören har inte rapporterat kortet som skickat. Kortet kan inte aktiveras.")
-    certificates = {view.profile: view for view in pki.certificates(_certificate_ids(carrier))}
-    if not carrier.card_key_spki or set(certificates) != set(kinds.kind_of(carrier.kind).profiles()):
+    certificates = {view.profile: view for view in pki.certificates(card_certificates.ids(carrier)) if _is_made(carrier, view)}
+    later = set(card_certificates.of_eid(carrier))
+    if not carrier.card_key_spki or set(certificates) | later != set(kinds.kind_of(carrier.kind).profiles()):
         message = "Kortet är inte tillverkat för den här portalen och kan inte aktiveras. Beställ ett nytt kort."
         raise Conflict("card-without-key", message)
     now = clock.now()
     if any(view.status != "issued" or view.der is None or view.not_after <= now for view in certificates.values()):
         raise Conflict("certificates-not-in-force", "Alla certifikat på kortet är inte giltiga. Kortet kan inte aktiveras.")
-    if kind is TransactionKind.ACTIVATE and not visits.puk_is_sealed(carrier):
+    needs_puk = kind is TransactionKind.ACTIVATE and kinds.kind_of(carrier.kind).needs_puk
+    if needs_puk and not visits.puk_is_sealed(carrier):
         raise Conflict("puk-missing", "Portalen har inte fått kortets upplåsningskod (PUK) än. Försök igen om en stund.")
-    eids = list(Eid.objects.filter(carrier=carrier).select_related("organisation").order_by("id"))
-    return _Card(carrier, order, eids, certificates, kind)
+    ordered = Eid.objects.filter(carrier=carrier, state=EidState.ORDERED.value)
+    eids = list(ordered.select_related("organisation", "post__organisation", "post__person").order_by("id"))
+    if not eids:
+        raise Conflict("eids-changed", "Kortet har inget beställt SITHS eID. Kortet kan inte aktiveras.")
+    return _Card(carrier, order, eids[0].post, eids, certificates, kind, is_certified=later <= set(certificates))
+
+
+def _is_made(carrier: Carrier, view: pki.CertificateView) -> bool:
+    """True unless the certificate is of keys that are made at activation and is still to be signed."""
+    return view.profile not in card_certificates.of_eid(carrier) or view.status != "reserved"
 
 
 _NOT_READY = {
@@ -163,16 +179,10 @@ _NOT_READY = {
 }
 
 
-def _certificate_ids(carrier: Carrier) -> list[UUID]:
-    profiles = kinds.kind_of(carrier.kind).profiles()
-    return list(carrier.certificates.filter(profile__in=profiles).values_list("certificate_id", flat=True))
-
-
 def _check_holder(card: _Card, live: people.Live) -> None:
     """Raises Conflict unless assignment and person, as read live, still allow the card. An address is no longer needed."""
-    post = card.order.eid.post
-    post.refresh_from_db()
-    order_checks.require_current(post)
+    card.post.refresh_from_db()
+    order_checks.require_current(card.post)
     level = card.carrier.assurance_level
     age = order_checks.age_limits().for_level(level)
     found = order_checks.obstacles(live, assurance_level=level)
@@ -182,8 +192,12 @@ def _check_holder(card: _Card, live: people.Live) -> None:
 
 
 def _open(actor: Actor, card: _Card, identification: Identification) -> Opened:
-    """Prepares the receipt, then opens its transaction if the card is unchanged."""
+    """Prepares the receipt, unless the certificates that it names are made later, then opens the transaction if the card is
+    unchanged.
+    """
     transaction_id, receipt_id = new_id(), new_id()
+    if not card.is_certified:
+        return _begin(actor, transaction_id, card, identification, None)
     subject = receipts.Subject(
         receipt_id=receipt_id,
         transaction_id=transaction_id,
@@ -198,7 +212,9 @@ def _open(actor: Actor, card: _Card, identification: Identification) -> Opened:
 
 
 @database.atomic(durable=True)
-def _begin(actor: Actor, transaction_id: UUID, card: _Card, identification: Identification, draft: receipts.Draft) -> Opened:
+def _begin(
+    actor: Actor, transaction_id: UUID, card: _Card, identification: Identification, draft: receipts.Draft | None
+) -> Opened:
     rows = _carriers().select_for_update(of=("self",), no_key=True)
     carrier = carriers.get(actor, Function.ACTIVATE, rows, card.carrier.pk)
     now_ready = _ready(carrier)
@@ -211,9 +227,9 @@ def _begin(actor: Actor, transaction_id: UUID, card: _Card, identification: Iden
         identification,
         card.kind,
         transaction_id=transaction_id,
-        terms_sha256=draft.content["terms"]["sha256"],
-        content_sha256=draft.content_sha256,
+        terms_sha256=draft.content["terms"]["sha256"] if draft else "",
+        content_sha256=draft.content_sha256 if draft else "",
     )
-    if opened.transaction.pk == transaction_id:
+    if draft and opened.transaction.pk == transaction_id:
         receipts.store_draft(draft, opened.transaction)
     return opened

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from issuance.activation.models import EidAppTransaction
-from issuance.carriers.domain import kinds
-from issuance.carriers.models import Carrier, CarrierCertificate
+from issuance.activation.services import card_certificates
+from issuance.carriers.models import Carrier
 from pki import service as pki
 from siths_portal.lib.errors import Conflict, DomainError
 
@@ -26,16 +26,18 @@ class Proof:
 
 
 def own_certificates(carrier: Carrier) -> dict[str, bytes]:
-    """Returns the DER of the card's certificates by profile."""
-    rows = CarrierCertificate.objects.filter(carrier=carrier, profile__in=kinds.kind_of(carrier.kind).profiles())
-    return {view.profile: view.der or b"" for view in pki.certificates(rows.values_list("certificate_id", flat=True))}
+    """Returns the DER of the certificates that the card's supplier wrote on it, by profile."""
+    return {view.profile: view.der or b"" for view in pki.certificates(card_certificates.made_before(carrier))}
 
 
 def proof_fault(
     row: EidAppTransaction, carrier: Carrier, handle: str, proof: Proof, certificates: Mapping[str, bytes]
 ) -> DomainError | None:
     """Returns the error of a refused proof, or None if the transaction's own card signed it for this handle and origin."""
-    if not hmac.compare_digest(proof.card_serial.encode(), carrier.card_serial.encode()) or proof.certificates != certificates:
+    # A card whose keys are made later may have further certificates, of an earlier eID.
+    later = card_certificates.of_eid(carrier)
+    shown = {profile: der for profile, der in proof.certificates.items() if profile not in later}
+    if not hmac.compare_digest(proof.card_serial.encode(), carrier.card_serial.encode()) or shown != certificates:
         return Conflict("wrong-card", "Kortet i läsaren är inte det kort som ska aktiveras. Byt kort och försök igen.")
     if not card_proof(row, handle, proof).is_by(bytes(carrier.card_key_spki)):
         return Conflict("proof-refused", "Kortet kunde inte visa att det är rätt kort. Sätt i kortet och försök igen.")

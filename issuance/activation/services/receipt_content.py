@@ -5,7 +5,7 @@ are template values, never templates (S39).
 """
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -40,7 +40,8 @@ LANGUAGE = "sv"
 TERMS_VERSION = "1"
 # Signed versions never change; a new wording is a new file.
 TERMS_FILES = {"1": "activation/receipt/terms-1.sv.txt"}
-SIGNING_PROFILE = "person-id-sign"
+_SIGNING_PROFILES = ("person-id-sign", "person-hsaid-sign")
+"""The certificates that a holder can sign a receipt with. A reserve card has only the second."""
 HEADING = "Kvittens för mottagande av SITHS eID på kort"
 SUMMARY = (
     "Jag har läst villkoren och vet vilka regler som gäller när jag använder min e-legitimation, hur jag hanterar kort och koder "
@@ -134,7 +135,7 @@ def build(subject: Subject, addition: ReceiptText | None) -> dict[str, Any]:
     person_id = people.person_id_of(carrier.holder_id)
     organisation = carrier.organisation
     in_force = current_terms()
-    signing = subject.certificates[SIGNING_PROFILE]
+    signing = subject.certificates[signing_profile(subject.certificates)]
     return {
         "schema": SCHEMA,
         "language": LANGUAGE,
@@ -184,6 +185,11 @@ def build(subject: Subject, addition: ReceiptText | None) -> dict[str, Any]:
     }
 
 
+def signing_profile(profiles: Collection[str]) -> str:
+    """Returns the profile of the certificate that signs the receipt of a card with these certificates. Raises StopIteration."""
+    return next(profile for profile in _SIGNING_PROFILES if profile in profiles)
+
+
 def canonical(content: Mapping[str, Any]) -> bytes:
     """Returns the canonical JSON of the fields, which is attached to the PDF and hashed."""
     return canonical_json(dict(content))
@@ -208,6 +214,7 @@ def preview(content: Mapping[str, Any]) -> Preview:
 def html(content: Mapping[str, Any]) -> str:
     """Returns the receipt as one self-contained HTML page. The template escapes texts and never interprets them."""
     shown = preview(content)
+    certificates = {each["profile"]: each for each in content["certificates"]}
     extra = {
         "heading": shown.heading,
         "summary": shown.summary,
@@ -221,7 +228,7 @@ def html(content: Mapping[str, Any]) -> str:
         "ordered_at": _local(content["order"]["ordered_at"]),
         "sent_at": _local(content["order"]["sent_at"]),
         "prepared_at": _local(content["signature"]["prepared_at"]),
-        "signer_certificate": next(each for each in content["certificates"] if each["profile"] == SIGNING_PROFILE),
+        "signer_certificate": certificates[signing_profile(certificates)],
         "eid_rows": [eid | {"last_day": _last_day(eid["valid_to"])} for eid in content["eids"]],
         "certificate_rows": [
             {

@@ -60,7 +60,10 @@ def verify_receipts() -> Check:
 
 
 def _wrong(receipts: Sequence[Receipt]) -> Iterator[str]:
-    carriers = dict(Carrier.objects.filter(receipt__in=receipts).values_list("receipt_id", "id"))
+    # By the signed serial number: a reserve card that is activated again has the newest of its receipts only.
+    serials = {receipt.pk: receipt.content["carrier"]["card_serial"] for receipt in receipts}
+    by_serial = dict(Carrier.objects.filter(card_serial__in=serials.values()).values_list("card_serial", "id"))
+    carriers = {receipt.pk: by_serial.get(serials[receipt.pk]) for receipt in receipts}
     references = [str(carrier) for carrier in carriers.values()]
     events = list(Event.objects.filter(subject_type="carrier", subject_ref__in=references, action=_SIGNED).order_by("id"))
     broken = set(seals.disagreeing(events, EventSeal))

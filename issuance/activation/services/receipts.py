@@ -11,7 +11,7 @@ from cryptography import x509
 
 from issuance.activation.models import EidAppTransaction, PreparedReceipt
 from issuance.activation.services import receipt_content
-from issuance.activation.services.receipt_content import SIGNING_PROFILE, Preview, Subject, Terms, current_terms, terms
+from issuance.activation.services.receipt_content import Preview, Subject, Terms, current_terms, signing_profile, terms
 from issuance.carriers.models import Receipt
 from issuance.receipt_texts.models import ReceiptText
 from issuance.records.models.events import Document
@@ -74,7 +74,7 @@ def prepare(subject: Subject) -> Draft:
         description="Kvittensens uppgifter (JSON)",
         day=clock.today().isoformat(),
     )
-    signing = subject.certificates[SIGNING_PROFILE]
+    signing = subject.certificates[signing_profile(subject.certificates)]
     return Draft(content, pades.prepare(rendering.render(source), _signer(signing), field_name=_FIELD), addition, signing.id)
 
 
@@ -142,8 +142,8 @@ def store(transaction: EidAppTransaction, prepared: PreparedReceipt, signed: byt
         document=Document.store(signed, rendering.MEDIA_TYPE),
         receipt_text=prepared.receipt_text,
         terms_version=accepted.version,
-        identity_document=transaction.identification.identity_document,
-        officer_ref=transaction.identification.officer_ref,
+        identity_document=transaction.visit.identity_document,
+        officer_ref=transaction.visit.officer_ref,
         signature_certificate_id=prepared.signature_certificate_id,
         signed_at=at,
         terms=archived,

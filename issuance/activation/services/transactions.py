@@ -12,11 +12,11 @@ from django.db.models import Min
 
 from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
-from issuance.activation.models import EidAppTransaction, PreparedReceipt
+from issuance.activation.models import EidAppTransaction, Identification, PreparedReceipt
 from issuance.authz import Actor, holder
 from issuance.carriers import services as carriers
 from issuance.carriers.domain import kinds
-from issuance.carriers.domain.carrier_states import CarrierAction
+from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier
 from issuance.records.services import steps
@@ -36,11 +36,15 @@ _FUNCTIONS = {
 }
 """The function of a carrier that each kind of transaction carries out."""
 
-_NAMES = {Function.ACTIVATE: ("Aktiveringen", "aktiveras"), Function.UNLOCK: ("Upplåsningen", "låsas upp")}
-"""The errand of each function as a noun, and what can happen to the card."""
+_NAMES = {
+    Function.ACTIVATE: ("Aktiveringen", "aktiveras"),
+    Function.UNLOCK: ("Upplåsningen", "låsas upp"),
+    None: ("Underskriften", "användas"),
+}
+"""The errand of each function as a noun, and what can happen to the card. None is an officer's statement."""
 
-_PURPOSES = {Function.ACTIVATE: "activation", Function.UNLOCK: "unlocking"}
-"""The purpose for which the card's PUK is opened, as the events of `pki` name it (S24)."""
+_PURPOSES = {Function.ACTIVATE: "activation", Function.UNLOCK: "unlocking", None: "statement"}
+"""The purpose for which the card is asked for, as the events of `pki` name it (S24)."""
 
 _OPEN = [state.value for state in OPEN]
 _ENDED = {
@@ -52,9 +56,9 @@ _ENDED = {
 }
 
 
-def function_of(kind: str) -> Function:
-    """Returns the function of a carrier that a transaction of this kind carries out."""
-    return _FUNCTIONS[TransactionKind(kind)]
+def function_of(transaction: EidAppTransaction) -> Function | None:
+    """Returns the function of a carrier that the transaction carries out, or None for an officer's statement."""
+    return None if transaction.identification_id is None else _FUNCTIONS[TransactionKind(transaction.kind)]
 
 
 def kinds_of(function: Function) -> list[str]:
@@ -82,6 +86,39 @@ def handle_end() -> dt.datetime:
     return clock.now() + dt.timedelta(seconds=settings.ACTIVATION_HANDLE_SECONDS)
 
 
+def begin(
+    kind: TransactionKind,
+    carrier: Carrier,
+    identification: Identification | None,
+    *,
+    officer_ref: str,
+    transaction_id: UUID,
+    terms_sha256: str = "",
+    content_sha256: str = "",
+) -> tuple[EidAppTransaction, str]:
+    """Inserts a transaction for a locked card in the caller's transaction, and returns it with its handle."""
+    handle = new_handle(kind)
+    row = EidAppTransaction(
+        id=transaction_id,
+        carrier=carrier,
+        identification=identification,
+        kind=kind.value,
+        state=TransactionState.CREATED.value,
+        officer_ref=officer_ref,
+        origin=settings.PORTAL_BASE_URL,
+        handle_sha256=digest(handle),
+        terms_sha256=terms_sha256,
+        content_sha256=content_sha256,
+        created_at=clock.now(),
+        expires_at=handle_end(),
+    )
+    facts = {"carrier": str(carrier.pk), "kind": row.kind}
+    visit = {"identification": str(identification.pk)} if identification else {}
+    hashes = {"terms_sha256": terms_sha256, "content_sha256": content_sha256} if content_sha256 else {}
+    steps.begin([row], "created", actor_ref=officer_ref, facts=facts | visit | hashes)
+    return row, handle
+
+
 def state_now(transaction: EidAppTransaction) -> TransactionState:
     """Returns the transaction's state. It is EXPIRED as soon as its time is out, even before the sweeper runs."""
     state = TransactionState(transaction.state)
@@ -97,18 +134,18 @@ def require_open(transaction: EidAppTransaction) -> None:
 
 def errand(transaction: EidAppTransaction) -> str:
     """Returns what the transaction is for, as the first word of a sentence."""
-    return _NAMES[function_of(transaction.kind)][0]
+    return _NAMES[function_of(transaction)][0]
 
 
 def not_waiting(transaction: EidAppTransaction) -> Conflict:
     """Returns the error for a card whose state no longer allows the transaction's task."""
-    can_be = _NAMES[function_of(transaction.kind)][1]
+    can_be = _NAMES[function_of(transaction)][1]
     return Conflict("card-not-waiting", f"Kortet kan inte {can_be} längre. Kontrollera kortets status i portalen.")
 
 
 def purpose(transaction: EidAppTransaction) -> str:
-    """Returns the purpose for which the card's PUK is opened."""
-    return _PURPOSES[function_of(transaction.kind)]
+    """Returns the purpose for which the card is asked for."""
+    return _PURPOSES[function_of(transaction)]
 
 
 def ended() -> Conflict:
@@ -150,15 +187,20 @@ def holder_ref(carrier: Carrier) -> str:
 
 def still_fits(transaction: EidAppTransaction, carrier: Carrier) -> bool:
     """Returns whether the carrier's state still allows the transaction's task."""
-    function = function_of(transaction.kind)
+    function = function_of(transaction)
+    if function is None:
+        return carrier.state == CarrierState.ACTIVE and carrier.valid_to > clock.now()
     if function is Function.ACTIVATE:
         return kind_for(carrier) == transaction.kind
     return kinds.kind_of(carrier.kind).allows(function, carrier.state) and carrier.valid_to > clock.now()
 
 
 def kind_for(carrier: Carrier) -> TransactionKind | None:
-    """Returns the app's next task to activate the carrier, or None. A blocked code is chosen again with the PUK."""
-    if not kinds.kind_of(carrier.kind).allows(Function.ACTIVATE, carrier.state):
+    """Returns the app's next task to activate the carrier, or None. A blocked code is chosen again with the PUK; a card without
+    one cannot be helped.
+    """
+    kind = kinds.kind_of(carrier.kind)
+    if not kind.allows(Function.ACTIVATE, carrier.state) or (carrier.is_code_blocked and not kind.needs_puk):
         return None
     if (carrier.state, CarrierAction.SET_CODE) in carrier.transitions or carrier.is_code_blocked:
         return TransactionKind.ACTIVATE
@@ -197,12 +239,13 @@ def end_of_officer(officer: Actor, *, actor_ref: str) -> int:
     """Ends the open transactions of a clerk whose roles in `officer` no longer cover their cards (S06), in the caller's
     transaction. Locks the cards first. Returns how many it ended.
     """
-    opened = EidAppTransaction.objects.filter(officer_ref=officer.ref, state__in=_OPEN)
+    opened = EidAppTransaction.objects.filter(officer_ref=officer.ref, state__in=_OPEN, identification__isnull=False)
     carrier_ids = list(opened.order_by("carrier_id").values_list("carrier_id", flat=True))
     if not carrier_ids:
         return 0
     list(Carrier.objects.select_for_update(no_key=True).filter(pk__in=carrier_ids).order_by("id").values_list("pk"))
-    ended_now = [row for function in _NAMES for row in _out_of_reach(officer, function) if row.carrier_id in carrier_ids]
+    functions = (Function.ACTIVATE, Function.UNLOCK)
+    ended_now = [row for function in functions for row in _out_of_reach(officer, function) if row.carrier_id in carrier_ids]
     for row in ended_now:
         end(row, TransactionAction.FAIL, actor_ref=actor_ref, facts={"reason": "role-ended"})
     return len(ended_now)
@@ -210,6 +253,8 @@ def end_of_officer(officer: Actor, *, actor_ref: str) -> int:
 
 def _out_of_reach(officer: Actor, function: Function) -> list[EidAppTransaction]:
     """Returns the clerk's open transactions of the function, locked, whose cards their roles do not cover."""
-    rows = EidAppTransaction.objects.select_for_update(no_key=True).filter(officer_ref=officer.ref, state__in=_OPEN)
+    rows = EidAppTransaction.objects.select_for_update(no_key=True).filter(
+        officer_ref=officer.ref, state__in=_OPEN, identification__isnull=False
+    )
     reached = carriers.reached(officer, function).values("pk")
     return list(rows.filter(kind__in=kinds_of(function)).exclude(carrier__in=reached).order_by("id"))

@@ -24,7 +24,7 @@ class VisitsOfHolders:
         row = rows.filter(delivery_id=unlocking.delivery_id, kind=TransactionKind.UNLOCK.value).first()
         if row is None or row.handle_sha256 != unlocking.handle_sha256:
             return "no-transaction"
-        if carrier_ref(row.carrier_id) != unlocking.carrier_ref or row.identification.carrier_id != row.carrier_id:
+        if carrier_ref(row.carrier_id) != unlocking.carrier_ref or row.visit.carrier_id != row.carrier_id:
             return "another-card"
         if transactions.state_now(row) is not TransactionState.STARTED or not transactions.still_fits(row, row.carrier):
             return "state"
@@ -33,7 +33,7 @@ class VisitsOfHolders:
 
 def _of_officer(row: EidAppTransaction) -> str:
     """Returns what the identification, the officer's log-in or their right lacks, or ""."""
-    seen = row.identification
+    seen = row.visit
     if seen.officer_ref != row.officer_ref or identifications.is_withdrawn(seen) or clock.now() >= visits.reopen_until(row):
         return "identification"
     longest = max(dt.timedelta(seconds=settings.ACTIVATION_LOGIN_MAX_AGE), authn.AT_ONCE)

@@ -55,7 +55,7 @@ def reopen(*, actor: Actor, transaction_id: UUID) -> Opened:
     seen = visits.seen(actor, Function.UNLOCK, transaction_id)
     visits.require_reopenable(actor, seen)
     _require_unlockable(seen.carrier)
-    return visits.renew(actor, Function.UNLOCK, seen.id) or _open(actor, seen.carrier_id, seen.identification)
+    return visits.renew(actor, Function.UNLOCK, seen.id) or _open(actor, seen.carrier_id, seen.visit)
 
 
 def state(*, actor: Actor, transaction_id: UUID) -> TransactionView:

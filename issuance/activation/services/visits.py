@@ -88,7 +88,8 @@ def obstacle(carrier_id: UUID) -> Conflict | None:
 def officer_may(row: EidAppTransaction, carrier: Carrier) -> bool:
     """Returns whether the clerk who identified the holder still has the right to the transaction's function."""
     officer = actor_of_person(person_of(row.officer_ref))
-    rule = kinds.kind_of(carrier.kind).rule(transactions.function_of(row.kind))
+    function = transactions.function_of(row)
+    rule = kinds.kind_of(carrier.kind).rule(function) if function else None
     return rule is not None and policy.may(officer, rule.right, carrier)
 
 
@@ -111,7 +112,7 @@ def seen(actor: Actor, function: Function, transaction_id: UUID) -> EidAppTransa
     Forbidden (role, own matter).
     """
     rows = EidAppTransaction.objects.select_related("carrier__person", "identification__withdrawal")
-    rows = rows.filter(kind__in=transactions.kinds_of(function))
+    rows = rows.filter(kind__in=transactions.kinds_of(function), identification__isnull=False)
     return carriers.get(actor, function, rows, transaction_id, kind="carrier__kind")
 
 
@@ -129,7 +130,7 @@ def renew(actor: Actor, function: Function, transaction_id: UUID) -> Opened | No
         row = transactions.locked(found.id)
         if transactions.state_now(row) is not TransactionState.CREATED:
             return None
-        return _give_handle(actor, row)
+        return give_handle(actor, row)
 
 
 def may_reopen(actor: Actor, row: EidAppTransaction) -> bool:
@@ -149,14 +150,14 @@ def require_reopenable(actor: Actor, row: EidAppTransaction) -> None:
     if row.officer_ref != actor.ref:
         message = "En annan ID-administratör identifierade innehavaren. Identifiera innehavaren själv för att fortsätta."
         raise Forbidden("other-clerk", message)
-    _require_not_withdrawn(row.identification)
+    _require_not_withdrawn(row.visit)
     if clock.now() >= reopen_until(row):
         raise Conflict("identification-old", "Identifieringen är för gammal. Identifiera innehavaren igen.")
 
 
 def reopen_until(row: EidAppTransaction) -> dt.datetime:
     """Returns the end of the time in which the identification counts."""
-    return row.identification.at + dt.timedelta(minutes=settings.ACTIVATION_IDENTIFICATION_MINUTES)
+    return row.visit.at + dt.timedelta(minutes=settings.ACTIVATION_IDENTIFICATION_MINUTES)
 
 
 def open_for(
@@ -177,32 +178,23 @@ def open_for(
     Raises Conflict: the identification was withdrawn, or another clerk's holder has started a transaction.
     """
     if again := _first_of_two_clicks(actor, function, carrier, identification):
-        return _give_handle(actor, again)
+        return give_handle(actor, again)
     if not identification._state.adding:
         identification.refresh_from_db()  # it may have been withdrawn since it was read
         _require_not_withdrawn(identification)
-    _supersede_earlier(actor, carrier)
+    supersede_earlier(actor, carrier)
     if identification._state.adding:
         identification.save()
         _record_identification(actor, identification)
-    handle = transactions.new_handle(kind)
-    row = EidAppTransaction(
-        id=transaction_id,
-        carrier=carrier,
-        identification=identification,
-        kind=kind.value,
-        state=TransactionState.CREATED.value,
+    row, handle = transactions.begin(
+        kind,
+        carrier,
+        identification,
         officer_ref=actor.ref,
-        origin=settings.PORTAL_BASE_URL,
-        handle_sha256=transactions.digest(handle),
+        transaction_id=transaction_id,
         terms_sha256=terms_sha256,
         content_sha256=content_sha256,
-        created_at=clock.now(),
-        expires_at=transactions.handle_end(),
     )
-    facts = {"carrier": str(carrier.pk), "kind": row.kind, "identification": str(identification.pk)}
-    hashes = {"terms_sha256": row.terms_sha256, "content_sha256": row.content_sha256} if content_sha256 else {}
-    steps.begin([row], "created", actor_ref=actor.ref, facts=facts | hashes)
     return Opened(row, handle)
 
 
@@ -248,7 +240,8 @@ def _first_of_two_clicks(
     return rows.select_for_update(of=("self",), no_key=True).first()
 
 
-def _give_handle(actor: Actor, row: EidAppTransaction) -> Opened:
+def give_handle(actor: Actor, row: EidAppTransaction) -> Opened:
+    """Gives a locked transaction a new handle, in the caller's transaction. The earlier handle is worthless."""
     handle = transactions.new_handle(TransactionKind(row.kind))
     steps.step(
         [row],
@@ -266,8 +259,8 @@ def _require_not_withdrawn(identification: Identification) -> None:
         raise Conflict("identification-withdrawn", message)
 
 
-def _supersede_earlier(actor: Actor, carrier: Carrier) -> None:
-    """Ends the card's open transactions. Raises Conflict if another clerk's holder has started one."""
+def supersede_earlier(actor: Actor, carrier: Carrier) -> None:
+    """Ends the open transactions of a locked card. Raises Conflict if another clerk's holder has started one."""
     rows = EidAppTransaction.objects.select_for_update(no_key=True).filter(carrier=carrier, state__in=[s.value for s in OPEN])
     for row in rows:
         current = transactions.state_now(row)

@@ -133,7 +133,7 @@ def sign(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         "signing_days": activation_view.signing_days(carrier),
         "failure": transaction_ends.why_failed(view.transaction),
         "revocation_waits": not view.is_open and revocation_limit.waits_for(carrier.pk),
-        "is_withdrawn": identifications.is_withdrawn(view.transaction.identification),
+        "is_withdrawn": identifications.is_withdrawn(view.transaction.visit),
     }
     context |= refreshing(request, live=view.is_open) | _live(request, view) | _withdrawal(request, view)
     context["stages"] = stages.steps(1 if context["is_withdrawn"] else 2, is_stopped=not view.is_open)

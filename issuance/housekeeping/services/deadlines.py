@@ -21,6 +21,7 @@ from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, Eid
 from issuance.orders.services import draft_photos, eid_orders
 from issuance.records.services import steps
+from issuance.reserve_cards.services import approving
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import certificate_revocation
 from issuance.revocation.services.revocation import revoke_locked
@@ -37,6 +38,7 @@ class Housekeeping:
 
     `certificates_revoked` counts carriers revoked because `pki` had revoked their certificates; a dry run does not count them.
     `draft_photos` counts abandoned order drafts whose photo was deleted, `transactions_ended` overdue eID app transactions,
+    `hand_outs_ended` reserve cards on level 3 without a second officer in time,
     `roles_ended` activations and order drafts of clerks whose role has ended, `role_requests` requests for a role that nobody
     decided in time, `eid_orders` eID orders that no holder fetched in time.
     """
@@ -48,6 +50,7 @@ class Housekeeping:
     certificates_revoked: int = 0
     draft_photos: int = 0
     transactions_ended: int = 0
+    hand_outs_ended: int = 0
     roles_ended: int = 0
     role_requests: int = 0
     eid_orders: int = 0
@@ -65,6 +68,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
             Eid.objects.filter(_eid_ended()).count(),
             draft_photos=draft_photos.stale_count(),
             transactions_ended=activation.overdue_count(),
+            hand_outs_ended=approving.overdue_count(),
             roles_ended=ended_roles.sweep(dry_run=True),
             role_requests=role_requests.expire(dry_run=True),
             eid_orders=eid_orders.overdue_count(),
@@ -79,6 +83,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
         certificates_revoked=certificate_revocation.sweep(),
         draft_photos=draft_photos.forget_photos(batch=batch),
         transactions_ended=_until_empty(lambda: activation.end_overdue(batch=batch)),
+        hand_outs_ended=_until_empty(lambda: approving.end_overdue(batch=batch)),
         roles_ended=ended_roles.sweep(),
         role_requests=role_requests.expire(),
         eid_orders=_until_empty(lambda: eid_orders.expire_overdue(batch=batch)),

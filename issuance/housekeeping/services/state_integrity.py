@@ -11,6 +11,7 @@ from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.records.services.comparing import Check
 from issuance.register_care.models import WorkItem
+from issuance.reserve_cards.models import ReserveCardIssue
 from issuance.stock.models import StockCard
 
 _BATCH = 5000
@@ -24,6 +25,7 @@ _MODELS: dict[type[models.Model], tuple[str, str]] = {
     EidAppTransaction: ("transaction", "aktivering"),
     StockCard: ("stock_card", "reservkort i lager"),
     WorkItem: ("work_item", "rad i registervård"),
+    ReserveCardIssue: ("reserve_issue", "utlämning av reservkort"),
 }
 
 

@@ -14,11 +14,12 @@ from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import CarrierCertificate
 from issuance.orders.domain.items import ItemState
 from issuance.orders.models.orders import OrderItem
+from issuance.orders.services.certificate_subjects import card_subject, hsa_subject, person_id_subject, subject_alternative
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import PersonIdentifier
 from issuance.people.services.people import PREFERENCE
 from issuance.records.domain.ids import PersonId, PersonIdKind
-from issuance.suppliers.services.card_certificates import card_subject, hsa_subject, person_id_subject, subject_alternative
+from issuance.reserve_cards.services import issue_check
 from pki import service as pki
 
 _ORDERED_PROFILES = tuple({*CARD_PROFILES, *RESERVE_CARD.profiles(stage=Stage.PERSONALISATION)})
@@ -45,6 +46,7 @@ class _Link:
     carrier_id: UUID
     eid_id: UUID | None
     profile: str
+    kind: str
 
 
 class OrderedCards:
@@ -54,11 +56,18 @@ class OrderedCards:
         """Returns a reason for each certificate that differs from its order. Subject and names must be equal byte for byte."""
         rows = CarrierCertificate.objects.filter(certificate_id__in=[each.id for each in certificates])
         rows = rows.filter(profile__in=_ORDERED_PROFILES)
-        columns = rows.values_list("certificate_id", "carrier_id", "eid_id", "profile")
-        links = {id_: _Link(carrier_id, eid_id, profile) for id_, carrier_id, eid_id, profile in columns}
+        columns = rows.values_list("certificate_id", "carrier_id", "eid_id", "profile", "carrier__kind")
+        links = {id_: _Link(*link) for id_, *link in columns}
         orders = _orders({link.carrier_id for link in links.values()})
-        found = {}
+        handed_out: dict[UUID, list[pki.CardCertificate]] = {}
         for each in certificates:
+            if (link := links.get(each.id)) and link.eid_id and kinds.kind_of(link.kind).makes_keys_at_activation:
+                handed_out.setdefault(link.eid_id, []).append(each)
+        found = issue_check.faults(handed_out) if handed_out else {}
+        checked = {each.id for planned in handed_out.values() for each in planned}
+        for each in certificates:
+            if each.id in checked:
+                continue
             link = links.get(each.id)
             ordered = orders.get(link.carrier_id) if link else None
             if reason := "no-order" if link is None or ordered is None else _fault(each, link, ordered):

@@ -25,6 +25,15 @@ TEXTS: ProblemTexts = {
     "terms-changed": ProblemText(409, "The terms have changed.", _AGAIN),
     "signature-not-asked-for": ProblemText(409, "The card is unlocked without a signature.", "Report code-set."),
     "code-not-asked-for": ProblemText(409, "The card's code is already chosen.", "Sign to complete the transaction."),
+    "certificates-not-asked-for": ProblemText(409, "The card has its certificates already.", "Report code-set, or sign."),
+    "certificates-already-requested": ProblemText(409, "Certificates were requested for other keys of the card.", _REORDER),
+    "certificates-refused": ProblemText(409, "The keys cannot be certified.", _REORDER),
+    "certificates-missing": ProblemText(409, "The card's certificates are not made.", "Request them before code-set."),
+    "reserve-issue-ended": ProblemText(409, "What the officer signs no longer waits.", "Close the app."),
+    "first-officer-not-allowed": ProblemText(409, "The first officer no longer has the right.", "Close the app."),
+    "three-persons": ProblemText(409, "Holder and officers are not three persons.", "Close the app."),
+    "card-not-usable": ProblemText(409, "The reserve card can no longer be handed out.", "Close the app."),
+    "csrs": ProblemText(422, "The requests are not one for each profile.", "Send one for each profile of the OpenAPI file."),
     "code-not-set": ProblemText(409, "The card's code is not chosen.", "Report code-set before the signature."),
     "delivery-refused": ProblemText(409, "The card's PUK cannot be delivered.", "Have the card revoked and order another."),
     "seal-key-lost": ProblemText(409, "The card cannot be unlocked now.", "Do not revoke it, and contact support."),
@@ -45,11 +54,16 @@ START = (
     "certificates-not-in-force", "terms-changed", "delivery-refused", "seal-key-lost", "token-unavailable",
     "secret-deliveries", "eids-changed", "pdf-failed",
 )  # fmt: skip
-CODE_SET = (*_STEP, "code-not-asked-for")
+CERTIFICATES = (
+    *_STEP, "certificates-not-asked-for", "certificates-already-requested", "certificates-refused", "proof-refused", "csrs",
+    "pdf-failed",
+)  # fmt: skip
+CODE_SET = (*_STEP, "code-not-asked-for", "certificates-missing")
 REPORT = (*_STEP, "card-report", "card-reports")
 COMPLETE = (
     *_STEP, "code-not-set", "signature-not-asked-for",
     "signature-invalid", "terms-changed", "certificate-not-in-force", "certificates-on-hold",
+    "reserve-issue-ended", "first-officer-not-allowed", "three-persons", "card-not-usable",
 )  # fmt: skip
 CANCEL = _STEP
 
@@ -62,16 +76,20 @@ def problems(*codes: str) -> Any:
 _CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIF0jCCA7qgAwIBAgIQ\n-----END CERTIFICATE-----\n"
 _PROFILES = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign")
 
+_REQUEST = "-----BEGIN CERTIFICATE REQUEST-----\nMIICVjCCAT4CAQAwEzERMA8G\n-----END CERTIFICATE REQUEST-----\n"
+_NEW = ("person-hsaid-auth", "person-hsaid-sign")
+
 DESCRIPTION = ApiDescription(
     title="SITHS eID Portal: eID app API",
     text=(
         "For the eID app, which carries out a transaction that a clerk opened: set a card's code and sign the receipt, or "
-        "unlock a card in use (kind unlock), which ends at code-set without a receipt. The handle opens nothing without the "
-        "card. Every call may be repeated and then gets the same answer."
+        "unlock a card in use (kind unlock), which ends at code-set without a receipt. A reserve card has its keys made on "
+        "it and certified in between. An officer may also sign a statement with their own card (kind sign, without a "
+        "receipt). The handle opens nothing without the card. Every call may be repeated and then gets the same answer."
     ),
     problems=TEXTS,
     tags={"transaction": "The steps of a transaction, from the proof of the card to the signature."},
-    tag_of=dict.fromkeys(("start", "code-set", "card-report", "complete", "cancel"), "transaction"),
+    tag_of=dict.fromkeys(("start", "certificates", "code-set", "card-report", "complete", "cancel"), "transaction"),
     examples={
         "start_transaction": CallExample(
             request={
@@ -102,6 +120,19 @@ DESCRIPTION = ApiDescription(
                     "signed_attributes": "MYIBCg==",
                     "digest_algorithm": "sha256",
                     "encrypted": "eyJhbGciOiJFQ0RILUVTIn0..AAAAAAAAAAAAAAAA.Zm9v.AAAAAAAAAAAAAAAAAAAAAA",
+                },
+                202: {"status": "pending"},
+            },
+        ),
+        "request_certificates": CallExample(
+            request={"csrs": dict.fromkeys(_NEW, _REQUEST), "signature": "MEUCIQDx"},
+            answers={
+                201: {
+                    "certificates": dict.fromkeys(_NEW, _CERTIFICATE),
+                    "pdf": "JVBERi0xLjcK",
+                    "byte_range": [0, 4096, 20480, 512],
+                    "signed_attributes": "MYIBCg==",
+                    "digest_algorithm": "sha256",
                 },
                 202: {"status": "pending"},
             },

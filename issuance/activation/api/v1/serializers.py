@@ -7,9 +7,14 @@ from rest_framework import serializers
 
 from issuance.activation.domain.card_reports import REPORTED, CardReport
 from issuance.activation.domain.transaction_states import TransactionKind, TransactionState
+from issuance.carriers.domain.kinds import RESERVE_CARD, Stage
 from siths_portal.lib.certificates.signatures import CARD_FORMAT
-from siths_portal.lib.rest.fields import Base64Field, CertificateField, Closed, Text, Words
+from siths_portal.lib.rest.fields import Base64Field, CertificateField, Closed, CsrField, Pem, Text, Words
 from siths_portal.lib.rest.openapi import CLOSED
+
+PROFILES = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign", "transport")
+MADE_LATER = RESERVE_CARD.profiles(stage=Stage.ACTIVATION)
+"""The certificates of keys that are made on a card when it is activated."""
 
 KINDS = [kind.value for kind in TransactionKind]
 PENDING = ["pending"]
@@ -33,12 +38,13 @@ class EphemeralKey(Closed):
 
 @extend_schema_serializer(extensions=CLOSED)
 class CardCertificates(Closed):
-    """The four certificates on the card, as PEM."""
+    """The certificates on the card, as PEM: the four of an ordinary card, or `transport` of a reserve card, with those of an
+    earlier eID if it has them.
+    """
 
     def get_fields(self) -> dict[str, Any]:
         """Returns a field for each profile. Declared here, because the profiles' names are not Python identifiers."""
-        profiles = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign")
-        return {profile: CertificateField() for profile in profiles}
+        return {profile: CertificateField(required=False) for profile in PROFILES}
 
 
 @extend_schema_serializer(extensions=CLOSED)
@@ -59,12 +65,56 @@ class StartRequest(Closed):
 
 
 @extend_schema_serializer(extensions=CLOSED)
+class NewRequests(Closed):
+    """A certificate request (PKCS #10) for each key that was made on the card, as PEM."""
+
+    def get_fields(self) -> dict[str, Any]:
+        """Returns a field for each profile."""
+        return {profile: CsrField() for profile in MADE_LATER}
+
+
+@extend_schema_serializer(extensions=CLOSED)
+class CertificatesRequest(Closed):
+    """The request for certificates of new keys, signed by the card key."""
+
+    csrs = NewRequests()
+    signature = Base64Field(
+        max_length=120,
+        help_text=(
+            "ECDSA-Sig-Value (RFC 3279) by the card key, with SHA-256, over the UTF-8 bytes of the canonical JSON of "
+            "handle_sha256 and csrs: the SHA-256 of the handle and of the DER of each request by profile, in lower-case hex."
+        ),
+    )
+
+
+class NewCertificates(serializers.Serializer[Any]):
+    """The certificates to write on the card, as PEM."""
+
+    def get_fields(self) -> dict[str, Any]:
+        """Returns a field for each profile."""
+        return {profile: Pem() for profile in MADE_LATER}
+
+
+class CertificatesAnswer(serializers.Serializer[Any]):
+    """The new certificates, and the receipt to be signed with the new key after the code is set."""
+
+    certificates = NewCertificates()
+    pdf = Base64Field(max_length=8_000_000)
+    byte_range = serializers.ListField(child=serializers.IntegerField(min_value=0), min_length=4, max_length=4)
+    signed_attributes = Base64Field(max_length=8192)
+    digest_algorithm = serializers.ChoiceField(choices=["sha256"])
+
+
+@extend_schema_serializer(extensions=CLOSED)
 class CompleteRequest(Closed):
     """The holder's signature."""
 
     signature = Base64Field(
         max_length=700,
-        help_text=f"Over signed_attributes, by the card's key for signatures on person id: {CARD_FORMAT}",
+        help_text=(
+            "Over signed_attributes or statement, by the card's key for signatures on person id, or on HSA-id for a reserve "
+            f"card: {CARD_FORMAT}"
+        ),
     )
 
 
@@ -101,7 +151,12 @@ class StartAnswer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField()
     texts = TextsSerializer()
     pdf = Base64Field(
-        max_length=8_000_000, required=False, help_text="The receipt with room for the signature. Not for the kind unlock."
+        max_length=8_000_000,
+        required=False,
+        help_text=(
+            "The receipt with room for the signature. Not for the kind unlock, nor for a statement; for a reserve card it comes "
+            "with its certificates."
+        ),
     )
     byte_range = serializers.ListField(
         child=serializers.IntegerField(min_value=0),
@@ -116,6 +171,14 @@ class StartAnswer(serializers.Serializer[Any]):
         help_text="DER of the CMS SignedAttrs (RFC 5652 section 5.4): check messageDigest against the PDF before signing.",
     )
     digest_algorithm = serializers.ChoiceField(choices=["sha256"], required=False)
+    statement = Base64Field(
+        max_length=8192,
+        required=False,
+        help_text=(
+            "In place of a receipt, for an officer who signs with their own card: canonical JSON, which texts.summary says in "
+            "words. The card signs these bytes with its key for signatures on person id."
+        ),
+    )
     encrypted = Text(
         max_length=8192,
         pattern=r"^[A-Za-z0-9_.-]+$",

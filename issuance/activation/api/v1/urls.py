@@ -13,6 +13,7 @@ from siths_portal.lib.rest.json_views import description_view
 BASE = "api/eidapp/v1/"
 urlpatterns = [
     path(f"{BASE}transaction/start", login_not_required(views.Start.as_view()), name="eidapp-start"),
+    path(f"{BASE}transaction/certificates", login_not_required(views.Certificates.as_view()), name="eidapp-certificates"),
     path(f"{BASE}transaction/code-set", login_not_required(views.CodeSet.as_view()), name="eidapp-code-set"),
     path(f"{BASE}transaction/card-report", login_not_required(views.CardReports.as_view()), name="eidapp-card-report"),
     path(f"{BASE}transaction/complete", login_not_required(views.Complete.as_view()), name="eidapp-complete"),

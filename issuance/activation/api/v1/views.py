@@ -1,5 +1,6 @@
 """The eID app API, version 1: a call for each step of a transaction, each one service function. No session and no cookie."""
 
+import ssl
 from io import BytesIO
 from typing import Any
 
@@ -13,7 +14,7 @@ from issuance.activation.api.v1 import description
 from issuance.activation.api.v1 import serializers as forms
 from issuance.activation.api.v1.bearer import AddressThrottle, BearerAuthentication
 from issuance.activation.domain.card_reports import CardReport
-from issuance.activation.services import activation_app, card_proofs, card_reports
+from issuance.activation.services import activation_app, card_proofs, card_reports, certifying
 from siths_portal.lib.rest import openapi
 from siths_portal.lib.rest.json_views import JsonView, valid
 from siths_portal.lib.rest.parser import StrictJSONParser
@@ -89,6 +90,34 @@ class Start(AppView):
         if started.pdf:
             data["digest_algorithm"] = "sha256"
         return Response(forms.StartAnswer(data).data)
+
+
+class Certificates(AppView):
+    """The certificates of keys that were made on the card."""
+
+    @extend_schema(
+        operation_id="request_certificates",
+        summary="Have the keys certified that the app has made on a reserve card, and get the receipt",
+        description="After start and before code-set. Write the certificates on the card before the code is reported.",
+        parameters=[openapi.RETRY_AFTER],
+        request=forms.CertificatesRequest,
+        responses={
+            201: forms.CertificatesAnswer,
+            202: OpenApiResponse(
+                forms.PendingAnswer, description="The certificates are being made; ask again with the same body."
+            ),
+            **description.problems(*description.CERTIFICATES),
+        },
+    )
+    def post(self, request: Request) -> Response:
+        """The same keys get the same certificates. Other keys are refused once there are certificates."""
+        given = valid(forms.CertificatesRequest, request.data)
+        made = certifying.certify(step_token=str(request.auth), csrs=dict(given["csrs"]), signature=given["signature"])
+        if made is None:
+            return Response({"status": "pending"}, status=202, headers={"Retry-After": "1"})
+        data = {name: getattr(made, name) for name in made.__dataclass_fields__} | {"digest_algorithm": "sha256"}
+        data["certificates"] = {profile: ssl.DER_cert_to_PEM_cert(der) for profile, der in made.certificates.items()}
+        return Response(forms.CertificatesAnswer(data).data, status=201)
 
 
 class CodeSet(AppView):

@@ -1,0 +1,181 @@
+"""Statements that officers sign with their own cards, in eID app transactions of kind `sign` (rules/issuance 5.7).
+
+A package above declares what a statement is about (`Purpose`): who may sign it, and what follows from the signature. The card's
+person-id key makes the signature, so that it names the person and no assignment. The `pki` worker verifies it again by itself.
+"""
+
+import hmac
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from cryptography import x509
+from django.db import transaction as database
+
+from issuance.activation.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
+from issuance.activation.models import EidAppTransaction, Statement
+from issuance.activation.services import refusals, transactions, visits
+from issuance.activation.services.visits import Opened
+from issuance.authz import Actor
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.domain.kinds import ORDINARY_CARD
+from issuance.carriers.models import Carrier, CarrierCertificate
+from pki import service as pki
+from siths_portal.lib import clock
+from siths_portal.lib.canonical import canonical_json, sha256_hex
+from siths_portal.lib.certificates import signatures
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
+from siths_portal.lib.ids import new_id
+from siths_portal.lib.registry import Registry
+
+SIGNING_PROFILE = "person-id-sign"
+HEADING = "Skriv under med ditt eget kort"
+SIGN_MESSAGE = "Jag skriver under uppgifterna ovan."
+_LEVEL = 3
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What statements of a purpose are about. `require_signer` raises Conflict unless the officer may still sign the statement.
+
+    `signed` acts on the signed statement, in the transaction that stores the signature. Both get the statement.
+    """
+
+    name: str
+    require_signer: Callable[[Statement], None]
+    signed: Callable[[Statement], None]
+
+
+PURPOSES = Registry[Purpose]()
+"""The purposes of statements. Packages above register them."""
+
+
+def message(statement: Statement) -> bytes:
+    """Returns the bytes that the officer's card signs."""
+    return canonical_json(statement.content)
+
+
+def own_card(actor: Actor) -> Carrier:
+    """Returns the officer's newest card on level 3 in use. Raises Conflict if there is none."""
+    rows = Carrier.objects.filter(
+        person=actor.person_id,
+        kind=ORDINARY_CARD.code,
+        origin="portal",
+        state=CarrierState.ACTIVE.value,
+        assurance_level=_LEVEL,
+        valid_to__gt=clock.now(),
+    )
+    found = rows.exclude(card_serial="").order_by("-activated_at", "-id").first()
+    if found is None:
+        text = "Du behöver ett aktivt SITHS-kort på tillitsnivå 3 för att skriva under. Be en kollega beställa ett åt dig."
+        raise Conflict("officer-without-card", text)
+    return found
+
+
+def open_for(actor: Actor, purpose: str, subject_ref: UUID, content: Mapping[str, Any], summary: str) -> Opened:
+    """Opens a transaction in which `actor` signs `content` with their own card, in the caller's transaction.
+
+    It supersedes what is open for that card. Raises Conflict if the actor has no card, or if another errand of the card is under
+    way.
+    """
+    carrier = Carrier.objects.select_for_update(of=("self",), no_key=True).get(pk=own_card(actor).pk)
+    visits.supersede_earlier(actor, carrier)
+    row, handle = transactions.begin(TransactionKind.SIGN, carrier, None, officer_ref=actor.ref, transaction_id=new_id())
+    Statement.objects.create(transaction=row, purpose=purpose, subject_ref=subject_ref, content=dict(content), summary=summary)
+    return Opened(row, handle)
+
+
+def seen(actor: Actor, transaction_id: UUID, purpose: str) -> Statement:
+    """Returns a statement that `actor` opened, with its transaction and card. Raises NotFound for anybody else's."""
+    rows = Statement.objects.select_related("transaction__carrier__person")
+    found = rows.filter(pk=transaction_id, purpose=purpose, transaction__officer_ref=actor.ref).first()
+    if found is None:
+        raise NotFound("not-found", "Underskriften finns inte.")
+    return found
+
+
+def renew(actor: Actor, transaction_id: UUID, purpose: str) -> Opened:
+    """Returns a new handle for a statement of `actor` that waits for the app. Raises NotFound, Conflict if it no longer waits."""
+    found = seen(actor, transaction_id, purpose)
+    with database.atomic(durable=True):
+        _, row = transactions.locked_with_carrier(found.transaction)
+        transactions.require_open(row)
+        if row.state != TransactionState.CREATED:
+            raise Conflict("statement-under-way", "Appen är redan öppnad. Fortsätt i den, eller avbryt och börja om.")
+        return visits.give_handle(actor, row)
+
+
+@database.atomic(durable=True)
+def cancel(actor: Actor, transaction_id: UUID, purpose: str) -> Statement:
+    """Cancels a statement of `actor` that is not signed; a signed one stays as it is. Raises NotFound."""
+    found = seen(actor, transaction_id, purpose)
+    _, row = transactions.locked_with_carrier(found.transaction)
+    if TransactionState(row.state) in OPEN:
+        transactions.end(row, TransactionAction.CANCEL, actor_ref=actor.ref, facts={"by": "clerk"})
+    return found
+
+
+def require_signer(row: EidAppTransaction) -> None:
+    """Raises Conflict unless the officer may still sign the transaction's statement."""
+    statement = Statement.objects.get(pk=row.pk)
+    try:
+        _purpose(statement).require_signer(statement)
+    except (Forbidden, NotFound):
+        text = "Du har inte längre behörighet att skriva under. Gå tillbaka till portalen."
+        raise Conflict("officer-not-allowed", text) from None
+
+
+def sign(seen: EidAppTransaction, signature: bytes) -> Carrier:
+    """Stores the officer's signature and what follows from it, in one transaction. Returns the officer's card. Repeatable.
+
+    Raises Conflict (ended, right lost, certificate not valid, what the purpose refuses), Invalid for a wrong signature; too many
+    of these end the transaction.
+    """
+    statement = Statement.objects.get(pk=seen.pk)
+    if seen.state != TransactionState.COMPLETED:
+        transactions.require_open(seen)
+        if not _is_signed(statement, seen.carrier, signature):
+            fault = "Underskriften är inte gjord med ditt kort över uppgifterna som visades. Försök igen."
+            error = Invalid("signature-invalid", fault, fields={"signature": [fault]})
+            raise refusals.refuse_signature(seen, error)
+    return _store(seen, signature)
+
+
+@database.atomic(durable=True)
+def _store(seen: EidAppTransaction, signature: bytes) -> Carrier:
+    carrier, row = transactions.locked_with_carrier(seen)
+    if row.state == TransactionState.COMPLETED:
+        if not hmac.compare_digest(row.signature_sha256, sha256_hex(signature)):
+            raise Conflict("transaction-ended", "Underskriften är redan klar.")
+        return carrier
+    transactions.require_open(row)
+    require_signer(row)
+    statement = Statement.objects.select_for_update(of=("self",)).select_related("transaction").get(pk=row.pk)
+    statement.signature, statement.signed_at = signature, clock.now()
+    statement.certificate_id = _signing_certificate(carrier).id
+    statement.save(update_fields=["signature", "signed_at", "certificate_id"])
+    row.signature_sha256 = sha256_hex(signature)
+    row.save(update_fields=["signature_sha256"])
+    facts = {"content_sha256": sha256_hex(message(statement)), "signature_certificate": str(statement.certificate_id)}
+    transactions.end(row, TransactionAction.COMPLETE, actor_ref=row.officer_ref, facts=facts)
+    _purpose(statement).signed(statement)
+    return carrier
+
+
+def _is_signed(statement: Statement, carrier: Carrier, signature: bytes) -> bool:
+    key = x509.load_der_x509_certificate(_signing_certificate(carrier).der or b"").public_key()
+    return signatures.is_valid(key, signature, message(statement))
+
+
+def _signing_certificate(carrier: Carrier) -> pki.CertificateView:
+    rows = CarrierCertificate.objects.filter(carrier=carrier, eid=None, profile=SIGNING_PROFILE)
+    views = pki.certificates(rows.values_list("certificate_id", flat=True))
+    found = next((view for view in views if view.status == "issued" and not view.held and view.not_after > clock.now()), None)
+    if found is None:
+        raise Conflict("certificate-not-in-force", "Kortets certifikat för underskrift är spärrat eller gäller inte längre.")
+    return found
+
+
+def _purpose(statement: Statement) -> Purpose:
+    return next(each for each in PURPOSES if each.name == statement.purpose)

@@ -1,0 +1,139 @@
+"""The check that certificates on a reserve card belong to a hand-out that on level 3 two officers have signed (part of the port
+`pki.ports.IssuanceCheck`). Runs in the `pki` worker, which verifies the signatures by itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from cryptography import x509
+
+from issuance.activation.models import Statement
+from issuance.activation.services import statements
+from issuance.carriers.domain import kinds
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.domain.references import carrier_ref
+from issuance.carriers.models import CarrierCertificate
+from issuance.orders.domain.rules import LOA3
+from issuance.orders.services.certificate_subjects import hsa_subject, subject_alternative
+from issuance.organisations.models import Organisation
+from issuance.people.models.persons import PersonIdentifier
+from issuance.reserve_cards import domain
+from issuance.reserve_cards.domain import IssueState, Part
+from issuance.reserve_cards.models import ReserveCardIssue
+from issuance.reserve_cards.services import contents
+from issuance.roles.services.subjects import person_of
+from pki import service as pki
+from siths_portal.lib.certificates import signatures
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """What the statements of hand-outs are compared with: the certificates that signed them, the person of the card of each
+    certificate, and the numbers that each person has.
+    """
+
+    certificates: Mapping[UUID, pki.CertificateView]
+    signers: Mapping[UUID, tuple[str, UUID | None]]
+    numbers: Mapping[UUID, frozenset[str]]
+
+
+def faults(certificates: Mapping[UUID, Sequence[pki.CardCertificate]]) -> dict[UUID, str]:
+    """Returns a reason code for each certificate that must not be signed. The argument has the certificates by the eID that they
+    were planned for. Runs a fixed number of queries.
+    """
+    rows = ReserveCardIssue.objects.filter(eid__in=list(certificates)).select_related(
+        "carrier", "eid__organisation", "person", "post", "first_statement", "second_statement"
+    )
+    issues = {row.eid_id: row for row in rows}
+    tops = _tops([row.eid.organisation for row in issues.values() if row.eid])
+    evidence = _evidence(list(issues.values()))
+    found = {}
+    for eid_id, planned in certificates.items():
+        issue = issues.get(eid_id)
+        unsigned = "no-order" if issue is None else _unsigned(issue, evidence)
+        for each in planned:
+            if reason := unsigned or (_fault(each, issue, tops) if issue else ""):
+                found[each.id] = reason
+    return found
+
+
+def _fault(certificate: pki.CardCertificate, issue: ReserveCardIssue, tops: Mapping[UUID, Organisation]) -> str:
+    """Returns the reason why the certificate differs from its hand-out, or "". Subject and names are equal byte for byte."""
+    carrier, eid = issue.carrier, issue.eid
+    if eid is None or issue.state != IssueState.BOUND or eid.state != EidState.ORDERED or carrier.state != CarrierState.RESERVED:
+        return "order-state"
+    kind = kinds.kind_of(carrier.kind)
+    if certificate.profile not in kind.profiles(kinds.Owner.EID, kinds.Stage.ACTIVATION):
+        return "profile"
+    if certificate.ca != kind.ca_of(certificate.profile, issue.assurance_level):
+        return "profile"
+    if certificate.card_number != carrier.card_serial or certificate.carrier_ref != carrier_ref(carrier.pk):
+        return "card"
+    if not carrier.person_id == issue.person_id == issue.post.person_id or eid.carrier_id != carrier.pk:
+        return "subject"
+    subject = hsa_subject(issue.person, eid, tops[eid.organisation_id])
+    named = pki.certificate_names(certificate.profile, subject, subject_alternative(eid, certificate.profile))
+    if certificate.subject_ref != f"person:{issue.person_id}" or (certificate.subject, certificate.alternative) != named:
+        return "subject"
+    if eid.hsa_id != issue.post.hsa_id or eid.assurance_level != issue.assurance_level:
+        return "subject"
+    if certificate.held:
+        return "hold"
+    return "validity" if certificate.not_after > issue.valid_to else ""
+
+
+def _unsigned(issue: ReserveCardIssue, evidence: _Evidence) -> str:
+    """Returns why the two officers' signatures do not cover a hand-out on level 3, or "". Level 2 needs none."""
+    if issue.assurance_level < LOA3:
+        return ""
+    first, second = person_of(issue.officer_ref), person_of(issue.approver_ref) if issue.approver_ref else None
+    if second is None or len({first, second, issue.person_id}) != 3:
+        return "three-persons"
+    signed = ((issue.first_statement, Part.FIRST, first), (issue.second_statement, Part.SECOND, second))
+    return next((reason for each in signed if (reason := _statement_fault(issue, *each, evidence))), "")
+
+
+def _statement_fault(issue: ReserveCardIssue, statement: Statement | None, part: Part, officer: UUID, evidence: _Evidence) -> str:
+    if statement is None or statement.certificate_id is None:
+        return "not-signed"
+    profile, signer = evidence.signers.get(statement.certificate_id, ("", None))
+    if signer != officer or profile != statements.SIGNING_PROFILE:
+        return "another-officer"
+    document = issue.identity_document if part is Part.FIRST else issue.approver_document
+    numbers = evidence.numbers.get(issue.person_id, frozenset())
+    wanted = [
+        domain.content(contents.facts_of(issue, number), part=part, officer=str(officer), identity_document=document)
+        for number in numbers
+    ]
+    if statement.content not in wanted:
+        return "other-content"
+    view = evidence.certificates.get(statement.certificate_id)
+    if view is None or view.der is None or view.status != "issued" or view.held:
+        return "certificate-not-in-force"
+    key = x509.load_der_x509_certificate(view.der).public_key()
+    return "" if signatures.is_valid(key, bytes(statement.signature), statements.message(statement)) else "signature"
+
+
+def _evidence(issues: Sequence[ReserveCardIssue]) -> _Evidence:
+    made = [each for issue in issues for each in (issue.first_statement, issue.second_statement) if each is not None]
+    ids = [each.certificate_id for each in made if each.certificate_id is not None]
+    links = CarrierCertificate.objects.filter(certificate_id__in=ids, eid=None, carrier__assurance_level__gte=LOA3)
+    columns = links.values_list("certificate_id", "profile", "carrier__person_id")
+    numbers: dict[UUID, set[str]] = {}
+    rows = PersonIdentifier.objects.filter(person__in=[issue.person_id for issue in issues], valid_to=None)
+    for person_id, value in rows.values_list("person_id", "value"):
+        numbers.setdefault(person_id, set()).add(value)
+    return _Evidence(
+        certificates={view.id: view for view in pki.certificates(ids)},
+        signers={id_: (profile, person_id) for id_, profile, person_id in columns},
+        numbers={person_id: frozenset(values) for person_id, values in numbers.items()},
+    )
+
+
+def _tops(organisations: Sequence[Organisation]) -> dict[UUID, Organisation]:
+    """Returns the organisation without a parent above each organisation."""
+    paths = {each.pk: "/".join(each.scope_path.split("/")[:3]) + "/" for each in organisations}
+    by_path = {row.scope_path: row for row in Organisation.objects.filter(scope_path__in=set(paths.values()))}
+    return {pk: by_path[path] for pk, path in paths.items()}
