@@ -13,6 +13,7 @@ from issuance.organisations.web.urls import urlpatterns as organisations
 from issuance.person_page.web.urls import urlpatterns as person_page
 from issuance.receipt_texts.web.urls import urlpatterns as receipt_texts
 from issuance.register_care.web.urls import urlpatterns as register_care
+from issuance.reserve_cards.web.urls import urlpatterns as reserve_cards
 from issuance.revocation.web.urls import urlpatterns as revocation
 from issuance.roles.web.urls import urlpatterns as roles
 from issuance.search.web.urls import urlpatterns as search
@@ -28,6 +29,7 @@ urlpatterns = [
     *revocation,
     *stock,
     *register_care,
+    *reserve_cards,
     *administration,
     *organisations,
     *offices,

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from issuance.activation.queries import card_help
 from issuance.activation.services.visits import Opened, TransactionView
-from issuance.activation.web import handles
+from issuance.records.web import handles
 from issuance.records.web.frame import actor_of
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Unavailable

@@ -22,12 +22,13 @@ from issuance.activation.domain.transaction_states import TransactionState
 from issuance.activation.queries import activation_view, transaction_ends
 from issuance.activation.services import unlocking
 from issuance.activation.services.visits import TransactionView
-from issuance.activation.web import handles, live, stages
+from issuance.activation.web import live, stages
 from issuance.activation.web.forms import CardCheckForm, IdentificationForm
 from issuance.carriers.domain.kinds import Function
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.person_page.queries import person_view
+from issuance.records.web import handles
 from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.records.web.persons import photo_url
 from issuance.records.web.refreshing import refreshing

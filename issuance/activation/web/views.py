@@ -24,13 +24,14 @@ from issuance.activation.queries import activation_view, receipt_view, transacti
 from issuance.activation.queries.activation_view import ActivationView
 from issuance.activation.services import activation, identifications, receipts
 from issuance.activation.services.visits import TransactionView
-from issuance.activation.web import handles, live, stages
+from issuance.activation.web import live, stages
 from issuance.activation.web.forms import CardCheckForm, IdentificationForm
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.models import Carrier
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.person_page.queries import person_view
+from issuance.records.web import handles
 from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.records.web.persons import photo_url
 from issuance.records.web.refreshing import refreshing

@@ -29,7 +29,7 @@ def carrier_rights() -> list[Action]:
 
 def order_rights() -> list[Action]:
     """Returns the rights that orders of a carrier need, each once."""
-    return list(kinds.rights(kinds.Function.ORDER))
+    return list({**kinds.rights(kinds.Function.ORDER), **kinds.rights(kinds.Function.HAND_OUT)})
 
 
 class Group(Enum):
@@ -51,6 +51,7 @@ class Place:
 _PLACES: Mapping[str, Place] = {
     "order_start": Place(Group.ORDER, "plus"),
     "order_cancel": Place(Group.ORDER, "cross"),
+    "reserve_card": Place(Group.ORDER, "cards"),
     "activate": Place(Group.HELP, "key"),
     "unlock": Place(Group.HELP, "key"),
     "puk_letter": Place(Group.ORDER, "document"),
@@ -126,6 +127,9 @@ def of_person(actor: Actor, person: Person, posts: list[Post]) -> list[Function]
         if rule := kind.rule(kinds.Function.ORDER):
             order = Function(_(rule.label), "order_start", person.id, post=True)
             found.append(_unless(order, _why_no_order(actor, rule.right, person, posts)))
+        if rule := kind.rule(kinds.Function.HAND_OUT):
+            reserve = Function(_(rule.label), "reserve_card", person.id)
+            found.append(_unless(reserve, _why_no_order(actor, rule.right, person, posts)))
     if policy.holds(actor, Action.ASSIGN_ROLE):
         roles = Function(_("Administrera behörighetsroller"), "person_roles", person.id)
         found.append(_unless(roles, _why_no_roles(actor, person)))

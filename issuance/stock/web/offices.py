@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.records.web.forms import tried
 from issuance.records.web.frame import STOCK, actor_of, render_page
+from issuance.reserve_cards.queries import reserve_cards
 from issuance.stock.domain import scanned
 from issuance.stock.models import StockCount
 from issuance.stock.queries import stock as query
@@ -29,9 +30,10 @@ _FIND = "sok"
 def stock(request: HttpRequest) -> HttpResponseBase:
     """Lists the offices whose stock the user keeps. Raises Forbidden."""
     found = query.offices_with_stock(actor=actor_of(request))
+    waiting = len(reserve_cards.waiting(actor=actor_of(request)))
     return OfficeStockList(request, found).answer(
         lambda shown: render_page(
-            request, STOCK, "stock/stock.html", {"list": shown}, heading=_("Reservkort"), status=shown.status
+            request, STOCK, "stock/stock.html", {"list": shown, "waiting": waiting}, heading=_("Reservkort"), status=shown.status
         )
     )
 

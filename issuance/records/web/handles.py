@@ -14,6 +14,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from issuance.activation.domain.transaction_states import TransactionState
+from issuance.activation.models import EidAppTransaction
 from issuance.activation.queries import activation_view
 from issuance.activation.services.visits import Opened, TransactionView
 from siths_portal.lib.http.compression import leave_uncompressed
@@ -42,9 +43,14 @@ def find(request: HttpRequest, view: TransactionView) -> str:
     """Returns the handle if it can still open the app, else "" (empty). Writes nothing. Excludes the
     response from compression.
     """
+    return find_of(request, view.transaction, view.state)
+
+
+def find_of(request: HttpRequest, transaction: EidAppTransaction, state: TransactionState) -> str:
+    """Returns the same for a transaction in its present state."""
     leave_uncompressed(request)
-    handle = _handles(request).get(str(view.transaction.pk), "")
-    usable = view.state is TransactionState.CREATED and hmac.compare_digest(_digest(handle), view.transaction.handle_sha256)
+    handle = _handles(request).get(str(transaction.pk), "")
+    usable = state is TransactionState.CREATED and hmac.compare_digest(_digest(handle), transaction.handle_sha256)
     return handle if usable else ""
 
 
