@@ -26,6 +26,9 @@ PROFILES = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-
 TRANSPORT = "transport"
 """The certificate of a blank reserve card, which has no other."""
 
+ENVELOPE = "envelope"
+"""The file with the code in a reserve card's envelope."""
+
 ALL_PROFILES = (*PROFILES, TRANSPORT)
 CARD_KEY = "card-key"
 KEY_TYPES = ("rsa-2048", "ec-p256")
@@ -118,6 +121,10 @@ class Card:
         """Returns certificate requests (RFC 2986) in PEM, by profile, each signed by its key. The subject is empty."""
         return cast(dict[str, str], self._act("csrs", code=code, profiles=list(profiles)))
 
+    def make_keys(self, profiles: Sequence[str], *, code: str, keys: str = "rsa-2048") -> None:
+        """Makes a key for each of `profiles` that has none, of the type `keys` (KEY_TYPES). A reserve card gets them so."""
+        self._act("make_keys", profiles=list(profiles), code=code, keys=keys)
+
     def card_key(self) -> str:
         """Returns the public card key as SubjectPublicKeyInfo in PEM."""
         return cast(str, self._act("card_key"))
@@ -145,6 +152,12 @@ class Card:
     def unblock(self, *, puk: str, new_code: str) -> None:
         """Sets the holder's code with the PUK and resets the code tries. Keeps the keys."""
         self._act("unblock", puk=puk, new=new_code)
+
+    @property
+    def envelope_code(self) -> str:
+        """The code that is printed on the sheet in the sealed envelope of a blank reserve card; empty for other cards."""
+        sheet = self.folder / ENVELOPE
+        return sheet.read_text() if sheet.exists() else ""
 
     def tries(self) -> Tries:
         """Returns the remaining tries."""

@@ -92,6 +92,15 @@ class _FunctionList(ctypes.Structure):
     ]  # fmt: skip
 
 
+_CAPABILITIES = MechanismFlag.SIGN | MechanismFlag.VERIFY
+_HIDDEN = {Attribute.EXTRACTABLE: False, Attribute.SENSITIVE: True}
+
+
+def _p256(session: Any) -> Any:
+    curve = {Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")}
+    return session.create_domain_parameters(KeyType.EC, curve, local=True)
+
+
 def _key_id(profile: str) -> bytes:
     """Returns the id of a profile's key and certificate on the card."""
     return bytes([ALL_PROFILES.index(profile) + 1])
@@ -154,25 +163,29 @@ class _Token:
         self.library.reinitialize()
         with self._token().open(rw=True, so_pin=puk) as session:
             session.init_pin(code)
-        capabilities = MechanismFlag.SIGN | MechanismFlag.VERIFY
-        hidden = {Attribute.EXTRACTABLE: False, Attribute.SENSITIVE: True}
         with self._token().open(rw=True, user_pin=code) as session:
-            curve = {Attribute.EC_PARAMS: encode_named_curve_parameters("secp256r1")}
-            p256 = session.create_domain_parameters(KeyType.EC, curve, local=True)
-            for profile in profiles:
-                options = {
-                    "store": True, "id": _key_id(profile), "label": profile, "capabilities": capabilities,
-                    "private_template": {**hidden, Attribute.PRIVATE: True},
-                }  # fmt: skip
-                if keys == "ec-p256":
-                    p256.generate_keypair(mechanism=Mechanism.EC_KEY_PAIR_GEN, **options)
-                else:
-                    session.generate_keypair(KeyType.RSA, 2048, **options)
-            p256.generate_keypair(
-                mechanism=Mechanism.EC_KEY_PAIR_GEN, store=True, id=b"\x9e", label=CARD_KEY, capabilities=capabilities,
-                private_template={**hidden, Attribute.PRIVATE: False},
+            self._generate(session, profiles, keys)
+            _p256(session).generate_keypair(
+                mechanism=Mechanism.EC_KEY_PAIR_GEN, store=True, id=b"\x9e", label=CARD_KEY, capabilities=_CAPABILITIES,
+                private_template={**_HIDDEN, Attribute.PRIVATE: False},
             )  # fmt: skip
         _write_tries(self.folder, Tries(CODE_TRIES, PUK_TRIES))
+
+    def make_keys(self, *, profiles: list[str], code: str, keys: str) -> None:
+        with self.with_code(code) as session:
+            known = {key.label for key in session.get_objects({Attribute.CLASS: ObjectClass.PRIVATE_KEY})}
+            self._generate(session, [profile for profile in profiles if profile not in known], keys)
+
+    def _generate(self, session: Any, profiles: list[str], keys: str) -> None:
+        for profile in profiles:
+            options = {
+                "store": True, "id": _key_id(profile), "label": profile, "capabilities": _CAPABILITIES,
+                "private_template": {**_HIDDEN, Attribute.PRIVATE: True},
+            }  # fmt: skip
+            if keys == "ec-p256":
+                _p256(session).generate_keypair(mechanism=Mechanism.EC_KEY_PAIR_GEN, **options)
+            else:
+                session.generate_keypair(KeyType.RSA, 2048, **options)
 
     def csrs(self, *, code: str, profiles: list[str]) -> dict[str, str]:
         with self.with_code(code) as session:
@@ -257,7 +270,7 @@ def _require_code(code: str) -> None:
         raise CardError("bad-code")
 
 
-_ACTS = {"make", "csrs", "card_key", "prove", "sign", "store", "certificates", "change_code", "unblock"}
+_ACTS = {"make", "make_keys", "csrs", "card_key", "prove", "sign", "store", "certificates", "change_code", "unblock"}
 
 
 def _do(folder: Path, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

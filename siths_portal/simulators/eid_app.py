@@ -15,7 +15,7 @@ from django.template import Context, Engine
 
 from siths_portal.simulators import http_server
 from siths_portal.simulators.card import Card
-from siths_portal.simulators.eid_app_client import EidAppError
+from siths_portal.simulators.eid_app_errors import EidAppError
 from siths_portal.simulators.eid_app_tasks import EXPIRED, Mistake, Reader, Task, Tasks, problems, unlock_with_letter
 
 PAGES = Path(__file__).resolve().parent / "eid_app_pages"
@@ -165,7 +165,7 @@ class Handler(http_server.Handler):
     def _post_step(self, token: str, rest: str, form: dict[str, str]) -> None:
         acts: dict[str, Callable[[Task], None]] = {
             "/kort": lambda task: self._insert(task, form.get("card", "")),
-            "/kod": lambda task: task.choose_code(form.get("code", ""), form.get("again", "")),
+            "/kod": lambda task: task.choose_code(form.get("code", ""), form.get("again", ""), form.get("envelope", "")),
             "/kod-vald": lambda task: task.report_code(),
             "/skriv-under": lambda task: task.sign(form.get("code", "")),
             "/avbryt": lambda task: task.cancel(),

@@ -6,6 +6,7 @@ signs: it signs only the document that it showed to the holder, and only with th
 
 import base64
 import binascii
+import dataclasses
 import datetime as dt
 import hashlib
 import json
@@ -25,85 +26,31 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
 
+from siths_portal.simulators import eid_app_documents as documents
 from siths_portal.simulators.card import Card, CardError
+from siths_portal.simulators.eid_app_errors import (
+    AGAIN,
+    BadHandle,
+    CardRefused,
+    PortalAway,
+    PortalRefused,
+    StillPending,
+    Untrusted,
+)
 
 KINDS = {"act": "activate", "sig": "sign", "unl": "unlock"}
 NEEDING_PUK = ("activate", "unlock")
 SIGNING_PROFILE = "person-id-sign"
+NEW_PROFILES = ("person-hsaid-auth", "person-hsaid-sign")
+"""The certificates of a reserve card, made at its activation."""
 _HANDLE = re.compile(r"(act|sig|unl)\.[A-Za-z0-9_-]{22}")
-_CURABLE = frozenset({"wrong-card", "proof-refused", "signature-invalid"})
-_AGAIN = "Be ID-administratören välja Öppna appen igen i portalen."
-
-
-class EidAppError(Exception):
-    """The app cannot continue. `code` is stable kebab-case; `message` tells the holder in Swedish what to do."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code)
-        self.code, self.message = code, message
-
-
-class BadHandle(EidAppError):
-    """The pasted text is not a start code."""
-
-    def __init__(self) -> None:
-        super().__init__("bad-handle", "Det där är inte en hel startkod. Kopiera den igen från portalens sida.")
-
-
-class PortalAway(EidAppError):
-    """The portal gave no usable response. The step can be repeated."""
-
-    def __init__(self) -> None:
-        super().__init__("portal-away", "Portalen svarar inte just nu. Inget har gått förlorat. Vänta en stund och försök igen.")
-
-
-class StillPending(EidAppError):
-    """The portal's response is not ready yet. The step can be repeated."""
-
-    def __init__(self) -> None:
-        super().__init__("pending", "Portalen arbetar fortfarande med kortet. Vänta några sekunder och försök igen.")
-
-
-class PortalRefused(EidAppError):
-    """The portal refused the request. `code` and `message` are the code and detail of its problem document (RFC 9457)."""
-
-    def __init__(self, status: int, code: str, message: str) -> None:
-        super().__init__(code, message)
-        self.status = status
-
-    @property
-    def final(self) -> bool:
-        """False if the same transaction may still succeed with another card, with a new proof, or later."""
-        return self.code not in _CURABLE and self.status != 429
-
-
-class Untrusted(EidAppError):
-    """The portal's response is inconsistent or does not match the card, so nothing is signed."""
-
-    def __init__(self, check: str) -> None:
-        super().__init__(check, f"Portalens svar stämmer inte med kortet. Inget skrevs under. Avbryt. {_AGAIN}")
-
-
-class CardRefused(EidAppError):
-    """The card refused. `code` is that of `CardError`; `tries_left` is the remaining tries of the code."""
-
-    def __init__(self, code: str, tries_left: int) -> None:
-        texts = {
-            "wrong-code": f"Fel kod. {'Ett försök' if tries_left == 1 else f'{tries_left} försök'} kvar innan koden spärras.",
-            "code-blocked": "Koden är spärrad efter 3 felaktiga försök.",
-            "bad-code": "Koden ska vara 6–8 siffror.",
-            "absent": "Kortet finns inte i läsaren. Sätt i kortet och försök igen.",
-            "wrong-puk": f"Kortet tog inte emot upplåsningskoden (PUK). Avbryt. {_AGAIN}",
-            "puk-blocked": "Kortet kan inte låsas upp mer. Be ID-administratören spärra kortet och beställa ett nytt.",
-        }
-        super().__init__(code, texts.get(code, "Kortet svarade inte som det ska. Ta ut det, sätt i det och försök igen."))
-        self.tries_left = tries_left
 
 
 @dataclass(frozen=True)
 class Opened:
     """A started transaction: what the holder may see, and what the next steps need. `sign` has no `puk`, and `unlock` nothing to
-    sign.
+    sign. A reserve card has no `puk` and gets its document with its certificates. `statement` is what an officer signs in place
+    of a document.
     """
 
     kind: str
@@ -113,6 +60,12 @@ class Opened:
     signed_attributes: bytes = field(repr=False)
     step_token: str = field(repr=False)
     puk: str = field(repr=False)
+    statement: bytes = field(default=b"", repr=False)
+
+    @property
+    def needs_certificates(self) -> bool:
+        """True for a reserve card whose keys are still to be made and certified."""
+        return self.kind == "activate" and not self.puk and not self.pdf
 
 
 @dataclass(frozen=True)
@@ -189,6 +142,47 @@ class EidAppClient:
             wait = answer.headers.get("Retry-After", "")
             self.sleep(min(5.0, float(wait) if wait.isdigit() else 1.0))
 
+    def activate_reserve_card(self, handle: str, envelope_code: str, code: str) -> Result:
+        """Makes keys on a blank reserve card, has them certified, sets `code` and signs the receipt with it."""
+        opened = self.start(handle)
+        if opened.needs_certificates:
+            opened = self.certify(opened, handle, envelope_code)
+        self.change_code(envelope_code, code)
+        self.report_code(opened)
+        return self.sign_receipt(opened, code)
+
+    def change_code(self, envelope_code: str, code: str) -> None:
+        """Changes the code of a reserve card's envelope into the holder's. Raises CardRefused."""
+        self._on_card(lambda: self.card.change_code(envelope_code, code))
+
+    def certify(self, opened: Opened, handle: str, envelope_code: str) -> Opened:
+        """Makes the card's keys with the envelope's code, writes their certificates on the card, and returns the transaction with
+        its receipt. Can be repeated. Raises CardRefused, PortalRefused, StillPending or Untrusted.
+        """
+        self._on_card(lambda: self.card.make_keys(NEW_PROFILES, code=envelope_code))
+        csrs = self._on_card(lambda: self.card.csrs(code=envelope_code, profiles=NEW_PROFILES))
+        hashes = {profile: _sha256(x509.load_pem_x509_csr(pem.encode())) for profile, pem in csrs.items()}
+        proven = {"csrs": hashes, "handle_sha256": hashlib.sha256(handle.encode()).hexdigest()}
+        signature = cast(bytes, self._on_card(lambda: self.card.prove(canonical(proven))))
+        body = json.dumps({"csrs": csrs, "signature": base64.b64encode(signature).decode()}).encode()
+        deadline = time.monotonic() + self.patience
+        while (answer := self._post("certificates", opened.step_token, body)).status_code == 202:
+            if time.monotonic() >= deadline:
+                raise StillPending
+            self.sleep(1.0)
+        content = _body(answer)
+        try:
+            self._on_card(lambda: self.card.store_certificates(content["certificates"], code=envelope_code))
+            made = dataclasses.replace(
+                opened,
+                pdf=base64.b64decode(content["pdf"], validate=True),
+                signed_attributes=base64.b64decode(content["signed_attributes"], validate=True),
+            )
+            self._require_document(made, content["byte_range"], str(content["digest_algorithm"]))
+        except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
+            raise Untrusted("bad-answer") from None
+        return made
+
     def choose_code(self, opened: Opened, code: str) -> Result:
         """Sets the holder's code with the PUK and reports it. Can be repeated if the report was lost."""
         self.set_code(opened, code)
@@ -217,8 +211,9 @@ class EidAppClient:
         return self.complete(opened, signature)
 
     def signature(self, opened: Opened, code: str) -> bytes:
-        """Returns the signature over the SignedAttrs by the card's person-id-sign key, RSA or ECDSA. Raises CardRefused."""
-        return cast(bytes, self._on_card(lambda: self.card.sign(SIGNING_PROFILE, opened.signed_attributes, code=code)))
+        """Returns the signature over the SignedAttrs, or an officer's statement, RSA or ECDSA. Raises CardRefused."""
+        signed = opened.statement or opened.signed_attributes
+        return cast(bytes, self._on_card(lambda: self.card.sign(self._signing_profile(), signed, code=code)))
 
     def complete(self, opened: Opened, signature: bytes) -> Result:
         """Sends the signature, and repeats it while the portal releases the hold of the card's certificates. Can be repeated.
@@ -269,9 +264,10 @@ class EidAppClient:
                 signed_attributes=base64.b64decode(answer.get("signed_attributes", ""), validate=True),
                 step_token=str(secrets["step_token"]),
                 puk=str(secrets.get("puk") or "") if kind in NEEDING_PUK else "",
+                statement=base64.b64decode(answer.get("statement", ""), validate=True),
             )
-            if kind != "unlock":
-                self._check_document(opened, answer["byte_range"], str(answer["digest_algorithm"]))
+            if kind != "unlock" and not opened.statement and not opened.needs_certificates:
+                self._require_document(opened, answer["byte_range"], str(answer["digest_algorithm"]))
         except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
             raise Untrusted("bad-answer") from None
         return opened
@@ -291,31 +287,16 @@ class EidAppClient:
             raise Untrusted("not-for-this-card")
         return cast(dict[str, Any], json.loads(opened.plaintext or b""))
 
-    def _check_document(self, opened: Opened, byte_range: list[int], algorithm: str) -> None:
-        """Raises Untrusted unless the SignedAttrs (RFC 5652 section 5.3) have the PDF and this card's certificate (RFC 5035)."""
-        from asn1crypto import cms, tsp  # slow to load, and most steps need neither
+    def _signing_profile(self) -> str:
+        """Returns the profile of the key that signs: on person id, or on HSA-id for a card without that pair."""
+        certificates = self._on_card(self.card.certificates)
+        return SIGNING_PROFILE if SIGNING_PROFILE in certificates else NEW_PROFILES[1]
 
-        start, before, after, rest = byte_range
-        gap = opened.pdf[before:after]
-        if start != 0 or after < before or after + rest != len(opened.pdf) or not re.fullmatch(rb"<[0-9A-Fa-f]*>", gap):
-            raise Untrusted("byte-range")
-        digest = hashlib.sha256(opened.pdf[:before] + opened.pdf[after:]).digest()
-        attributes: dict[str, Any] = {}
-        for attribute in cms.CMSAttributes.load(opened.signed_attributes, strict=True):
-            if attribute["type"].native in attributes or len(attribute["values"]) != 1:
-                raise Untrusted("signed-attributes")
-            attributes[attribute["type"].native] = attribute["values"][0]
-        if algorithm != "sha256" or attributes["message_digest"].native != digest or attributes["content_type"].native != "data":
-            raise Untrusted("other-document")
-        certificates = attributes["signing_certificate_v2"]
-        if not isinstance(certificates, tsp.SigningCertificateV2):  # importing `tsp` registers this attribute in `cms`
-            raise Untrusted("signed-attributes")
-        named = certificates["certs"][0]
-        der = x509.load_pem_x509_certificate(self._on_card(self.card.certificates)[SIGNING_PROFILE].encode()).public_bytes(
-            serialization.Encoding.DER
-        )
-        if named["hash_algorithm"]["algorithm"].native != "sha256" or named["cert_hash"].native != hashlib.sha256(der).digest():
-            raise Untrusted("other-certificate")
+    def _require_document(self, opened: Opened, byte_range: list[int], algorithm: str) -> None:
+        """Raises Untrusted unless the card may sign the receipt."""
+        certificate = self._on_card(self.card.certificates)[self._signing_profile()]
+        if reason := documents.fault(opened.pdf, opened.signed_attributes, byte_range, algorithm, certificate):
+            raise Untrusted(reason)
 
     def _on_card(self, act: Callable[[], Any]) -> Any:
         try:
@@ -342,11 +323,15 @@ class EidAppClient:
             )
         except requests.RequestException:
             raise PortalAway from None
-        if answer.status_code in (200, 202):
+        if answer.status_code in (200, 201, 202):
             return answer
         if answer.status_code >= 500:
             raise StillPending if _problem(answer)[0] == "certificates-on-hold" else PortalAway
         raise _refusal(answer)
+
+
+def _sha256(request: x509.CertificateSigningRequest) -> str:
+    return hashlib.sha256(request.public_bytes(serialization.Encoding.DER)).hexdigest()
 
 
 def canonical(value: Any) -> bytes:
@@ -374,7 +359,7 @@ def _problem(answer: requests.Response) -> tuple[str, str]:
         problem = answer.json()
         return str(problem["code"]), str(problem["detail"])
     except (ValueError, KeyError, TypeError):
-        return "no-problem", f"Portalen tog inte emot uppgifterna. Avbryt. {_AGAIN}"
+        return "no-problem", f"Portalen tog inte emot uppgifterna. Avbryt. {AGAIN}"
 
 
 class _NoCookies(DefaultCookiePolicy):

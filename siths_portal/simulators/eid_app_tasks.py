@@ -19,19 +19,9 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.x509.oid import NameOID
 
-from siths_portal.simulators.card import Card, CardError
-from siths_portal.simulators.eid_app_client import (
-    NEEDING_PUK,
-    SIGNING_PROFILE,
-    CardRefused,
-    EidAppClient,
-    EidAppError,
-    Opened,
-    PortalAway,
-    PortalRefused,
-    Untrusted,
-    kind_of,
-)
+from siths_portal.simulators.card import TRANSPORT, Card, CardError
+from siths_portal.simulators.eid_app_client import NEEDING_PUK, NEW_PROFILES, SIGNING_PROFILE, EidAppClient, Opened, kind_of
+from siths_portal.simulators.eid_app_errors import CardRefused, EidAppError, PortalAway, PortalRefused, Untrusted
 
 # A start code lives 5 minutes until it is used and 15 minutes in all; the rest is for reading the last page.
 TASK_SECONDS = 30 * 60
@@ -82,14 +72,15 @@ class Reader:
 
     def _read(self, card: Card) -> CardInReader | None:
         try:
-            pem = card.certificates().get(SIGNING_PROFILE)
+            found = card.certificates()
+            pem = next((found[profile] for profile in (SIGNING_PROFILE, NEW_PROFILES[1], TRANSPORT) if profile in found), None)
         except (CardError, RuntimeError):  # the next list tries again
             return None
         if pem is None:
             return None
         subject = x509.load_pem_x509_certificate(pem.encode()).subject
         parts = [a.value for oid in (NameOID.GIVEN_NAME, NameOID.SURNAME) for a in subject.get_attributes_for_oid(oid)]
-        name = " ".join(str(part) for part in parts) or "Namn saknas"
+        name = " ".join(str(part) for part in parts) or "Reservkort"
         self._known[card.serial] = CardInReader(card.serial, name)
         return self._known[card.serial]
 
@@ -143,8 +134,13 @@ class Task:
                 self._opened = self._client.start(self.handle)
             self.card = seen
 
-    def choose_code(self, code: str, again: str) -> None:
-        """Sets the code on the card with the PUK and reports it to the portal. Raises Mistake or EidAppError.
+    @property
+    def needs_envelope(self) -> bool:
+        """True if the holder types the code of a reserve card's envelope."""
+        return self.kind == "activate" and self._opened is not None and not self._opened.puk
+
+    def choose_code(self, code: str, again: str, envelope: str = "") -> None:
+        """Sets the code on the card with the PUK, or with the envelope's code, and reports it. Raises Mistake or EidAppError.
 
         Checks the time before it changes the card, so that an expired transaction sets no code.
         """
@@ -157,7 +153,10 @@ class Task:
                 self._end("expired", EXPIRED)
                 return
             try:
-                client.set_code(opened, code)
+                if self.needs_envelope:
+                    self._exchange_code(client, opened, envelope, code)
+                else:
+                    client.set_code(opened, code)
             except CardRefused as error:
                 self._tell(error)
                 raise
@@ -213,6 +212,15 @@ class Task:
             self._end("cancelled", f"{kept}ID-administratören kan välja Öppna appen igen i portalen när du vill fortsätta.")
 
     # --- implementation --------------------------------------------------------------------------------------------------
+
+    def _exchange_code(self, client: EidAppClient, opened: Opened, envelope: str, code: str) -> None:
+        """Has a reserve card's new keys certified, and changes the envelope's code into the holder's."""
+        if not envelope:
+            raise Mistake(envelope="Skriv koden som står i kuvertet.")
+        if opened.needs_certificates:
+            with self._final_if_refused():
+                self._opened = client.certify(opened, self.handle, envelope)
+        client.change_code(envelope, code)
 
     def _ready(self) -> tuple[EidAppClient, Opened]:
         if self._client is None or self._opened is None:

@@ -20,7 +20,7 @@ from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
 
 from siths_portal.lib.files.atomic import write_atomically
-from siths_portal.simulators.card import PROFILES, TRANSPORT, Card, CardError, new_serial
+from siths_portal.simulators.card import ENVELOPE, PROFILES, TRANSPORT, Card, CardError, new_serial
 from siths_portal.simulators.supplier_client import Api, Refused, Reply, Unreachable
 from siths_portal.simulators.supplier_letters import BadLetter, Printer
 from siths_portal.simulators.supplier_records import FINAL, Job, Records
@@ -187,7 +187,9 @@ class Supplier:
         if not job.serial:
             job.serial = new_serial()
             job.puk = "".join(secrets.choice("0123456789") for _ in range(8))
-            job.transport_code = secrets.token_urlsafe(24)
+            # The code of a blank reserve card is the envelope's, so its holder types it.
+            blank = job.profiles == [TRANSPORT]
+            job.transport_code = f"{secrets.randbelow(10**6):06d}" if blank else secrets.token_urlsafe(24)
             self.records.save(job)
         try:
             codes = {"puk": job.puk, "transport_code": job.transport_code}
@@ -195,6 +197,8 @@ class Supplier:
         except CardError as refusal:
             if refusal.code != "exists":  # otherwise an interrupted run made it, with the codes of this record
                 raise
+        if job.profiles == [TRANSPORT]:
+            write_atomically(self.cards / job.serial / ENVELOPE, job.transport_code.encode())
         self._print_photo(job, order["print"]["photo_sha256"])
         job.step = "made"
 

@@ -14,15 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 
 from siths_portal.simulators.card import Card
-from siths_portal.simulators.eid_app_client import (
-    BadHandle,
-    CardRefused,
-    EidAppClient,
-    PortalAway,
-    PortalRefused,
-    StillPending,
-    Untrusted,
-)
+from siths_portal.simulators.eid_app_client import EidAppClient
+from siths_portal.simulators.eid_app_errors import BadHandle, CardRefused, PortalAway, PortalRefused, StillPending, Untrusted
 from tests.simulators.lying_portal import HANDLE, PUK, SIGN_HANDLE, LyingPortal, make_card, signed_attributes
 
 

@@ -30,7 +30,8 @@ from issuance.receipt_texts.services import set_receipt_text
 from issuance.records.domain.ids import luhn_check_digit
 from pki import service as pki
 from siths_portal.simulators.card import Card, CardError
-from siths_portal.simulators.eid_app_client import EidAppClient, PortalRefused
+from siths_portal.simulators.eid_app_client import EidAppClient
+from siths_portal.simulators.eid_app_errors import PortalRefused
 from tests.browser import collect_faults, look
 from tests.chance import without_chance
 from tests.issuance.activated import CODE, PUK, TRANSPORT, Made, Plastic, first_card, sent_card
