@@ -46,6 +46,7 @@ from tests.access.targets import (
     organisation_with_own,
     own_matter,
     own_search,
+    own_statement,
     photo_draft,
     photo_of_draft,
     post_of_draft,
@@ -63,6 +64,7 @@ from tests.access.targets import (
     unlocking,
     work_item,
     work_list,
+    waiting_issue,
 )
 
 ORDER, ACTIVATE, ASSIGN = Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD, Action.ASSIGN_ROLE
@@ -173,6 +175,17 @@ ROWS: list[Row] = [
     Row("unlocking_cancel", "POST", Action.UNLOCK_CARD, unlocking, ok=302),
     Row("identification_help", "GET", LOGGED_IN),
     Row("terms", "GET", PUBLIC),
+    # reserve cards
+    Row("reserve_card", "GET", Action.ISSUE_RESERVE_CARD, "orderable"),
+    Row("reserve_card", "POST", Action.ISSUE_RESERVE_CARD, "orderable", ok=422),
+    Row("reserve_cards_waiting", "GET", Action.APPROVE_RESERVE_CARD),
+    Row("reserve_card_approve", "GET", Action.APPROVE_RESERVE_CARD, waiting_issue),
+    Row("reserve_card_approve", "POST", Action.APPROVE_RESERVE_CARD, waiting_issue, ok=422),
+    Row("reserve_card_statement", "GET", LOGGED_IN, own_statement, own=True),
+    Row("reserve_card_statement", "POST", LOGGED_IN, own_statement, own=True, ok=302),
+    Row("reserve_card_statement_state", "GET", LOGGED_IN, own_statement, own=True),
+    Row("reserve_card_statement_cancel", "GET", LOGGED_IN, own_statement, ok=302),  # to the page, which decides
+    Row("reserve_card_statement_cancel", "POST", LOGGED_IN, own_statement, own=True, ok=302),
     # PUK letters
     Row("puk_letter", "GET", Action.ORDER_PUK_LETTER, "active"),
     Row("puk_letter", "POST", Action.ORDER_PUK_LETTER, "active", ok=409),

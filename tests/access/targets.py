@@ -14,7 +14,7 @@ from billing.invoices.models import InvoiceLine
 from billing.payments.models import Payment, PaymentFile
 from billing.price_changes.models import PriceChange, PriceImport
 from billing.runs.models import InvoiceRun, RunItem
-from issuance.activation.models import EidAppTransaction, Identification
+from issuance.activation.models import EidAppTransaction, Identification, Statement
 from issuance.articles.models import Article, SubscriptionFee
 from issuance.carriers.models import Carrier, Eid
 from issuance.customisations.models import CardCustomisation
@@ -29,6 +29,7 @@ from issuance.people.models.persons import PersonIdentifier, Post
 from issuance.people.models.photos import Photo
 from issuance.register_care.domain.kinds import NOT_ACTIVATED
 from issuance.register_care.models import WorkItem
+from issuance.reserve_cards.models import ReserveCardIssue
 from issuance.search.models import Search
 from issuance.stock.models import StockCard
 from issuance.suppliers.push.models import PushDelivery
@@ -499,6 +500,35 @@ def work_item(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
         due=access.moment.date(), found_at=access.moment, state="open", seq=1,
     )  # fmt: skip
     return (made.pk,)
+
+
+def waiting_issue(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """The hand-out of a reserve card to somebody there, which waits for a second officer."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    return (hand_out(Post.objects.get(pk=access.things[relation].post)).pk,)
+
+
+def own_statement(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A statement about a hand-out that the caller, or somebody else, opened for the second officer's signature."""
+    if relation == "unknown":
+        return (UUID(int=1),)
+    issue = hand_out(Post.objects.get(pk=access.things[relation].post))
+    officer = access.actors[who].ref if relation == "inside" else f"user:{uuid4()}"
+    row = open_transaction(access.things[relation].active, officer, "sign")
+    EidAppTransaction.objects.filter(pk=row.pk).update(identification=None)
+    Statement.objects.create(transaction=row, purpose="reserve_card_second", subject_ref=issue.pk, content={}, summary="Prov")
+    return (row.pk,)
+
+
+def hand_out(post: Post) -> ReserveCardIssue:
+    """A hand-out on level 3 for an assignment, by another officer. Its card stands for one in stock."""
+    now = clock.now()
+    return ReserveCardIssue.objects.create(
+        carrier=Carrier.objects.exclude(reserve_issues__isnull=False).first(), person_id=post.person_id, post=post,
+        assurance_level=3, valid_to=now + dt.timedelta(days=14), officer_ref="user:x", identity_document="passport",
+        state="waiting", seq=1, created_at=now, waiting_since=now, waiting_until=now + dt.timedelta(minutes=60),
+    )  # fmt: skip
 
 
 def customisation(access: AccessWorld, who: Who, relation: str, *, number: str = "1000000001") -> tuple[Any, ...]:

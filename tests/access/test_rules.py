@@ -27,6 +27,7 @@ from issuance.organisations.models import IssuingArea, Organisation
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, Post
 from issuance.register_care.models import WorkItem
+from issuance.reserve_cards.models import ReserveCardIssue
 from issuance.roles.models.extended_reach import ExtendedReach
 from issuance.roles.services.actors import actor_of_person
 from siths_portal.lib import clock
@@ -61,6 +62,7 @@ LIES: dict[type[Model], Lies] = {
     EidOrder: Lies(("organisation",), person="carrier__person"),
     Identification: Lies(("carrier__organisation",), person="carrier__person"),
     EidAppTransaction: Lies(("carrier__organisation",), person="carrier__person"),
+    ReserveCardIssue: Lies(("post__organisation",), person="person"),
     Organisation: Lies(("id",)),
     CardCustomisation: Lies(("organisations", "pending_at")),
     IssuingArea: Lies(area="id"),
@@ -103,6 +105,8 @@ class Everything:
             )
             for card in Carrier.objects.all()
         )  # fmt: skip
+        for post in Post.objects.order_by("pk")[: Carrier.objects.count()]:
+            targets.hand_out(post)
         place_of = {organisation.pk: place for place, organisation in access.places.items() if place != "protected"}
         place_of_area = {access.places["parent"].area_id: "parent", access.places["outside"].area_id: "outside"}
         self.protected = set(Person.objects.filter(is_protected=True).values_list("pk", flat=True))

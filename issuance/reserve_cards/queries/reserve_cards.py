@@ -64,13 +64,13 @@ LATE_MINUTES = 20
 def new_card_page(*, actor: Actor, person_id: UUID) -> NewCardPage:
     """Returns the choices for a new reserve card. Raises NotFound, Forbidden (role, own matter)."""
     current = Q(valid_to=None) | Q(valid_to__gte=clock.today())
-    rows = Post.objects.visible_to(actor, Action.ISSUE_RESERVE_CARD).filter(current, person=person_id, ended_at=None)
-    posts = tuple(rows.select_related("organisation", "person").order_by("organisation__name", "hsa_id"))
     head = person_view.person_head(actor=actor, person_id=person_id)
-    if posts:
-        policy.require(actor, Action.ISSUE_RESERVE_CARD, posts[0])
-    else:
-        policy.reach(actor, Action.ISSUE_RESERVE_CARD)
+    rows = Post.objects.with_rights(actor, [Action.ISSUE_RESERVE_CARD]).visible_to(actor).filter(current, ended_at=None)
+    seen = list(rows.filter(person=person_id).select_related("organisation", "person").order_by("organisation__name", "hsa_id"))
+    posts = tuple(post for post in seen if getattr(post, f"may_{Action.ISSUE_RESERVE_CARD}"))
+    policy.reach(actor, Action.ISSUE_RESERVE_CARD)
+    if seen:
+        policy.require(actor, Action.ISSUE_RESERVE_CARD, (posts or seen)[0])
     levels = [LevelChoice(level, handing_out.proposed_last_day(level)) for level in RIGHTS if policy.holds(actor, RIGHTS[level])]
     return NewCardPage(head, posts, tuple(levels))
 

@@ -40,6 +40,10 @@ MATRIX = {
     Action.ORDER_RESERVE_BUNDLE: "-----YY------",
     Action.KEEP_STOCK: "-----YYYYY---",
     Action.KEEP_REGISTER: "Y----YYY-----",
+    Action.ISSUE_RESERVE_CARD: "-----YYYYY---",
+    Action.ISSUE_RESERVE_CARD_LOA3: "-----YYYY----",
+    # Two persons on level 3: the second is of the roles that identify holders daily.
+    Action.APPROVE_RESERVE_CARD: "-------YY----",
     Action.ORDER_EID: "-----YYYYY---",
     Action.WITHDRAW_EID_ORDER: "-----YYYYY---",
     Action.ORDER_PUK_LETTER: "-----YYY-----",
@@ -47,7 +51,7 @@ MATRIX = {
     # Only the holder fetches.
     Action.FETCH_EID: "-------------",
     # A mistake is corrected by who made it, or by who answers for issuing.
-    Action.WITHDRAW_IDENTIFICATION: "-----YYY-----",
+    Action.WITHDRAW_IDENTIFICATION: "-----YYYYY---",
     Action.WITHDRAW_ANOTHERS_IDENTIFICATION: "-----Y-------",
     Action.REVOKE_CARRIER: "Y--Y-YYYYYY--",
     Action.REVOKE_EID: "Y--Y-YYYYYY--",

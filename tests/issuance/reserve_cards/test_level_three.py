@@ -1,4 +1,4 @@
-"""A reserve card on level 3: two officers who sign with their own cards, and what the worker asks for before it signs (S11)."""
+"""A reserve card on level 3: two officers who sign with their own cards, and what the worker asks for before it signs."""
 
 import datetime as dt
 from collections.abc import Callable
