@@ -1,0 +1,130 @@
+"""The pages of reserve cards: the person's function, the hand-out, the queue, the second officer's check, and the signature."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from issuance.activation.models import EidAppTransaction
+from issuance.activation.services.visits import Opened
+from issuance.authz import Role
+from issuance.people.models.persons import Person
+from issuance.records.models.events import Event
+from issuance.reserve_cards.models import ReserveCardIssue
+from tests.issuance.activation.test_pages import text_of
+from tests.issuance.reserve_cards.blank import Blank, Officer, hand_out, officer_with_card, proposed, stocked
+from tests.portal import portal_client
+from tests.pressing import MAIN
+
+pytestmark = pytest.mark.usefixtures("demo_pki")
+
+
+@pytest.fixture
+def blank(world: Any) -> Blank:
+    return stocked(world)[0]
+
+
+def logged_in(actor: Any) -> Client:
+    return portal_client(Person.objects.get(pk=actor.person_id))
+
+
+@pytest.fixture
+def clerk(world: Any, blank: Blank) -> Client:
+    return logged_in(world.officer())
+
+
+@pytest.fixture
+def first(world: Any, blank: Blank) -> Officer:
+    return officer_with_card(world, world.officer())
+
+
+@pytest.fixture
+def second(world: Any, blank: Blank) -> Officer:
+    return officer_with_card(world, world.officer(role=Role.RESERVE_CARD_ADMIN_LOA3))
+
+
+def test_a_card_on_level_two_leads_to_its_activation(world: Any, blank: Blank, clerk: Client) -> None:
+    post = world.post()
+    assert reverse("reserve_card", args=[post.person_id]) in clerk.get(reverse("person", args=[post.person_id])).content.decode()
+    address = reverse("reserve_card", args=[post.person_id])
+    page = text_of(clerk.get(address))
+    assert "Tillitsnivå 2" in page
+    assert "Två personer" in page
+    sent = clerk.post(address, {"card_serial": blank.serial, "post": str(post.pk), "assurance_level": "2", **MAIN})
+    assert sent["Location"] == reverse("activate", args=[blank.carrier.pk])
+    activation = text_of(clerk.get(sent["Location"]))
+    assert "Är det" in activation
+    assert "Aktivera reservkort" in activation
+    person = text_of(clerk.get(reverse("person", args=[post.person_id])))
+    assert "Aktivera kortet som slutar på" in person
+
+
+def test_what_is_missing_is_told_at_its_field(world: Any, blank: Blank, clerk: Client) -> None:
+    post = world.post()
+    address = reverse("reserve_card", args=[post.person_id])
+    refused = clerk.post(address, {"card_serial": "1", "post": str(post.pk), "assurance_level": "3", **MAIN})
+    assert refused.status_code == 422
+    assert "Välj den id-handling som personen visade." in text_of(refused)
+    refused = clerk.post(address, {"card_serial": Blank().serial, "post": str(post.pk), "assurance_level": "2", **MAIN})
+    assert refused.status_code == 422
+    assert "Ta ett annat kort." in text_of(refused)
+    entered = clerk.post(address, {"card_serial": blank.serial, "post": str(post.pk), "assurance_level": "2"})
+    assert entered.status_code == 200
+    assert blank.carrier.state == "in_stock"
+
+
+def test_level_three_goes_through_two_pages_of_signature(world: Any, blank: Blank, first: Officer, second: Officer) -> None:
+    post, clerk, colleague = world.post(), logged_in(first.actor), logged_in(second.actor)
+    given = {"card_serial": blank.serial, "post": str(post.pk), "assurance_level": "3", "identity_document": "passport"}
+    sent = clerk.post(reverse("reserve_card", args=[post.person_id]), {**given, **MAIN})
+    shown = clerk.get(sent["Location"])
+    assert "Skriv under med ditt eget kort" in text_of(shown)
+    assert clerk.get(sent["Location"] + "lage/?sedan=created").status_code == 204
+    first.sign(_opened(shown))
+    assert clerk.get(sent["Location"] + "lage/?sedan=created")["HX-Refresh"] == "true"
+    assert clerk.get(sent["Location"])["Location"] == reverse("person", args=[post.person_id])
+
+    assert "1 reservkort väntar på en andra person" in text_of(colleague.get(reverse("day")))
+    assert "väntar på en andra person" in text_of(colleague.get(reverse("stock")))
+    queue = text_of(colleague.get(reverse("reserve_cards_waiting")))
+    assert f"slutar på {blank.serial[-4:]}" in queue
+    assert blank.serial not in queue
+    assert Event.objects.filter(action="work.listed", subject_ref="reserve_cards").exists()
+    assert "En annan ska kontrollera" in text_of(clerk.get(reverse("reserve_cards_waiting")))
+    address = reverse("reserve_card_approve", args=[ReserveCardIssue.objects.get().pk])
+    assert clerk.get(address).status_code == 403
+    page = text_of(colleague.get(address))
+    assert "Gör hela kontrollen själv" in page
+    assert blank.serial not in page
+    assert colleague.post(address, {"serial": "0000", "identity_document": "passport", **MAIN}).status_code == 422
+    sent = colleague.post(address, {"serial": blank.serial[-4:], "identity_document": "passport", **MAIN})
+    second.sign(_opened(colleague.get(sent["Location"])))
+    assert colleague.get(sent["Location"])["Location"] == reverse("reserve_cards_waiting")
+    assert blank.carrier.state == "reserved"
+
+
+def test_the_second_officer_rejects_with_a_reason(world: Any, blank: Blank, first: Officer, second: Officer) -> None:
+    issue, colleague = proposed(blank, world.post(), first), logged_in(second.actor)
+    address = reverse("reserve_card_approve", args=[issue.pk])
+    assert colleague.post(address, {"reason": "", "neka": "1"}).status_code == 422
+    assert colleague.post(address, {"reason": "Fotot stämmer inte", "neka": "1"})["Location"] == reverse("reserve_cards_waiting")
+    assert "väntar inte längre" in text_of(colleague.get(address))
+
+
+def test_a_new_link_and_the_way_out(world: Any, blank: Blank, first: Officer) -> None:
+    done, clerk = hand_out(blank, world.post(), first.actor, level=3), logged_in(first.actor)
+    assert done.opened is not None
+    address = reverse("reserve_card_statement", args=[done.opened.transaction.pk])
+    assert "Länken till appen visas bara där den skapades" in text_of(clerk.get(address))
+    clerk.post(address, MAIN)
+    assert clerk.get(address).context["handle"].startswith("sig.")
+    clerk.post(f"{address}avbryt/", {"avbryt": "1"})
+    assert "Inget är underskrivet" in text_of(clerk.get(address))
+    assert ReserveCardIssue.objects.get().state == "cancelled"
+
+
+def _opened(page: Any) -> Opened:
+    """What the officer's page gave the app."""
+    signing = page.context["signing"]
+    return Opened(EidAppTransaction.objects.get(pk=signing.statement.pk), page.context["handle"])
