@@ -17,6 +17,7 @@ from issuance.orders.services.ordering import eid_of_post
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Post
 from issuance.records.services import steps
+from issuance.reserve_cards.domain import OPEN
 from issuance.reserve_cards.models import ReserveCardIssue
 from issuance.stock.domain import StockAction, StockState
 from issuance.stock.models import StockCard
@@ -38,12 +39,14 @@ def lock_usable(card_serial: str, post: Post) -> Carrier:
     """Locks and returns the card with this serial number, as scanned, if it can be handed out for the assignment.
 
     That is a card in stock at an open office that is connected to the assignment's organisation, or the person's own active
-    reserve card without a valid eID. Raises Invalid at `card_serial`.
+    reserve card without a valid eID; and no other hand-out of it is open. Raises Invalid at `card_serial`.
     """
     serial = _SEPARATORS.sub("", card_serial)
     rows = Carrier.objects.select_for_update(of=("self",), no_key=True).filter(card_serial=serial, kind=RESERVE_CARD.code)
     carrier = rows.exclude(card_serial="").filter(valid_to__gt=clock.now()).first()
     if carrier is None or not (_lies_in_stock(carrier, post) or _is_own(carrier, post)):
+        raise not_usable()
+    if ReserveCardIssue.objects.filter(carrier=carrier, state__in=[state.value for state in OPEN]).exists():
         raise not_usable()
     return carrier
 

@@ -19,7 +19,6 @@ from issuance.reserve_cards.queries import reserve_cards
 from issuance.reserve_cards.services import approving, handing_out, signing
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
-from issuance.revocation.services.revocation import RevocationRequest
 from issuance.roles.models.grants import RoleGrant
 from pki import service as pki
 from siths_portal.lib import clock
@@ -177,8 +176,8 @@ class TestTwoOfficers:
     ) -> None:
         issue = proposed(blank, world.post(), first)
         opened = second_opens(issue, second)
-        request = RevocationRequest(RevocationReason.DAMAGED.value)
-        revocation.revoke(actor=world.officer(), carrier_id=blank.carrier.pk, request=request)
+        reason = RevocationReason.DAMAGED.value
+        revocation.revoke_carrier(actor=world.officer(), carrier_id=blank.carrier.pk, reason=reason)
         with pytest.raises(Conflict, match="card-not-usable"):
             second.sign(opened)
         assert Statement.objects.get(pk=opened.transaction.pk).signed_at is None
@@ -259,8 +258,10 @@ class TestWorker:
         self, world: Any, blank: Blank, first: Officer, second: Officer
     ) -> None:
         approved(proposed(blank, world.post(), first), second)
-        request = RevocationRequest(RevocationReason.LOST_OR_STOLEN.value)
-        revocation.revoke(actor=world.officer(role=Role.RESPONSIBLE_ISSUER), carrier_id=second.made.carrier.pk, request=request)
+        reason = RevocationReason.LOST_OR_STOLEN.value
+        revocation.revoke_carrier(
+            actor=world.officer(role=Role.RESPONSIBLE_ISSUER), carrier_id=second.made.carrier.pk, reason=reason
+        )
         step = activating(blank, world.officer())
         assert step.request() is None
         assert work(blank) == 0

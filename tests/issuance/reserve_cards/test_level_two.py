@@ -19,7 +19,6 @@ from issuance.records.models.events import Event
 from issuance.reserve_cards.models import ReserveCardIssue
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
-from issuance.revocation.services.revocation import RevocationRequest
 from issuance.stock.models import StockCard
 from issuance.suppliers.services import issuance_check
 from pki import service as pki
@@ -139,8 +138,8 @@ class TestForEver:
         assert verify_states().wrong == ()
 
     def test_a_revoked_card_is_not_handed_out(self, world: Any, blank: Blank) -> None:
-        request = RevocationRequest(RevocationReason.DAMAGED.value)
-        revocation.revoke(actor=world.officer(), carrier_id=blank.carrier.pk, request=request)
+        reason = RevocationReason.DAMAGED.value
+        revocation.revoke_carrier(actor=world.officer(), carrier_id=blank.carrier.pk, reason=reason)
         with pytest.raises(Invalid, match="card-not-usable"):
             hand_out(blank, world.post(), world.officer())
 

@@ -15,7 +15,7 @@ from issuance.reserve_cards.models import ReserveCardIssue
 from tests.issuance.activation.test_pages import text_of
 from tests.issuance.reserve_cards.blank import Blank, Officer, hand_out, officer_with_card, proposed, stocked
 from tests.portal import portal_client
-from tests.pressing import MAIN
+from tests.pressing import ENTER, MAIN
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
 
@@ -69,7 +69,7 @@ def test_what_is_missing_is_told_at_its_field(world: Any, blank: Blank, clerk: C
     refused = clerk.post(address, {"card_serial": Blank().serial, "post": str(post.pk), "assurance_level": "2", **MAIN})
     assert refused.status_code == 422
     assert "Ta ett annat kort." in text_of(refused)
-    entered = clerk.post(address, {"card_serial": blank.serial, "post": str(post.pk), "assurance_level": "2"})
+    entered = clerk.post(address, {"card_serial": blank.serial, "post": str(post.pk), "assurance_level": "2", **ENTER})
     assert entered.status_code == 200
     assert blank.carrier.state == "in_stock"
 
