@@ -6,7 +6,7 @@ from enum import StrEnum
 
 class TransactionKind(StrEnum):
     """The app's task: set the card's code and sign, only sign if the code already works, or only choose a new code for a card in
-    use.
+    use. Officers sign statements with their own cards by SIGN too.
     """
 
     ACTIVATE = "activate"

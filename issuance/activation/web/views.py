@@ -158,7 +158,7 @@ def _withdrawal(request: HttpRequest, view: TransactionView) -> dict[str, Any]:
     """Returns whether the page offers to withdraw the identification: only while the card may still be activated by it."""
     transaction = view.transaction
     offered = transaction.carrier.state == CarrierState.SENT
-    return {"withdraws": offered and identifications.withdrawable_of(actor_of(request), [transaction.identification_id])}
+    return {"withdraws": offered and identifications.withdrawable_of(actor_of(request), [transaction.visit.pk])}
 
 
 def _live(request: HttpRequest, view: TransactionView) -> dict[str, Any]:

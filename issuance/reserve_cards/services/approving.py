@@ -7,6 +7,7 @@ from django.db import transaction as database
 from django.db.models import QuerySet
 
 from issuance.activation.domain.card_checks import CardAnswer, check
+from issuance.activation.domain.transaction_states import OPEN as UNENDED
 from issuance.activation.domain.transaction_states import TransactionAction
 from issuance.activation.models import EidAppTransaction, Statement
 from issuance.activation.services import statements, transactions, visits
@@ -176,7 +177,7 @@ def _lock_statements(issue_id: UUID) -> list[EidAppTransaction]:
     locked after them, as when a statement is signed. One that is opened later is refused when it is signed.
     """
     rows = EidAppTransaction.objects.filter(
-        statement__subject_ref=issue_id, statement__purpose__in=PURPOSES, state__in=[state.value for state in transactions.OPEN]
+        statement__subject_ref=issue_id, statement__purpose__in=PURPOSES, state__in=[state.value for state in UNENDED]
     )
     carriers = Carrier.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=rows.values("carrier"))
     list(carriers.order_by("pk").values_list("pk", flat=True))

@@ -57,7 +57,7 @@ class OrderedCards:
         rows = CarrierCertificate.objects.filter(certificate_id__in=[each.id for each in certificates])
         rows = rows.filter(profile__in=_ORDERED_PROFILES)
         columns = rows.values_list("certificate_id", "carrier_id", "eid_id", "profile", "carrier__kind")
-        links = {id_: _Link(*link) for id_, *link in columns}
+        links = {id_: _Link(carrier, eid, profile, kind) for id_, carrier, eid, profile, kind in columns}
         orders = _orders({link.carrier_id for link in links.values()})
         handed_out: dict[UUID, list[pki.CardCertificate]] = {}
         for each in certificates:
