@@ -160,8 +160,11 @@ def _ready(carrier: Carrier) -> _Card:
     needs_puk = kind is TransactionKind.ACTIVATE and kinds.kind_of(carrier.kind).needs_puk
     if needs_puk and not visits.puk_is_sealed(carrier):
         raise Conflict("puk-missing", "Portalen har inte fått kortets upplåsningskod (PUK) än. Försök igen om en stund.")
-    ordered = Eid.objects.filter(carrier=carrier, state=EidState.ORDERED.value)
-    eids = list(ordered.select_related("organisation", "post__organisation", "post__person").order_by("id"))
+    # A reserve card that was used before still has the ended eIDs of that time.
+    on_card = (
+        Eid.objects.filter(carrier=carrier) if not later else Eid.objects.filter(carrier=carrier, state=EidState.ORDERED.value)
+    )
+    eids = list(on_card.select_related("organisation", "post__organisation", "post__person").order_by("id"))
     if not eids:
         raise Conflict("eids-changed", "Kortet har inget beställt SITHS eID. Kortet kan inte aktiveras.")
     return _Card(carrier, order, eids[0].post, eids, certificates, kind, is_certified=later <= set(certificates))

@@ -120,9 +120,15 @@ def test_no_single_process_enters_an_order_and_a_certificate_request() -> None:
     for statement in (
         "INSERT INTO pki_certificate SELECT * FROM pki_certificate",
         "INSERT INTO pki_secret SELECT * FROM pki_secret",
-        "INSERT INTO issuance_carriercertificate SELECT * FROM issuance_carriercertificate",
+        "UPDATE issuance_carriercertificate SET profile = 'x'",
+        "UPDATE issuance_reservecardissue SET valid_to = now()",
+        "UPDATE issuance_reservecardissue SET person_id = NULL",
+        "UPDATE issuance_statement SET content = '{}'",
+        "UPDATE issuance_certificaterequest SET certificate_ids = '{}'",
     ):
         refused("portal", statement)
+    for table in ("reservecardissue", "statement", "certificaterequest"):
+        refused("api", f"INSERT INTO issuance_{table} SELECT * FROM issuance_{table}")
     refused("worker", "INSERT INTO pki_certificate SELECT * FROM pki_certificate")
 
 

@@ -80,7 +80,7 @@ def test_from_the_order_to_the_revocation_and_the_bill(world: Any, visitor_card:
     set_subscription_fee(actor=SETUP, organisation_id=world.region.id, charged=True, valid_from=clock.now())
     officer, post = world.officer(), world.post()
     offered = [function.name for function in person_view(actor=officer, person_id=post.person_id).functions]
-    assert offered[:2] == ["Nytt SITHS eID ordinarie kort", "Nytt besökskort"]
+    assert offered[:3] == ["Nytt SITHS eID ordinarie kort", "Nytt SITHS eID reservkort", "Nytt besökskort"]
 
     order = world.order(post, article="990")
     assert order.carrier.kind == "visitor_card"
