@@ -61,7 +61,8 @@ def test_every_answer_is_as_described(case: Any, portals: Any, bearers: Any) -> 
 
 def test_the_operations_are_the_agreed_ones() -> None:
     assert {operation.ok().path for operation in schema.get_all_operations()} == {
-        f"/api/eidapp/v1/transaction/{step}" for step in ("start", "card-report", "code-set", "complete", "cancel")
+        f"/api/eidapp/v1/transaction/{step}"
+        for step in ("start", "certificates", "card-report", "code-set", "complete", "cancel")
     }
 
 
