@@ -181,11 +181,11 @@ ROWS: list[Row] = [
     Row("reserve_cards_waiting", "GET", Action.APPROVE_RESERVE_CARD),
     Row("reserve_card_approve", "GET", Action.APPROVE_RESERVE_CARD, waiting_issue),
     Row("reserve_card_approve", "POST", Action.APPROVE_RESERVE_CARD, waiting_issue, ok=422),
-    Row("reserve_card_statement", "GET", LOGGED_IN, own_statement, own=True),
-    Row("reserve_card_statement", "POST", LOGGED_IN, own_statement, own=True, ok=302),
-    Row("reserve_card_statement_state", "GET", LOGGED_IN, own_statement, own=True),
-    Row("reserve_card_statement_cancel", "GET", LOGGED_IN, own_statement, ok=302),  # to the page, which decides
-    Row("reserve_card_statement_cancel", "POST", LOGGED_IN, own_statement, own=True, ok=302),
+    Row("reserve_card_statement", "GET", Action.ISSUE_RESERVE_CARD, own_statement, own=True, unseen=403),
+    Row("reserve_card_statement", "POST", Action.ISSUE_RESERVE_CARD, own_statement, own=True, ok=302, unseen=403),
+    Row("reserve_card_statement_state", "GET", Action.ISSUE_RESERVE_CARD, own_statement, own=True, unseen=403),
+    Row("reserve_card_statement_cancel", "GET", Action.ISSUE_RESERVE_CARD, own_statement, own=True, ok=302, unseen=403),
+    Row("reserve_card_statement_cancel", "POST", Action.ISSUE_RESERVE_CARD, own_statement, own=True, ok=302, unseen=403),
     # PUK letters
     Row("puk_letter", "GET", Action.ORDER_PUK_LETTER, "active"),
     Row("puk_letter", "POST", Action.ORDER_PUK_LETTER, "active", ok=409),

@@ -14,6 +14,7 @@ from django_htmx.http import HttpResponseClientRefresh
 
 from authn.web import not_activity
 from issuance.activation.domain.transaction_states import OPEN, TransactionState
+from issuance.authz import Action
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.records.web import handles
@@ -25,6 +26,7 @@ from siths_portal.lib.errors import Conflict
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@STOCK.requires(Action.ISSUE_RESERVE_CARD)
 def statement(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     """Shows what the officer signs, and the link to the app. A POST gives a new link. Raises NotFound."""
     actor = actor_of(request)
@@ -60,6 +62,7 @@ def _app(request: HttpRequest, found: Signing) -> dict[str, Any]:
 
 @not_activity
 @require_safe
+@STOCK.requires(Action.ISSUE_RESERVE_CARD)
 def state(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     """Says that nothing has changed since the page, or has the browser load it again. Raises NotFound."""
     found = signing.seen(actor=actor_of(request), transaction_id=transaction_id)
@@ -69,9 +72,11 @@ def state(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
+@STOCK.requires(Action.ISSUE_RESERVE_CARD)
 def cancel(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     """Cancels the signature; the first officer's hand-out ends with it. Raises NotFound."""
     if request.method != "POST":
+        signing.seen(actor=actor_of(request), transaction_id=transaction_id)
         return redirect("reserve_card_statement", transaction_id)
     found = signing.cancel(actor=actor_of(request), transaction_id=transaction_id)
     handles.forget(request, transaction_id)
