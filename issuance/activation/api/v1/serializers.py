@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from issuance.activation.domain.card_reports import REPORTED, CardReport
 from issuance.activation.domain.transaction_states import TransactionKind, TransactionState
-from issuance.carriers.domain.kinds import RESERVE_CARD, Stage
+from issuance.carriers.domain.kinds import CARD_PROFILES, RESERVE_CARD, Stage
 from siths_portal.lib.certificates.signatures import CARD_FORMAT
 from siths_portal.lib.rest.fields import Base64Field, CertificateField, Closed, CsrField, Pem, Text, Words
 from siths_portal.lib.rest.openapi import CLOSED
@@ -45,6 +45,12 @@ class CardCertificates(Closed):
     def get_fields(self) -> dict[str, Any]:
         """Returns a field for each profile. Declared here, because the profiles' names are not Python identifiers."""
         return {profile: CertificateField(required=False) for profile in PROFILES}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Requires the certificate of a reserve card, or the four of an ordinary one."""
+        if "transport" not in attrs and (missing := [profile for profile in CARD_PROFILES if profile not in attrs]):
+            raise serializers.ValidationError({key: ["Fältet krävs."] for key in missing})
+        return attrs
 
 
 @extend_schema_serializer(extensions=CLOSED)
