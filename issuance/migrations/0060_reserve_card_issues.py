@@ -4,6 +4,7 @@ import django.db.models.deletion
 from django.db import migrations, models
 
 import siths_portal.lib.ids
+from siths_portal.lib.events import kept
 
 _PROTECT = django.db.models.deletion.PROTECT
 _OPEN = ["proposed", "waiting"]
@@ -147,4 +148,7 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
+        *kept("issuance_statement"),
+        *kept("issuance_certificaterequest"),
+        *kept("issuance_reservecardissue"),
     ]

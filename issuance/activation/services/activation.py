@@ -167,6 +167,8 @@ def _ready(carrier: Carrier) -> _Card:
     eids = list(on_card.select_related("organisation", "post__organisation", "post__person").order_by("id"))
     if not eids:
         raise Conflict("eids-changed", "Kortet har inget beställt SITHS eID. Kortet kan inte aktiveras.")
+    if later and any(eid.valid_to is None or eid.valid_to <= now for eid in eids):
+        raise Conflict("eid-ended", "Reservkortets tid har gått ut. Lämna ut ett nytt reservkort.")
     return _Card(carrier, order, eids[0].post, eids, certificates, kind, is_certified=later <= set(certificates))
 
 

@@ -7,6 +7,7 @@ the certificates, and the holder signs it with the new key.
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -86,19 +87,26 @@ def _store(seen: EidAppTransaction, csrs: Mapping[str, bytes], keys: Mapping[str
     if request is not None and request.keys != dict(keys):
         message = "Certifikat är redan begärda för andra nycklar på kortet. Be ID-administratören spärra kortet och ta ett annat."
         raise Conflict("certificates-already-requested", message)
+    asked = {
+        "transaction": row,
+        "csrs": {profile: base64.b64encode(der).decode() for profile, der in csrs.items()},
+        "signature": signature,
+    }
     if request is None:
-        request = _new(carrier, eid, row, keys)
-    if request.transaction_id != row.pk or not request.csrs:
-        request.transaction, request.signature = row, signature
-        request.csrs = {profile: base64.b64encode(der).decode() for profile, der in csrs.items()}
-        request.save()
+        request = _planned(carrier, eid, row, keys, asked)
+    elif request.transaction_id != row.pk:
+        for name, value in asked.items():
+            setattr(request, name, value)
+        request.save(update_fields=list(asked))
     if len(pki.certificates([UUID(id_) for id_ in request.certificate_ids.values()])) < len(keys):
         pki.wake_certifier(request.pk)
     return request
 
 
-def _new(carrier: Carrier, eid: Eid, row: EidAppTransaction, keys: Mapping[str, str]) -> CertificateRequest:
-    """Returns an unsaved request, and stores which certificates it will have: the link that `IssuanceCheck` compares."""
+def _planned(
+    carrier: Carrier, eid: Eid, row: EidAppTransaction, keys: Mapping[str, str], asked: Mapping[str, Any]
+) -> CertificateRequest:
+    """Stores a request and which certificates it will have: the link that `IssuanceCheck` compares."""
     ids = {profile: new_id() for profile in keys}
     planned = {profile: str(id_) for profile, id_ in ids.items()}
     steps.step(
@@ -111,9 +119,7 @@ def _new(carrier: Carrier, eid: Eid, row: EidAppTransaction, keys: Mapping[str, 
     CarrierCertificate.objects.bulk_create(
         CarrierCertificate(certificate_id=id_, carrier=carrier, eid=eid, profile=profile) for profile, id_ in ids.items()
     )
-    return CertificateRequest(
-        eid=eid, transaction=row, csrs={}, keys=dict(keys), certificate_ids=planned, signature=b"", created_at=clock.now()
-    )
+    return CertificateRequest.objects.create(eid=eid, keys=dict(keys), certificate_ids=planned, created_at=clock.now(), **asked)
 
 
 def _prepared(seen: EidAppTransaction) -> PreparedReceipt:

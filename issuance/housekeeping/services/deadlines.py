@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from issuance.activation.services import activation
 from issuance.authz import Action, system
@@ -91,10 +91,14 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
 
 
 def not_activated_in_time() -> Q:
-    """Selects cards that were sent to their holders more than the allowed calendar days ago. The last day counts to its end in
-    Stockholm. A reserve card that is sent has no holder who could activate it.
+    """Selects cards that were sent to their holders more than the allowed calendar days ago, and reserve cards that were handed
+    out and whose eID ended before the activation. The last day counts to its end in Stockholm. A reserve card that is sent has no
+    holder who could activate it.
     """
-    return Q(state=CarrierState.SENT.value, person__isnull=False, sent_at__lt=_days_back(settings.NOT_ACTIVATED_DAYS))
+    ended = Eid.objects.filter(carrier=OuterRef("pk"), state=EidState.ORDERED.value, valid_to__lte=clock.now())
+    return Q(state=CarrierState.SENT.value, person__isnull=False, sent_at__lt=_days_back(settings.NOT_ACTIVATED_DAYS)) | Q(
+        Exists(ended), state=CarrierState.RESERVED.value
+    )
 
 
 def _not_signed_in_time() -> Q:

@@ -15,7 +15,14 @@ from issuance.reserve_cards.queries.reserve_cards import LevelChoice
 from siths_portal.lib.pages.forms import DayInput, Form
 
 _SCANNED = forms.TextInput(
-    attrs={"class": "ds-input number", "inputmode": "numeric", "autocomplete": "off", "spellcheck": "false", "data-check": True}
+    attrs={
+        "class": "ds-input number",
+        "inputmode": "numeric",
+        "autocomplete": "off",
+        "spellcheck": "false",
+        "data-check": True,
+        "data-scan": True,
+    }
 )
 
 
@@ -67,6 +74,8 @@ class NewReserveCardForm(Form):
         self.fields["assurance_level"].choices = [(str(level), level) for level in self.levels]  # type: ignore[attr-defined]
         self.fields["identity_document"].choices = [(each["value"], each["label"]) for each in documents()]  # type: ignore[attr-defined]
         self.documents = documents()
+        if not self.is_bound:  # otherwise the error has the focus
+            self.fields["card_serial"].widget.attrs["autofocus"] = True
         if len(posts) == 1:
             self.fields["post"].initial = str(posts[0].pk)
         if len(self.levels) == 1:

@@ -245,6 +245,17 @@ class TestAgain:
         assert verify_states().wrong == verify_receipts().wrong == ()
 
 
+    def test_a_card_that_is_not_activated_in_its_time_is_revoked(self, world: Any, blank: Blank) -> None:
+        hand_out(blank, world.post(), world.officer())
+        now = clock.now()
+        Eid.objects.filter(carrier=blank.carrier).update(valid_from=now - dt.timedelta(days=14), valid_to=now)
+        with pytest.raises(Conflict, match="eid-ended"):
+            activating(blank, world.officer())
+        assert (deadlines.run(dry_run=True).not_activated, deadlines.run().not_activated) == (1, 1)
+        assert (blank.carrier.state, blank.carrier.revocation_reason) == ("revoked", "not_activated")
+        assert Eid.objects.get(carrier=blank.carrier).state == "revoked"
+
+
 def _started(world: Any, blank: Blank) -> Activating:
     hand_out(blank, world.post(), world.officer())
     return activating(blank, world.officer())
