@@ -25,6 +25,7 @@ from issuance.activation.services import activation
 from issuance.activation.services.visits import Opened
 from issuance.authz import Actor, Role, system
 from issuance.carriers.models import Carrier
+from issuance.orders.models.orders import CardOrder
 from issuance.people.models.persons import Person
 from issuance.receipt_texts.services import set_receipt_text
 from issuance.records.domain.ids import luhn_check_digit
@@ -36,6 +37,9 @@ from tests.browser import collect_faults, look
 from tests.chance import without_chance
 from tests.issuance.activated import CODE, PUK, TRANSPORT, Made, Plastic, first_card, sent_card
 from tests.issuance.activation.test_activation import run_at_once
+from tests.issuance.orders.bundles import prepare
+from tests.issuance.reserve_cards import desk
+from tests.issuance.reserve_cards.blank import Envelope, officer_with_card, supply
 from tests.lib.faces import serving
 from tests.pki_worker import rests_soon
 from tests.portal import session_cookie
@@ -50,6 +54,8 @@ MOST_KEYS = 12
 """Of the clerk for an activation, after the scan; a chord is as many as its keys."""
 MOST_UNLOCK_KEYS = 10
 """Of the clerk for an unlocking, after the scan."""
+MOST_RESERVE_CARD_KEYS = 15
+"""Of an officer for a reserve card on level 2, from the person's page until the holder has it in the app, without scans."""
 
 
 @dataclass
@@ -176,13 +182,14 @@ def _write_people(world: Any, path: Path) -> None:
     people = []
     for key, record in world.outside.persons.items():
         posts = [post for post in world.outside.posts.values() if post.person == key]
+        address = record.registered_address
         people.append({
             "person_id": {"kind": key.kind, "value": key.value},
             "register": {
                 "given_names": record.given_names, "given_name_in_use": record.given_name_in_use, "surname": record.surname,
                 "protected_person_indicator": record.protected_person_indicator,
                 "protected_population_record": record.protected_population_record, "deceased": record.deceased,
-                "registered_address": None,
+                "registered_address": address and {**vars(address), "lines": list(address.lines)},
             },
             "posts": [
                 {"hsa_id": p.hsa_id, "organisation_hsa_id": p.organisation_hsa_id, "given_name": p.given_name,
@@ -198,21 +205,27 @@ def _write_people(world: Any, path: Path) -> None:
 @contextlib.contextmanager
 def at_the_desk(browser: Browser, scene: Scene, actor: Actor | None = None, **options: Any) -> Iterator[Page]:
     """A browser that a clerk is logged in with, at the first step; its console must stay silent."""
+    with logged_in(browser, scene.stage, actor or scene.clerk, **options) as page:
+        page.goto(scene.first_step)
+        yield page
+
+
+@contextlib.contextmanager
+def logged_in(browser: Browser, stage: Stage, actor: Actor, **options: Any) -> Iterator[Page]:
+    """A browser that somebody is logged in with; its console must stay silent."""
     context = browser.new_context(viewport={"width": 1440, "height": 900}, **options)
     context.set_default_timeout(SECONDS)
     context.grant_permissions(["clipboard-read", "clipboard-write"])
-    log_in(context, scene, actor)
+    log_in(context, stage, actor)
     said = collect_faults(context)
-    page = context.new_page()
-    page.goto(scene.first_step)
-    yield page
+    yield context.new_page()
     context.close()
     assert [line for line in said if "422" not in line and "409" not in line] == []
 
 
-def log_in(context: BrowserContext, scene: Scene, actor: Actor | None = None) -> None:
-    person = Person.objects.get(pk=(actor or scene.clerk).person_id)
-    context.add_cookies([session_cookie(person, scene.stage.portal)])  # type: ignore[list-item]
+def log_in(context: BrowserContext, stage: Stage, actor: Actor) -> None:
+    person = Person.objects.get(pk=actor.person_id)
+    context.add_cookies([session_cookie(person, stage.portal)])  # type: ignore[list-item]
 
 
 def app_of(scene: Scene) -> EidAppClient:
@@ -682,7 +695,7 @@ def test_a_lost_log_in_loses_nothing(scene: Scene, browser: Browser) -> None:
         page.context.clear_cookies()
         page.wait_for_url("**/logga-in/**", timeout=SECONDS)  # the poll finds it out
         sign(app)
-        log_in(page.context, scene)
+        log_in(page.context, scene.stage, scene.clerk)
         page.goto(address)
         heading(page, "Kortet är aktiverat")
 
@@ -712,3 +725,114 @@ def test_the_texts_beside(scene: Scene, browser: Browser) -> None:
         page.goto(scene.stage.portal + reverse("terms"))
         heading(page, "Allmänna villkor för SITHS e-legitimation")
         look(page, "activation-terms")
+
+
+@dataclass
+class ReserveCards:
+    """Two officers with cards of their own in the reader, two blank cards, and the persons who get them."""
+
+    stage: Stage
+    issuer: Actor
+    first: Actor
+    second: Actor
+    blanks: list[Envelope]
+    posts: list[Any]
+
+
+@pytest.fixture
+def reserve_cards(stage: Stage, world: Any) -> ReserveCards:
+    prepare(world.region, world.office)
+    first, second = world.officer(), world.officer(role=Role.RESERVE_CARD_ADMIN_LOA3)
+
+    def give_cards() -> None:
+        for number, officer in enumerate((first, second)):
+            officer_with_card(world, officer, keys=stage.card(number))
+
+    assert run_at_once(1, give_cards) == []  # in a thread of its own, as above
+    posts = [world.post(given_name="Tora", surname="Tillfällig"), world.post(given_name="Rut", surname="Reserv")]
+    blanks = [Envelope.make(stage.cards, code) for code in ("135790", "864209")]
+    issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
+    _write_people(world, stage.people)
+    return ReserveCards(stage, issuer, first, second, blanks, posts)
+
+
+def test_reserve_cards_from_the_bundle_to_their_holders(reserve_cards: ReserveCards, world: Any, browser: Browser) -> None:
+    """One on level 3 by two officers, and one on level 2 by keyboard alone."""
+    stage, portal = reserve_cards.stage, reserve_cards.stage.portal
+    three, two = reserve_cards.blanks
+    holder, other = reserve_cards.posts
+    with logged_in(browser, stage, reserve_cards.issuer) as page:
+        desk.order_bundle(page, portal, world.region, 2)
+    supply(CardOrder.objects.latest("ordered_at"), reserve_cards.blanks)
+    with logged_in(browser, stage, reserve_cards.first) as page:
+        desk.receive(page, portal, [three.serial, two.serial])
+        desk.hand_out(page, portal, holder.person_id, three.serial)
+        desk.sign_statement(page, stage.plastic[0].serial, CODE)
+        desk.reads(page, "Nu väntar utlämningen på en andra person.")
+        with logged_in(browser, stage, reserve_cards.second) as colleague:
+            desk.check(colleague, portal, three.serial)
+            desk.sign_statement(colleague, stage.plastic[1].serial, CODE)
+            desk.reads(colleague, "Utlämningen är godkänd.")
+        page.reload()
+        desk.press(page, "Aktivera kort")
+        heading(page, "Är det Tora Tillfällig?")
+        look(page, "reserve-5-identify")
+        desk.choose(page, "Pass")
+        desk.press(page, "Aktivera")
+        heading(page, "Tora, läs villkoren och skriv under")
+        look(page, "reserve-6-waiting")
+        app = desk.open_app(page, "Skriv under i SITHS eID-appen")
+        activate_reserve_card(app, three)
+        heading(page, "Kortet är aktiverat")
+        look(page, "reserve-7-done")
+    with logged_in(browser, stage, world.officer(role=Role.READER)) as page:
+        page.goto(portal + reverse("person", args=[holder.person_id]))
+        desk.reads(page, "Aktiv")
+        look(page, "reserve-8-person")
+    assert [Carrier.objects.get(card_serial=each.serial).state for each in (three, two)] == ["active", "in_stock"]
+    with logged_in(browser, stage, reserve_cards.first) as page:
+        app = hand_out_by_keyboard(page, portal, other, two)
+        activate_reserve_card(app, two)
+        heading(page, "Kortet är aktiverat")
+    assert Carrier.objects.get(card_serial=two.serial).assurance_level == 2
+    told = without_chance(stage.told())
+    for secret in (three.code, two.code, CODE, three.serial, two.serial, "Tillfällig", "Reserv,"):
+        assert secret not in told
+
+
+def activate_reserve_card(app: Page, blank: Envelope) -> None:
+    """The holder's part in the app."""
+    desk.put_in(app, blank.serial)
+    desk.exchange_code(app, blank.code, CODE)
+    desk.sign(app, CODE)
+
+
+def hand_out_by_keyboard(page: Page, portal: str, post: Any, blank: Envelope) -> Page:
+    """A reserve card on level 2, as far as the holder's window of the app. Scans are not counted."""
+    keys = Keys(page)
+    page.goto(portal + reverse("person", args=[post.person_id]))
+    page.wait_for_load_state("load")
+    while focused(page) != "Nytt SITHS eID reservkort":
+        keys.press("Tab")
+        assert keys.count <= MOST_RESERVE_CARD_KEYS
+    keys.press("Enter")
+    expect(page.get_by_label("Kortserienummer")).to_be_focused()
+    page.keyboard.type(blank.serial)
+    page.keyboard.press("Enter")  # changes nothing: a scanner sends it
+    expect(page.get_by_label("Kortserienummer")).to_have_value(blank.serial)
+    keys.press("Tab", "2")
+    expect(page.get_by_role("radio", name="Tillitsnivå 2")).to_be_checked()
+    keys.press("Control+Enter")
+    heading(page, "Är det Rut Reserv?")
+    keys.press("Tab", "3")
+    expect(page.get_by_role("radio", name="Skatteverkets id-kort")).to_be_checked()
+    keys.press("Control+Enter")
+    heading(page, "Rut, läs villkoren och skriv under")
+    keys.press("Tab", "Tab")
+    assert focused(page) == "Skriv under i SITHS eID-appen"
+    with page.context.expect_page() as opened:
+        keys.press("Enter")
+    print(f"A reserve card on level 2 takes the officer {keys.count} keys.")
+    assert keys.count <= MOST_RESERVE_CARD_KEYS
+    heading(opened.value, "Välj kort")
+    return opened.value

@@ -1,6 +1,8 @@
 """Blank reserve cards in stock, with keys in memory, for tests of handing them out. Needs the fixtures `demo_pki` and `world`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from cryptography import x509
@@ -13,6 +15,7 @@ from issuance.activation.services.certifying import Certified
 from issuance.activation.services.visits import Opened
 from issuance.authz import Actor, Role
 from issuance.carriers.models import Carrier
+from issuance.orders.models.orders import CardOrder
 from issuance.people.models.persons import Post
 from issuance.reserve_cards.models import ReserveCardIssue
 from issuance.reserve_cards.services import approving, handing_out
@@ -20,10 +23,11 @@ from issuance.reserve_cards.services.handing_out import HandedOut, HandOut
 from issuance.stock.services import receiving
 from issuance.suppliers.domain import Produced, Sent
 from issuance.suppliers.services import card_certificates, supplier_events, supplier_intake
+from pki import service as pki
 from pki.issuing import requested, signing
 from siths_portal.lib import clock
-from siths_portal.simulators.card import new_serial
-from tests.issuance.activated import App, Made, activated_card
+from siths_portal.simulators.card import TRANSPORT, Card, new_serial
+from tests.issuance.activated import PUK, App, Made, Plastic, activated_card, pem
 from tests.issuance.orders.bundles import bundle, prepare
 from tests.issuance.world import SUPPLIER, World
 
@@ -57,6 +61,13 @@ class Blank:
         """Requests for the keys that were made on the card, DER."""
         return {profile: _csr(key) for profile, key in self.keys.items()}
 
+    def transport_csr(self) -> bytes:
+        """The request for the certificate of a blank card, DER."""
+        return _csr(_key())
+
+    def store(self, certificates: dict[str, bytes]) -> None:
+        """Keeps nothing: no test asks the card for its certificates."""
+
     def prove(self, data: bytes) -> bytes:
         """The card key's signature."""
         return self.card_key.sign(data, ec.ECDSA(hashes.SHA256()))
@@ -71,19 +82,55 @@ class Blank:
         return Carrier.objects.get(card_serial=self.serial)
 
 
-def in_stock(world: World, quantity: int = 1) -> list[Blank]:
-    """Reserve cards that a supplier made and the region's office received."""
-    order = bundle(world.region, world.office, quantity)
+@dataclass
+class Envelope:
+    """The same as a software card, with the code of its envelope. `code` is the card's code as it is now."""
+
+    card: Card
+    code: str
+
+    @classmethod
+    def make(cls, cards: Path, code: str) -> "Envelope":
+        """A blank card in the reader."""
+        return cls(Card.make(cards, new_serial(), puk=PUK, transport_code=code, profiles=[TRANSPORT]), code)
+
+    @property
+    def serial(self) -> str:
+        """The 19 digits."""
+        return self.card.serial
+
+    def key_spki(self) -> bytes:
+        """The card key's public half, DER."""
+        return Plastic(self.card).key_spki()
+
+    def transport_csr(self) -> bytes:
+        """The request for the certificate of a blank card, DER."""
+        request = x509.load_pem_x509_csr(self.card.csrs(code=self.code, profiles=[TRANSPORT])[TRANSPORT].encode())
+        return request.public_bytes(serialization.Encoding.DER)
+
+    def store(self, certificates: dict[str, bytes]) -> None:
+        """Writes the certificates on the card."""
+        self.card.store_certificates({profile: pem(der) for profile, der in certificates.items()}, code=self.code)
+
+
+def supply(order: CardOrder, made: Sequence[Blank] | Sequence[Envelope]) -> None:
+    """The supplier's part of a bundle."""
     supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)
-    made = [Blank() for _ in range(quantity)]
     for number, blank in enumerate(made, 1):
         ids = card_certificates.request_certificates(
             client_ref=SUPPLIER, order_id=order.id, item=number, card_serial=blank.serial, card_key_spki=blank.key_spki(),
-            csrs={"transport": _csr(_key())},
+            csrs={TRANSPORT: blank.transport_csr()},
         )  # fmt: skip
         signing.sign_reserved(ids)
+        blank.store({view.profile: view.der or b"" for view in pki.wait_until_settled(ids, seconds=60)})
         for event in (Produced(str(number), no_puk=True), Sent(clock.today())):
             supplier_events.register_event(client_ref=SUPPLIER, order_id=order.id, item=number, event=event)
+
+
+def in_stock(world: World, quantity: int = 1) -> list[Blank]:
+    """Reserve cards that a supplier made and the region's office received."""
+    order, made = bundle(world.region, world.office, quantity), [Blank() for _ in range(quantity)]
+    supply(order, made)
     receiving.receive_bundle(actor=world.officer(), order_id=order.pk)
     return made
 
@@ -121,11 +168,11 @@ class Officer:
         return Statement.objects.get(pk=opened.transaction.pk)
 
 
-def officer_with_card(world: World, actor: Actor) -> Officer:
+def officer_with_card(world: World, actor: Actor, *, keys: Any = None) -> Officer:
     """Gives an officer a card on level 3, ordered and activated by a colleague of theirs."""
     post = Post.objects.select_related("person", "organisation").filter(person=actor.person_id).first()
     assert post is not None
-    return Officer(actor, activated_card(world, post, actor=world.officer(role=Role.RESPONSIBLE_ISSUER)))
+    return Officer(actor, activated_card(world, post, keys=keys, actor=world.officer(role=Role.RESPONSIBLE_ISSUER)))
 
 
 def proposed(blank: Blank, post: Post, first: Officer) -> ReserveCardIssue:

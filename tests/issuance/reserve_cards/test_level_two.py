@@ -244,7 +244,6 @@ class TestAgain:
         assert (again.state, Receipt.objects.count(), Eid.objects.filter(carrier=again).count()) == ("active", 2, 2)
         assert verify_states().wrong == verify_receipts().wrong == ()
 
-
     def test_a_card_that_is_not_activated_in_its_time_is_revoked(self, world: Any, blank: Blank) -> None:
         hand_out(blank, world.post(), world.officer())
         now = clock.now()
