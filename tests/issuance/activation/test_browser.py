@@ -740,7 +740,8 @@ class ReserveCards:
 
 
 @pytest.fixture
-def reserve_cards(stage: Stage, world: Any) -> ReserveCards:
+def reserve_cards(stage: Stage, world: Any, monkeypatch: pytest.MonkeyPatch) -> ReserveCards:
+    monkeypatch.setattr(settings, "PORTAL_BASE_URL", stage.portal)
     prepare(world.region, world.office)
     first, second = world.officer(), world.officer(role=Role.RESERVE_CARD_ADMIN_LOA3)
 

@@ -24,7 +24,6 @@ from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.issuance.activated import App
-from tests.issuance.activation.test_activation import run_at_once
 from tests.issuance.reserve_cards.blank import (
     Blank,
     Officer,
@@ -182,16 +181,6 @@ class TestTwoOfficers:
             second.sign(opened)
         assert Statement.objects.get(pk=opened.transaction.pk).signed_at is None
 
-    def test_of_two_second_officers_at_once_one_approves(self, world: Any, blank: Blank, first: Officer, second: Officer) -> None:
-        third = officer_with_card(world, world.officer(world.clinic.parent, Role.RESERVE_CARD_ADMIN_LOA3, protected=True))
-        issue = proposed(blank, world.post(), first)
-        waiting = [_ready(officer, second_opens(issue, officer)) for officer in (second, third)]
-        raised = run_at_once(2, lambda: waiting.pop()())
-        assert [type(each) for each in raised] == [Conflict]
-        assert ReserveCardIssue.objects.get(pk=issue.pk).state == "bound"
-        assert Statement.objects.exclude(signed_at=None).count() == 2
-        assert verify_states().wrong == ()
-
     def test_a_new_link_and_the_way_out(self, world: Any, blank: Blank, first: Officer) -> None:
         done = hand_out(blank, world.post(), first.actor, level=3)
         assert done.opened is not None
@@ -201,13 +190,6 @@ class TestTwoOfficers:
             signing.seen(actor=world.officer(role=Role.RESPONSIBLE_ISSUER), transaction_id=pk)
         ended = signing.cancel(actor=first.actor, transaction_id=pk)
         assert (ended.state.value, ReserveCardIssue.objects.get().state) == ("cancelled", "cancelled")
-
-
-def _ready(officer: Officer, opened: Any) -> Callable[[], Any]:
-    """The last step of an officer's signature."""
-    app = App(officer.made)
-    signature = officer.made.keys.sign(app.start(opened).statement)
-    return lambda: activation_app.complete(step_token=app.token, signature=signature)
 
 
 def _another_content(issue: ReserveCardIssue) -> None:

@@ -1,0 +1,67 @@
+"""One reserve card for two persons, and two second officers for one hand-out, at once: one winner, a clear message for the other.
+
+20 rounds, 200 with SITHS_LONG=1.
+"""
+
+import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from issuance.activation.models import Statement
+from issuance.activation.services import activation_app
+from issuance.authz import Role
+from issuance.carriers.models import Eid
+from issuance.housekeeping.services.state_integrity import verify_states
+from issuance.reserve_cards.models import ReserveCardIssue
+from issuance.reserve_cards.services import approving
+from siths_portal.lib.errors import Conflict, Invalid
+from tests.issuance.activated import App
+from tests.issuance.activation.test_activation import run_at_once
+from tests.issuance.reserve_cards.blank import Officer, hand_out, officer_with_card, proposed, stocked
+
+pytestmark = [pytest.mark.usefixtures("demo_pki"), pytest.mark.soak, pytest.mark.timeout(1800)]
+ROUNDS = 200 if os.environ.get("SITHS_LONG") else 20
+
+
+def test_binding_one_card_to_two_persons_at_once(world: Any) -> None:
+    """On level 2, where the card is bound at once."""
+    officer, people = world.officer(), [world.post(), world.post()]
+    for blank in stocked(world, ROUNDS):
+        posts = list(people)
+        (told,) = run_at_once(2, lambda blank=blank, posts=posts: hand_out(blank, posts.pop(), officer))
+        assert isinstance(told, Invalid), told
+        assert told.code == "card-not-usable"
+        assert blank.carrier.person_id == Eid.objects.get(carrier=blank.carrier).post.person_id
+    assert ReserveCardIssue.objects.count() == ROUNDS
+    assert verify_states().wrong == ()
+
+
+def test_two_second_officers_at_once(world: Any) -> None:
+    """Both have signed the same hand-out in the app; the card is bound once, and one signature is stored."""
+    cards = stocked(world, ROUNDS)
+    first = officer_with_card(world, world.officer())
+    others = (world.officer(role=Role.RESERVE_CARD_ADMIN_LOA3), world.officer(protected=True))
+    seconds = [officer_with_card(world, other) for other in others]
+    for blank in cards:
+        issue = proposed(blank, world.post(), first)
+        ready = [_signature(second, issue) for second in seconds]
+        (told,) = run_at_once(2, lambda ready=ready: ready.pop()())
+        assert isinstance(told, Conflict), told
+        assert told.code == "reserve-issue-ended"
+        issue = ReserveCardIssue.objects.get(pk=issue.pk)
+        assert (issue.state, blank.carrier.person_id) == ("bound", issue.person_id)
+        signed = Statement.objects.filter(subject_ref=issue.pk).exclude(signed_at=None)
+        assert set(signed) == {issue.first_statement, issue.second_statement}
+    assert verify_states().wrong == ()
+
+
+def _signature(officer: Officer, issue: ReserveCardIssue) -> Callable[[], Any]:
+    """The last step of a second officer's signature."""
+    opened = approving.approve(
+        actor=officer.actor, issue_id=issue.pk, serial=issue.carrier.card_serial, identity_document="passport"
+    )
+    app = App(officer.made)
+    signature = officer.made.keys.sign(app.start(opened).statement)
+    return lambda: activation_app.complete(step_token=app.token, signature=signature)
