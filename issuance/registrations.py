@@ -4,7 +4,7 @@ Registries are filled only here. Entries are called in the order in which they a
 """
 
 from issuance.activation.event_words import WORDS as ACTIVATION
-from issuance.activation.services import statements, transactions, visits
+from issuance.activation.services import receipt_content, statements, transactions, visits
 from issuance.activation.services.statements import Purpose
 from issuance.articles.event_words import WORDS as ARTICLES
 from issuance.articles.services import articles, fees
@@ -28,6 +28,7 @@ from issuance.receipt_texts.event_words import WORDS as RECEIPT_TEXTS
 from issuance.records.domain.event_words import WORDS
 from issuance.register_care.event_words import WORDS as REGISTER_CARE
 from issuance.reserve_cards.event_words import WORDS as RESERVE_CARDS
+from issuance.reserve_cards.queries import signers
 from issuance.reserve_cards.services import approving, handing_out
 from issuance.revocation.event_words import WORDS as REVOCATION
 from issuance.revocation.services import revocation, revocation_limit
@@ -55,6 +56,7 @@ def register_all() -> None:
     withdrawing.ON_WITHDRAWAL.register(changes.record_withdrawal)
     revocation.ON_REVOCATION_IN_PRODUCTION.register(changes.record_revocation, stock.end_with_carriers)
     removal.WAITING_FOR_VERIFICATION.register(uses.wait_for_verification)
+    receipt_content.HAND_OUTS.register(signers.signers)
     visits.REFUSALS.register(revocation_limit.activation_obstacle)
     statements.PURPOSES.register(
         Purpose(handing_out.PURPOSE, handing_out.require_first, handing_out.first_signed),

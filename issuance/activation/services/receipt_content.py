@@ -5,7 +5,7 @@ are template values, never templates (S39).
 """
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -30,9 +30,12 @@ from issuance.people.models.persons import Person, Post
 from issuance.people.services import people
 from issuance.receipt_texts.models import ReceiptText
 from issuance.records.domain import wording
+from issuance.roles.services.actors import actor_of_person
+from issuance.roles.services.subjects import person_of
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json, sha256_hex
+from siths_portal.lib.registry import Registry
 
 SCHEMA = "siths-receipt/1"
 TEMPLATE_VERSION = "2"
@@ -85,6 +88,19 @@ class Preview:
     holder_name: str
     person_id: str
     regional_addition: str
+
+
+@dataclass(frozen=True)
+class Signer:
+    """An officer who signed that a card is handed out, and the document that the officer was shown."""
+
+    officer_ref: str
+    identity_document: str
+    signed_at: dt.datetime
+
+
+HAND_OUTS = Registry[Callable[[Collection[UUID]], Sequence[Signer]]]()
+"""Functions that return who signed the hand-out of eIDs with these ids. Packages above register them."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +198,7 @@ def build(subject: Subject, addition: ReceiptText | None) -> dict[str, Any]:
             "certificate_sha256": sha256_hex(signing.der or b""),
             "prepared_at": _moment(clock.now()),
         },
+        **_hand_out(subject),
     }
 
 
@@ -228,6 +245,10 @@ def html(content: Mapping[str, Any]) -> str:
         "ordered_at": _local(content["order"]["ordered_at"]),
         "sent_at": _local(content["order"]["sent_at"]),
         "prepared_at": _local(content["signature"]["prepared_at"]),
+        "hand_out_rows": [
+            each | {"label": wording.label(IDENTITY_DOCUMENT, each["document"]), "signed_at": _local(each["at"])}
+            for each in content.get("hand_out", {}).get("officers", ())
+        ],
         "signer_certificate": certificates[signing_profile(certificates)],
         "eid_rows": [eid | {"last_day": _last_day(eid["valid_to"])} for eid in content["eids"]],
         "certificate_rows": [
@@ -245,6 +266,21 @@ def html(content: Mapping[str, Any]) -> str:
 
 def _kind(profile: str) -> str:
     return gettext("HSA-id") if profile.startswith("person-hsaid") else gettext("person-id")
+
+
+def _hand_out(subject: Subject) -> dict[str, Any]:
+    """Returns who signed the hand-out of a reserve card on level 3, by HSA-id alone; nothing for other cards."""
+    ids = [eid.pk for eid in subject.eids]
+    signers = [signer for found in HAND_OUTS for signer in found(ids)]
+    officers = [
+        {
+            "hsa_id": _officer(actor_of_person(person_of(each.officer_ref)), subject.carrier.organisation)["hsa_id"],
+            "document": each.identity_document,
+            "at": _moment(each.signed_at),
+        }
+        for each in signers
+    ]
+    return {"hand_out": {"officers": officers}} if officers else {}
 
 
 def _addition(row: ReceiptText | None) -> dict[str, Any] | None:

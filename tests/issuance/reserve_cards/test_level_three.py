@@ -10,7 +10,7 @@ from django.db import DatabaseError, transaction
 from issuance.activation.models import EidAppTransaction, Statement
 from issuance.activation.services import activation_app
 from issuance.authz import Role
-from issuance.carriers.models import Carrier, CarrierCertificate
+from issuance.carriers.models import Carrier, CarrierCertificate, Receipt
 from issuance.housekeeping.services.state_integrity import verify_states
 from issuance.people.models.persons import Post
 from issuance.records.models.events import Event
@@ -75,6 +75,10 @@ class TestTwoOfficers:
         step = activating(blank, world.officer())
         step.certify()
         assert step.finish().state == "active"
+        assert [(each["hsa_id"], each["document"]) for each in _receipt(blank)["hand_out"]["officers"]] == [
+            (_hsa_id(first), "passport"),
+            (_hsa_id(second), "driving_licence"),
+        ]
         ids = CarrierCertificate.objects.filter(carrier=carrier).exclude(eid=None).values_list("certificate_id", flat=True)
         assert {view.ca for view in pki.certificates(list(ids))} == {"person-hsaid-3"}
         event = Event.objects.get(action="reserve_issue.approved")
@@ -190,6 +194,14 @@ class TestTwoOfficers:
             signing.seen(actor=world.officer(role=Role.RESPONSIBLE_ISSUER), transaction_id=pk)
         ended = signing.cancel(actor=first.actor, transaction_id=pk)
         assert (ended.state.value, ReserveCardIssue.objects.get().state) == ("cancelled", "cancelled")
+
+
+def _receipt(blank: Blank) -> Any:
+    return Receipt.objects.get(carrier__card_serial=blank.serial).content
+
+
+def _hsa_id(officer: Officer) -> str:
+    return Post.objects.get(person=officer.actor.person_id).hsa_id
 
 
 def _another_content(issue: ReserveCardIssue) -> None:
