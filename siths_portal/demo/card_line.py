@@ -92,7 +92,7 @@ class CardLine:
         if self.card_order.supplier_ref == PUSHED_SUPPLIER:
             self._await_pushed()
             return
-        _run_supplier(str(self.card_order.id))
+        run_supplier(str(self.card_order.id))
 
     def _await_pushed(self) -> None:
         """Waits for the running supplier, which the portal calls. Raises LineFault."""
@@ -144,7 +144,7 @@ class CardLine:
         self.clerk.order_letter(self.case.office.name)
         letter = OrderItem.objects.filter(puk_of=self.card_order.carrier).latest("pk")
         self.letter_id = letter.order_id
-        _run_supplier(str(letter.order_id))
+        run_supplier(str(letter.order_id))
         printed = settings.VAR_DIR / "simulators" / "supplier" / "letters" / f"{letter.order_id}-{letter.number}.txt"
         holder.unlock_with_letter(self.serial, printed.read_text().split()[-1], self.code)
 
@@ -160,7 +160,7 @@ class CardLine:
         return pdf
 
 
-def _run_supplier(order_id: str) -> None:
+def run_supplier(order_id: str) -> None:
     """Has the supplier, in a process of its own, finish the order. Raises LineFault."""
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "supplier_simulator", "--once", "--order", order_id]
     if user := os.environ.get("SITHS_SIMULATORS_USER"):  # so that the simulators can read the card

@@ -4,8 +4,10 @@ It finds buttons and links by their visible text, and checks every page that it 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import urljoin, urlsplit
+from uuid import UUID
 
 from django.conf import settings
 
@@ -67,7 +69,7 @@ class Clerk:
 
     def find(self, written: str) -> Page:
         """Searches for a person-id and returns the person's page. Raises PageFault."""
-        search = self.browser.open(urljoin(settings.PORTAL_BASE_URL, "/sok/"))
+        search = self._open("/sok/")
         self.page = search.form("Sök").fill("Person-id, tjänste-id", written).send()
         return self._at_person()
 
@@ -117,6 +119,39 @@ class Clerk:
         self.page = page.form("Beställ brevet").choose(office).send()
         return self._expect("PUK-brevet är beställt")
 
+    def order_bundle(self, organisation_id: UUID, quantity: int) -> Page:
+        """Orders reserve cards for the organisation, to its only office with an address."""
+        page = self._open(f"/administrera/organisation/{organisation_id}/").follow("Beställa bunt reservkort")
+        page = page.form("Förhandsgranska").fill("Antal kort", str(quantity)).send()
+        self.page = page.press("Beställ bunten")
+        if "Bunten är beställd" not in self.page.text:
+            raise self.page.fault("the bundle is not ordered")
+        return self.page
+
+    def receive_bundle(self, quantity: int) -> Page:
+        """Receives the bundle that Dagen names first, whole."""
+        page = self._open("/dagen/").follow("Ta emot bunten")
+        self.page = page.press(f"Ta emot alla {quantity} kort")
+        return self.page
+
+    def hand_out(self, serial: str, choices: Sequence[str]) -> Page:
+        """Hands out a reserve card to the person of the present page, as far as the own signature. `choices` are parts of the
+        labels of level, assignment and document.
+        """
+        form = self.page.again().follow("Nytt SITHS eID reservkort").form("Lämna ut reservkortet")
+        form.fill("Kortserienummer", serial)
+        for choice in choices:
+            form.choose(choice)
+        self.page = form.send()
+        return self._expect("Skriv under med ditt eget kort")
+
+    def approve_reserve_card(self, serial: str, *, identity_document: str) -> Page:
+        """As second officer, checks the hand-out that waits, as far as the own signature."""
+        page = self._open("/reservkort/andra-person/").follow("Kontrollera")
+        form = page.form("Godkänn utlämningen").fill("Är det rätt kuvert?", serial[-4:])
+        self.page = form.choose(identity_document).send()
+        return self._expect("Skriv under med ditt eget kort")
+
     def handle(self, link: str = "Skriv under i SITHS eID-appen") -> str:
         """Returns the start code in the page's link to the app. It is in the fragment, which browsers send to no server."""
         address = self.page.href(link)
@@ -152,7 +187,7 @@ class Clerk:
 
     def approve_month(self, month: str, button: str) -> Page:
         """Presses the button of the month's run (YYYY-MM): to release its invoices, or to approve them."""
-        self.page = self.browser.open(urljoin(settings.PORTAL_BASE_URL, f"/fakturor/manadskorning/{month}/"))
+        self.page = self._open(f"/fakturor/manadskorning/{month}/")
         self.page = self.page.press(button)
         if self.page.has_button(button):
             raise self.page.fault(f"still a button {button}")
@@ -160,7 +195,7 @@ class Clerk:
 
     def request_credit(self, number: str, reason: str) -> Page:
         """Asks to credit and write off one piece of an invoice's first line, after reading the preview."""
-        page = self.browser.open(urljoin(settings.PORTAL_BASE_URL, f"/fakturor/{number}/kreditera/"))
+        page = self._open(f"/fakturor/{number}/kreditera/")
         form = page.form("Förhandsgranska kreditfakturan").choose("Skriv av").fill("Skäl", reason)
         preview = form.fill("Antal att kreditera,", "1").send()
         self.page = preview.press("Begär kreditering")
@@ -170,7 +205,7 @@ class Clerk:
 
     def approve_credit(self, number: str) -> Page:
         """Approves another person's request to credit the invoice, and returns the credit note's page."""
-        self.page = self.browser.open(urljoin(settings.PORTAL_BASE_URL, f"/fakturor/{number}/kreditera/"))
+        self.page = self._open(f"/fakturor/{number}/kreditera/")
         self.page = self.page.press("Godkänn krediteringen")
         if not self.page.heading.startswith("Kreditfaktura "):
             raise self.page.fault("not a credit note")
@@ -185,3 +220,6 @@ class Clerk:
         if self.page.heading != heading:
             raise self.page.fault(f"not the page {heading}")
         return self.page
+
+    def _open(self, path: str) -> Page:
+        return self.browser.open(urljoin(settings.PORTAL_BASE_URL, path))

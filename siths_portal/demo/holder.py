@@ -22,6 +22,24 @@ def activate(handle: str, serial: str, code: str) -> Page:
     return page
 
 
+def sign(handle: str, serial: str, code: str) -> Page:
+    """Signs a statement in the app with a card in use and its code. Raises PageFault."""
+    page = _insert(handle, serial).form("Skriv under").fill("Legitimeringskod", code).send()
+    if not page.heading.startswith("Klart"):
+        raise page.fault("the statement was not signed")
+    return page
+
+
+def activate_reserve_card(handle: str, serial: str, envelope: str, code: str) -> Page:
+    """Activates a reserve card in the app with the code of its envelope. Raises PageFault."""
+    form = _insert(handle, serial).form("Legitimera").fill("Koden i kuvertet", envelope)
+    page = form.fill("Legitimeringskod", code).fill("Bekräfta legitimeringskod", code).send()
+    page = page.form("Skriv under").fill("Legitimeringskod", code).send()
+    if not page.heading.startswith("Klart"):
+        raise page.fault("the receipt was not signed")
+    return page
+
+
 def unlock(handle: str, serial: str, code: str) -> Page:
     """Chooses a new code in the app, with a start code copied from the ID administrator's page. Raises PageFault."""
     page = _choose_code(handle, serial, code)
@@ -40,7 +58,11 @@ def unlock_with_letter(serial: str, puk: str, code: str) -> Page:
     return page
 
 
-def _choose_code(handle: str, serial: str, code: str) -> Page:
+def _insert(handle: str, serial: str) -> Page:
     page = Browser().open(settings.EID_APP_URL).form("Fortsätt").fill("Startkod", handle).send()
-    page = page.form("Fortsätt").choose(f"slutar på {serial[-4:]}").send()
+    return page.form("Fortsätt").choose(f"slutar på {serial[-4:]}").send()
+
+
+def _choose_code(handle: str, serial: str, code: str) -> Page:
+    page = _insert(handle, serial)
     return page.form("Legitimera").fill("Legitimeringskod", code).fill("Bekräfta legitimeringskod", code).send()

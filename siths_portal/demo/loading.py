@@ -23,7 +23,7 @@ from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
 from issuance.roles.services import first_administrators, qualifications, role_assignment, role_requests
 from issuance.roles.services.actors import actor_of_person
-from siths_portal.demo import idp_people, newcomers, photos, sandbox
+from siths_portal.demo import idp_people, newcomers, photos, reserve_articles, sandbox
 from siths_portal.demo.logotypes import put_logotype
 from siths_portal.demo.newcomers import NewPlace
 from siths_portal.demo.people import FIRST_OF_THE_COUNTRY, people, person, write_directory
@@ -62,6 +62,7 @@ def load(count: int, say: Callable[[str], None]) -> None:
     if wanted > FIRST_OF_THE_COUNTRY:
         scale.require_issuer()
     load_places()
+    reserve_articles.offer(Organisation.objects.get(hsa_id=reserve_articles.PLACE))
     say(f"{len(AREAS)} utgivningsområden, {len(PLACES)} organisationer")
     everyone = people(min(wanted, FIRST_OF_THE_COUNTRY))
     others = [one.person for one in (*newcomers.newcomers(), *newcomers.employees())]

@@ -9,6 +9,7 @@ from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.models import Carrier
 from issuance.offices.models import Office, OrganisationOffice
 from issuance.orders.models.orders import CardOrder
+from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Post
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services import role_assignment
@@ -100,6 +101,23 @@ def finance_people() -> list[PersonOnPage]:
     grants = RoleGrant.objects.filter(role=Role.FINANCE_ADMIN.value, valid_to=None).order_by("id")
     posts = (Post.objects.filter(person_id=each.person_id, ended_at=None).order_by("hsa_id").first() for each in grants)
     return [_on_page(post) for post in posts if post is not None]
+
+
+def officers_of(organisation: Organisation) -> list[PersonOnPage]:
+    """Returns the ID administrators of the organisation itself, those without the add-on for protected persons first."""
+    grants = RoleGrant.objects.filter(role=Role.ID_ADMINISTRATOR.value, organisation=organisation, valid_to=None)
+    return [_of_grant(grant, organisation) for grant in grants.order_by("protected_persons", "id")]
+
+
+def issuer_of(organisation: Organisation) -> PersonOnPage:
+    """Returns the responsible issuer of the organisation's area."""
+    grant = RoleGrant.objects.get(role=Role.RESPONSIBLE_ISSUER.value, area=organisation.area_id, valid_to=None)
+    return _of_grant(grant, organisation)
+
+
+def _of_grant(grant: RoleGrant, organisation: Organisation) -> PersonOnPage:
+    posts = Post.objects.filter(person_id=grant.person_id, ended_at=None, organisation__area=organisation.area_id)
+    return _on_page(posts.order_by("hsa_id")[0])
 
 
 def order_of(holder: PersonOnPage) -> CardOrder:

@@ -1,28 +1,23 @@
 """The sandbox's bundle of reserve cards: what the customer needs to order it, and the order."""
 
-from issuance.articles.models import Article
-from issuance.articles.services.articles import ArticleData, offer_article, register_article
 from issuance.offices.models import Office
 from issuance.offices.services import OfficeAddress, create_office
 from issuance.orders.domain.items import ItemState
 from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.orders.services.bundles import Bundle, order_bundle
 from issuance.organisations.models import Organisation
-from siths_portal.demo.places import SETUP, SINCE
+from siths_portal.demo import reserve_articles
+from siths_portal.demo.places import SETUP
+from siths_portal.demo.reserve_articles import ARTICLE
 from siths_portal.demo.tls import SANDBOX_REF
 
-ARTICLE = "573"
 QUANTITY = 3
 _OFFICE = "5594135679"
 
 
 def load(organisation: Organisation) -> None:
-    """Registers the article, offers it to the organisation, and opens an office with a delivery address, unless this is done."""
-    if not Article.objects.filter(code=ARTICLE).exists():
-        article = ArticleData(ARTICLE, "Reservkort", "reserve", "portrait", False, False, SINCE, assurance_level=2)
-        register_article(actor=SETUP, article=article)
-    if not organisation.articles.filter(article=ARTICLE, orderable=True).exists():
-        offer_article(actor=SETUP, organisation_id=organisation.pk, article_code=ARTICLE, orderable=True)
+    """Offers reserve cards to the organisation, and opens an office with a delivery address, unless this is done."""
+    reserve_articles.offer(organisation)
     if not Office.objects.filter(office_number=_OFFICE).exists():
         create_office(
             actor=SETUP,

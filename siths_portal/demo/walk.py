@@ -15,6 +15,7 @@ from siths_portal.demo.artefacts import Artefacts
 from siths_portal.demo.card_line import CardLine
 from siths_portal.demo.clerk import Clerk
 from siths_portal.demo.invoicing import MonthOfInvoices
+from siths_portal.demo.reserve_cards import ReserveCards
 from siths_portal.demo.status_client import await_ocsp, fetch_crl
 from siths_portal.lib.processes import jobs
 from siths_portal.wiring import chains
@@ -35,11 +36,13 @@ class Walk:
     say: Callable[[str], None]
     card: CardLine = field(init=False)
     p256: CardLine = field(init=False)
+    reserve_cards: ReserveCards = field(init=False)
     invoices: MonthOfInvoices = field(init=False)
 
     def __post_init__(self) -> None:
         self.card = CardLine(self.artefacts, ordering.ARTICLE, "certificates")
         self.p256 = CardLine(self.artefacts, ordering.ARTICLE_P256, "certificates-p256", places.PUSHED_PLACE)
+        self.reserve_cards = ReserveCards(self.artefacts)
         self.invoices = MonthOfInvoices(self.artefacts, self.month)
 
     def run(self) -> None:
@@ -73,13 +76,19 @@ class Walk:
             ("Order a card with P-256 keys", self.order_p256),
             ("Supplier makes, certifies and sends it", self.supply_p256),
             ("Activate it and judge its receipt", self.activate_p256),
+            ("Order a bundle of reserve cards", self.reserve_cards.order_bundle),
+            ("Supplier makes and sends the bundle", self.reserve_cards.supply),
+            ("Two officers get cards of their own", self.reserve_cards.give_officers_cards),
+            ("An officer receives the bundle", self.reserve_cards.receive),
+            ("Two officers hand out a reserve card", self.reserve_cards.hand_out),
+            ("Activate the reserve card", self.reserve_cards.activate),
             ("Publish and fetch the CRLs", self.publish_crls),
             ("The scheduled job drafts last month's invoices", self.invoices.draft),
             ("Two finance people approve them", self.invoices.approve),
             ("Tasks number and render the invoices", self.invoices.issue),
             ("The access point delivers the invoice", self.invoices.deliver),
             ("Two finance people credit one line", self.invoices.credit),
-            ("The card and the letter are in the running month", self.preview),
+            ("Card, letter and bundle are in the running month", self.preview),
             ("Verify the audit chains", self.verify_audit),
             ("Find no personal data in the logs", self.scan_logs),
         ]
@@ -189,10 +198,10 @@ class Walk:
         self.artefacts.summary["crl"] = files
 
     def preview(self) -> None:
-        """Checks that the running month's preview includes the card and the letter."""
-        for order_id in (self.card.card_order.id, self.card.letter_id):
+        """Checks that the running month's preview includes the card, the letter and the bundle."""
+        for order_id in (self.card.card_order.id, self.card.letter_id, self.reserve_cards.order_id):
             if order_id is None or billing.previewed_line(order_id) is None:
-                raise WalkFault("the card or its letter is not in the running month's preview")
+                raise WalkFault("the card, its letter or the bundle is not in the running month's preview")
 
     def verify_audit(self) -> None:
         """Seals and verifies every application's audit chain."""

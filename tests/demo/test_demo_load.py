@@ -133,7 +133,7 @@ def test_what_the_slides_show_is_there(transactional_db: None) -> None:
     assert not boras.area.issuing_organisation.subscription_fees.get().charged
     assert boras.offices.get().name == "Borås stad (15)"
     assert set(Article.objects.values_list("code", flat=True)) == {
-        "610", "610-REK", "677", "677-REK", "631", "631-REK", "616", "616-REK", "589", "689",
+        "573", "610", "610-REK", "677", "677-REK", "631", "631-REK", "616", "616-REK", "589", "689",
     }  # fmt: skip
     assert not CardCustomisation.objects.filter(verified_at=None).exists()
     assert [row.name for row in Organisation.objects.filter(customisation__generic=True)] == ["Västra Götaland Privat Vård"]

@@ -1,0 +1,128 @@
+"""The demo's reserve cards: a bundle from its order to a card that two officers hand out and its holder activates."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from django.conf import settings
+
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.models import Carrier
+from issuance.orders.models.orders import CardOrder
+from issuance.organisations.models import Organisation
+from siths_portal.demo import holder, ordering
+from siths_portal.demo.artefacts import Artefacts
+from siths_portal.demo.card_line import CardLine, LineFault, run_supplier
+from siths_portal.demo.clerk import Clerk
+from siths_portal.demo.ordering import Case, PersonOnPage
+from siths_portal.demo.reserve_articles import ARTICLE, PLACE
+from siths_portal.simulators.card import Card
+
+QUANTITY = 2
+
+
+@dataclass
+class Officer:
+    """An officer at the portal's pages, with a card of their own and its code."""
+
+    person: PersonOnPage
+    clerk: Clerk
+    serial: str = ""
+    code: str = field(default_factory=holder.new_code, repr=False)
+
+    def sign(self) -> None:
+        """Signs in the eID app what the present page shows, and loads the page again."""
+        holder.sign(self.clerk.handle("Öppna SITHS eID-appen"), self.serial, self.code)
+        self.clerk.page = self.clerk.page.again()
+
+
+@dataclass
+class ReserveCards:
+    """The steps of a bundle of reserve cards and their results."""
+
+    artefacts: Artefacts
+    order_id: UUID | None = None
+    code: str = field(default_factory=holder.new_code, repr=False)
+    officers: list[Officer] = field(default_factory=list)
+    found: Case | None = None
+
+    @property
+    def order(self) -> CardOrder:
+        """The bundle's order. Raises LineFault before `order_bundle`."""
+        if self.order_id is None:
+            raise LineFault("no bundle was ordered")
+        return CardOrder.objects.get(pk=self.order_id)
+
+    @property
+    def case(self) -> Case:
+        """The holder of the reserve card, and the office. Raises LineFault before `give_officers_cards`."""
+        if self.found is None:
+            raise LineFault("no person was found to hand out a card to")
+        return self.found
+
+    @property
+    def cards(self) -> list[Carrier]:
+        """The cards of the bundle."""
+        return list(Carrier.objects.filter(items__order=self.order).order_by("items__number"))
+
+    def order_bundle(self) -> None:
+        """The responsible issuer orders the bundle."""
+        organisation = Organisation.objects.get(hsa_id=PLACE)
+        issuer, clerk = ordering.issuer_of(organisation), Clerk()
+        clerk.log_in(issuer.name, issuer.hsa_id)
+        clerk.order_bundle(organisation.pk, QUANTITY)
+        clerk.log_out()
+        self.order_id = CardOrder.objects.filter(organisation=organisation, article=ARTICLE).latest("ordered_at").pk
+
+    def supply(self) -> None:
+        """The supplier makes blank cards, each in an envelope with a code, and sends them to the office."""
+        run_supplier(str(self.order.pk))
+
+    def give_officers_cards(self) -> None:
+        """Two officers identify each other and hand out a card on level 3, or a new code of the card that they have."""
+        self.found = ordering.find_case(first=PLACE)
+        pair = ordering.officers_of(Organisation.objects.get(hsa_id=PLACE))[:2]
+        for own, colleague in (pair, pair[::-1]):
+            line = CardLine(self.artefacts, ordering.ARTICLE, "", found=Case(colleague, own, self.case.office))
+            line.clerk.log_in(colleague.name, colleague.hsa_id)
+            if self._has_card(own):
+                line.order_id = ordering.order_of(own).id
+                line.unlock()
+            else:
+                line.order()
+                line.supply()
+                line.activate()
+            self.officers.append(Officer(own, line.clerk, line.serial, line.code))
+        # Each of them sat at the desk of the other.
+        self.officers[0].clerk, self.officers[1].clerk = self.officers[1].clerk, self.officers[0].clerk
+
+    @staticmethod
+    def _has_card(own: PersonOnPage) -> bool:
+        cards = Carrier.objects.filter(person=own.person_id, state=CarrierState.ACTIVE.value)
+        return cards.exclude(card_key_sha256="").exists()
+
+    def receive(self) -> None:
+        """An officer receives the bundle to the stock of the office."""
+        self.officers[0].clerk.receive_bundle(QUANTITY)
+
+    def hand_out(self) -> None:
+        """The first officer identifies the holder and signs; the second one checks all of it and signs."""
+        first, second = self.officers
+        serial = self.cards[0].card_serial
+        first.clerk.find(self.case.holder.written)
+        first.clerk.hand_out(serial, ("Tillitsnivå 3", self.case.holder.hsa_id, "Pass"))
+        first.sign()
+        second.clerk.approve_reserve_card(serial, identity_document="Körkort")
+        second.sign()
+        if self.cards[0].state != CarrierState.RESERVED:
+            raise LineFault(f"the reserve card is not bound: it is {self.cards[0].state}")
+
+    def activate(self) -> None:
+        """The holder types the envelope's code, gets certificates for the card's new keys, and signs the receipt."""
+        clerk, serial = self.officers[0].clerk, self.cards[0].card_serial
+        clerk.find(self.case.holder.written)
+        clerk.begin_activation("Körkort")
+        envelope = Card(settings.VAR_DIR / "simulators" / "cards" / serial).envelope_code
+        holder.activate_reserve_card(clerk.handle(), serial, envelope, self.code)
+        clerk.finish_activation()
+        if self.cards[0].state != CarrierState.ACTIVE:
+            raise LineFault(f"the reserve card is not active: it is {self.cards[0].state}")
