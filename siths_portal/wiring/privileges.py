@@ -75,9 +75,11 @@ TABLES: Mapping[str, Rights] = {
     | {PORTAL: "SIU(state seq eid_id ended_at)", WORKER: "SIU(state seq eid_id ended_at)", API: "SU(state seq ended_at)"},
     # What an item makes stays as it was. A withdrawn order or a revoked card also ends items, in every process.
     "issuance_orderitem": READ | {PORTAL: f"SIU({_PROGRESS})", WORKER: f"SIU({_PROGRESS})", API: f"SU({_PROGRESS})"},
+    # Which card it is, and the key that proves it, are the supplier's.
     "issuance_carrier": READ
     | {
-        PORTAL: "SIU",
+        PORTAL: "SIU(state seq person_id organisation_id article_id assurance_level puk_secret_id valid_from valid_to sent_at"
+        " code_set_at code_blocked_at activated_at ended_at revocation_reason receipt_id)",
         WORKER: "SIU",
         API: "SU(state seq card_serial card_key_spki card_key_sha256 mifare_id puk_secret_id sent_at ended_at revocation_reason)",
     },

@@ -2,7 +2,7 @@
 `pki.ports.IssuanceCheck`). Runs in the `pki` worker, which verifies the signatures by itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -27,16 +27,20 @@ from issuance.roles.services.subjects import person_of
 from pki import service as pki
 from siths_portal.lib.certificates import signatures
 
+TRANSPORT = "transport"
+"""The profile of the certificate that a supplier gets for a blank card."""
+
 
 @dataclass(frozen=True)
 class _Evidence:
-    """What the statements of hand-outs are compared with: the certificates that signed them, the person of the card of each
-    certificate, and the numbers that each person has.
+    """What hand-outs are compared with: the certificates that signed their statements, the person of the card of each
+    certificate, the numbers that each person has, and the cards that a supplier made.
     """
 
     certificates: Mapping[UUID, pki.CertificateView]
     signers: Mapping[UUID, tuple[str, UUID | None]]
     numbers: Mapping[UUID, frozenset[str]]
+    made: Container[UUID]
 
 
 def faults(certificates: Mapping[UUID, Sequence[pki.CardCertificate]]) -> dict[UUID, str]:
@@ -52,7 +56,7 @@ def faults(certificates: Mapping[UUID, Sequence[pki.CardCertificate]]) -> dict[U
     found = {}
     for eid_id, planned in certificates.items():
         issue = issues.get(eid_id)
-        unsigned = "no-order" if issue is None else _unsigned(issue, evidence)
+        unsigned = "no-order" if issue is None else _unmade(issue, evidence) or _unsigned(issue, evidence)
         for each in planned:
             if reason := unsigned or (_fault(each, issue, tops) if issue else ""):
                 found[each.id] = reason
@@ -82,6 +86,13 @@ def _fault(certificate: pki.CardCertificate, issue: ReserveCardIssue, tops: Mapp
     if certificate.held:
         return "hold"
     return "validity" if certificate.not_after > issue.valid_to else ""
+
+
+def _unmade(issue: ReserveCardIssue, evidence: _Evidence) -> str:
+    """Returns why the card is not one that a supplier made, or "". Nothing that the portal may write gets a blank card's
+    certificate, and the portal cannot change the key of a card that has one.
+    """
+    return "" if issue.carrier_id in evidence.made else "card"
 
 
 def _unsigned(issue: ReserveCardIssue, evidence: _Evidence) -> str:
@@ -117,19 +128,28 @@ def _statement_fault(issue: ReserveCardIssue, statement: Statement | None, part:
 
 
 def _evidence(issues: Sequence[ReserveCardIssue]) -> _Evidence:
-    made = [each for issue in issues for each in (issue.first_statement, issue.second_statement) if each is not None]
-    ids = [each.certificate_id for each in made if each.certificate_id is not None]
+    both = [each for issue in issues for each in (issue.first_statement, issue.second_statement) if each is not None]
+    ids = [each.certificate_id for each in both if each.certificate_id is not None]
     links = CarrierCertificate.objects.filter(certificate_id__in=ids, eid=None, carrier__assurance_level__gte=LOA3)
     columns = links.values_list("certificate_id", "profile", "carrier__person_id")
     numbers: dict[UUID, set[str]] = {}
     rows = PersonIdentifier.objects.filter(person__in=[issue.person_id for issue in issues], valid_to=None)
     for person_id, value in rows.values_list("person_id", "value"):
         numbers.setdefault(person_id, set()).add(value)
+    blank = CarrierCertificate.objects.filter(carrier__in=[issue.carrier_id for issue in issues], profile=TRANSPORT)
+    cards = dict(blank.values_list("certificate_id", "carrier_id"))
+    views = {view.id: view for view in pki.certificates([*ids, *cards])}
     return _Evidence(
-        certificates={view.id: view for view in pki.certificates(ids)},
+        certificates=views,
         signers={id_: (profile, person_id) for id_, profile, person_id in columns},
         numbers={person_id: frozenset(values) for person_id, values in numbers.items()},
+        made={carrier_id for id_, carrier_id in cards.items() if _is_of_blank_card(views.get(id_), carrier_id)},
     )
+
+
+def _is_of_blank_card(view: pki.CertificateView | None, carrier_id: UUID) -> bool:
+    found = (view.profile, view.status, view.carrier_ref) if view else ()
+    return found == (TRANSPORT, "issued", carrier_ref(carrier_id))
 
 
 def _tops(organisations: Sequence[Organisation]) -> dict[UUID, Organisation]:

@@ -120,6 +120,8 @@ def test_no_single_process_enters_an_order_and_a_certificate_request() -> None:
     for statement in (
         "INSERT INTO pki_certificate SELECT * FROM pki_certificate",
         "INSERT INTO pki_secret SELECT * FROM pki_secret",
+        "UPDATE issuance_carrier SET card_key_spki = ''",
+        "UPDATE issuance_carrier SET card_serial = ''",
         "UPDATE issuance_carriercertificate SET profile = 'x'",
         "UPDATE issuance_reservecardissue SET valid_to = now()",
         "UPDATE issuance_reservecardissue SET person_id = NULL",

@@ -181,6 +181,14 @@ class TestActivation:
         assert work(blank) == 0
         assert step.request() is None
 
+    def test_the_worker_signs_nothing_for_a_card_that_no_supplier_made(self, world: Any, blank: Blank) -> None:
+        """As by a process that may insert carriers, hand-outs and requests, and no certificate of a blank card."""
+        step = _started(world, blank)
+        step.request()
+        links = CarrierCertificate.objects.filter(carrier=blank.carrier)
+        links.filter(profile="transport").update(certificate_id=links.exclude(profile="transport")[0].eid_id)
+        assert work(blank) == 0
+
     def test_other_keys_are_refused_and_the_same_keys_get_the_same_certificates(self, world: Any, blank: Blank) -> None:
         step = _started(world, blank)
         first = step.certify()
