@@ -62,7 +62,7 @@ class ReserveCards:
     @property
     def cards(self) -> list[Carrier]:
         """The cards of the bundle."""
-        return list(Carrier.objects.filter(items__order=self.order).order_by("items__number"))
+        return list(Carrier.objects.filter(item__order=self.order).order_by("item__number"))
 
     def order_bundle(self) -> None:
         """The responsible issuer orders the bundle."""

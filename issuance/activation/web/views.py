@@ -23,6 +23,7 @@ from issuance.activation.domain.transaction_states import TransactionState
 from issuance.activation.queries import activation_view, receipt_view, transaction_ends
 from issuance.activation.queries.activation_view import ActivationView
 from issuance.activation.services import activation, identifications, receipts
+from issuance.activation.services.receipt_content import SUMMARY
 from issuance.activation.services.visits import TransactionView
 from issuance.activation.web import live, stages
 from issuance.activation.web.forms import CardCheckForm, IdentificationForm
@@ -131,6 +132,7 @@ def sign(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         "photo_url": photo_url(head),
         "back_url": live.carrier_page(head.id, carrier.pk),
         "receipt": receipts.preview(view.transaction) if view.is_open else None,
+        "summary": SUMMARY if view.is_open else (),
         "signing_days": activation_view.signing_days(carrier),
         "failure": transaction_ends.why_failed(view.transaction),
         "revocation_waits": not view.is_open and revocation_limit.waits_for(carrier.pk),
