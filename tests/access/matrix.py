@@ -62,9 +62,9 @@ from tests.access.targets import (
     supplier,
     transaction,
     unlocking,
+    waiting_issue,
     work_item,
     work_list,
-    waiting_issue,
 )
 
 ORDER, ACTIVATE, ASSIGN = Action.ORDER_ORDINARY_CARD, Action.ACTIVATE_ORDINARY_CARD, Action.ASSIGN_ROLE

@@ -20,7 +20,7 @@ def _many(to: str, name: str) -> models.ForeignKey:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("issuance", "0059_unlock_transactions")]
+    dependencies = [("issuance", "0061_person_news_index")]
 
     operations = [
         migrations.AlterField(
