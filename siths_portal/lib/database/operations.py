@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.migrations.exceptions import IrreversibleError
 from django.db.migrations.operations import RunPython
 
 
@@ -16,7 +17,7 @@ class RunStatements(RunPython):
         self.code(None, schema_editor)  # type: ignore[arg-type]
 
     def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
-        """Calls the function that undoes it. Raises NotImplementedError if there is none."""
+        """Calls the function that undoes it. Raises IrreversibleError if there is none."""
         if self.reverse_code is None:
-            raise NotImplementedError("You cannot reverse this operation")
+            raise IrreversibleError(f"{self} has no way back")
         self.reverse_code(None, schema_editor)  # type: ignore[arg-type]
