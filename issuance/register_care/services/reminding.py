@@ -33,8 +33,8 @@ BATCH = 500
 BETWEEN = dt.timedelta(days=7)
 """The least time between a reminder and one that an officer asks for."""
 
-MORNING = dt.timedelta(hours=7)
-"""Planned reminders are sent from this time of the day in Stockholm, not in the night."""
+MORNING, EVENING = dt.timedelta(hours=7), dt.timedelta(hours=20)
+"""The times of the day in Stockholm between which planned reminders are sent."""
 
 _LASTS, _FURTHEST = dt.timedelta(minutes=5), dt.timedelta(days=1)
 _COLUMNS = ("id", "carrier_id", "days", "requested_by_ref", "requested_at", "state", "attempts", "next_at")
@@ -73,12 +73,18 @@ def plan_due() -> int:
     now, days = clock.now(), sorted(settings.REMINDER_DAYS)
     if not days:
         return 0
-    morning = max(now, clock.start_of_day(clock.today()) + MORNING)
     with connection.cursor() as cursor:
         cursor.execute(_DUE, {"days": days, "today": clock.today()})
         rows = cursor.fetchall()
-    values = ((new_id(), carrier, day, SENDER, now, ReminderState.WAITING.value, 0, morning) for carrier, day in rows)
+    values = ((new_id(), carrier, day, SENDER, now, ReminderState.WAITING.value, 0, _by_day(now)) for carrier, day in rows)
     return bulk.insert_values(CardReminder, _COLUMNS, values)
+
+
+def _by_day(now: dt.datetime) -> dt.datetime:
+    """Returns `now`, or the next morning if it is night."""
+    today = clock.start_of_day(clock.today())
+    tomorrow = clock.start_of_day(clock.today() + dt.timedelta(days=1))
+    return max(now, today + MORNING) if now < today + EVENING else tomorrow + MORNING
 
 
 @transaction.atomic(durable=True)

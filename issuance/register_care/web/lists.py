@@ -34,6 +34,7 @@ class WorkItemList(List[WorkLine]):
     """The rows of a kind, those that are due first on top, as choices of the page's form."""
 
     caption_hidden = True
+    css = "table-close"
     order = "senast"
     files = ("csv", "xlsx")
     empty = _NOTHING
@@ -77,7 +78,7 @@ class WorkItemList(List[WorkLine]):
 
 def _columns(kind: WorkKind, view: View, actor: Actor) -> Iterator[Column[WorkLine]]:
     yield Column(key="namn", heading=lazy("Namn"), value=name_of, link=_row_url, choice=FormChoice(field=ROW))
-    yield Column(key="id", heading=lazy("Person-id"), value=_number, kind=Kind.NUMBER, hide_empty=True)
+    yield Column(key="id", heading=lazy("Person-id"), value=_number, kind=Kind.NUMBER, css="whole", hide_empty=True)
     yield Column(key="orsak", heading=lazy("Orsak"), value=cause_of, hide_empty=True)
     yield Column(key="kort", heading=lazy("Kort slutar på"), value="last", kind=Kind.NUMBER, hide_empty=True)
     yield Column(key="organisation", heading=lazy("Organisation"), hide_empty=True, value=_organisation)

@@ -84,13 +84,14 @@ def test_the_worker_looks_again_before_it_sends(world: Any, mails: Mails, meanwh
     assert (reminding.send_due(), mails.sent, CardReminder.objects.get().state) == (1, [], "not-needed")
 
 
-def test_it_is_planned_for_the_morning_and_sent_once(world: Any, mails: Mails) -> None:
+@pytest.mark.parametrize(("hour", "waits"), [(3, 4), (22, 9)])
+def test_it_is_planned_for_the_morning_and_sent_once(world: Any, mails: Mails, hour: int, waits: int) -> None:
     sent(world, world.post(), days_left=50)
-    three = dt.datetime.combine(clock.today() + dt.timedelta(days=1), dt.time(3), clock.STOCKHOLM)
-    with clock.moved_to(three):
+    night = dt.datetime.combine(clock.today() + dt.timedelta(days=1), dt.time(hour), clock.STOCKHOLM)
+    with clock.moved_to(night):
         assert [reminding.plan_due() for _ in range(2)] == [1, 0]
         assert reminding.send_due() == 0
-    with clock.moved_to(three + dt.timedelta(hours=4)):
+    with clock.moved_to(night + dt.timedelta(hours=waits)):
         assert [reminding.send_due() for _ in range(2)] == [1, 0]
 
 
