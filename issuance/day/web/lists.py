@@ -149,7 +149,7 @@ class SentList(WorkList):
         ]
 
     def shares(self) -> Sequence[Share]:
-        """See `List`. All cards by the days left; not of a view, nor of more cards than are counted, nor if all are alike."""
+        """See `List`. All cards by the days left; not of a view, nor of more cards than are counted."""
         if self.within or len(self.days_left) > cards.MOST:
             return ()
         soon, later = self.count_within(cards.SOON), self.count_within(cards.ENDING_DAYS)
@@ -158,8 +158,7 @@ class SentList(WorkList):
             (_("Inom {n} dagar").format(n=cards.ENDING_DAYS), later - soon, "share-1"),
             (_("Senare"), len(self.days_left) - later, "share-pale"),
         )
-        found = charts.shares([Share(str(name), str(count), count, colour) for name, count, colour in parts])
-        return found if len(found) > 1 else ()
+        return charts.shares([Share(str(name), str(count), count, colour) for name, count, colour in parts])
 
     def remark(self) -> Text:
         """See `List`."""

@@ -1,28 +1,18 @@
 """The bar of a list: how soon its rows are due."""
 
-from typing import Any
-
 from django.utils.translation import gettext as _
 
 from issuance.register_care.queries.work import MONTH, WEEK, WorkFigures
+from siths_portal.lib.pages import charts
+from siths_portal.lib.pages.charts import Share
 
-_WIDTH, _GAP = 1000.0, 3.0
 
-
-def parts_of(figures: WorkFigures) -> dict[str, Any] | None:
-    """Returns the parts of the bar with their texts, and a text for screen readers; None without rows."""
-    if not figures.total:
-        return None
-    week, month = figures.week, figures.month - figures.week
-    named = (
-        ("share-2", week, _("{n} inom {days} dagar").format(n=week, days=WEEK)),
-        ("share-1", month, _("{n} inom {days} dagar").format(n=month, days=MONTH)),
-        ("share-pale", figures.total - figures.month, _("{n} senare").format(n=figures.total - figures.month)),
+def shares_of(figures: WorkFigures) -> tuple[Share, ...]:
+    """Returns the shares of the rows by the days left; nothing without rows."""
+    within = _("Inom {days} dagar")
+    parts = (
+        (within.format(days=WEEK), figures.week, "share-2"),
+        (within.format(days=MONTH), figures.month - figures.week, "share-1"),
+        (_("Senare"), figures.total - figures.month, "share-pale"),
     )
-    there = [each for each in named if each[1]]
-    room, x, parts = _WIDTH - _GAP * (len(there) - 1), 0.0, []
-    for colour, count, text in there:
-        width = room * count / figures.total
-        parts.append({"colour": colour, "text": text, "x": f"{x:.1f}", "width": f"{width:.1f}"})
-        x += width + _GAP
-    return {"parts": parts, "label": ", ".join(part["text"] for part in parts)}
+    return charts.shares([Share(name, str(count), count, colour) for name, count, colour in parts])

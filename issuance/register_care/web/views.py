@@ -1,6 +1,7 @@
 """Registervård: the overview of the kinds of work, and the list of each kind."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -25,9 +26,10 @@ from issuance.register_care.queries.work import KindFigures, View, WorkFigures
 from issuance.register_care.services import deciding, reminding
 from issuance.register_care.web.forms import ROW, DecisionForm
 from issuance.register_care.web.lists import VIEW, WorkItemList
-from issuance.register_care.web.parts import parts_of
+from issuance.register_care.web.parts import shares_of
 from siths_portal.lib.ids import ids_of
 from siths_portal.lib.lists import Shown
+from siths_portal.lib.lists import View as SavedView
 from siths_portal.lib.pages.error_pages import with_retry_after
 
 _VIEWS = {
@@ -131,13 +133,11 @@ def _page(request: HttpRequest, kind: WorkKind, view: View, form: DecisionForm, 
     if form.errors and not shown.lines:
         form.refuse(_("Listan har inga rader att besluta om."))
     figures = work.figures(actor=actor_of(request), kind=kind)
+    shares = shares_of(figures) if view is View.ALL else ()
     context = {
-        "list": shown,
+        "list": replace(shown, views=_views(request, figures, view), shares=shares),
         "form": form,
         "lead": _(kind.lead),
-        "views": _views(request, figures, view),
-        "parts": parts_of(figures) if view is View.ALL else None,
-        "figures": figures,
     }
     return render_page(
         request,
@@ -150,14 +150,14 @@ def _page(request: HttpRequest, kind: WorkKind, view: View, form: DecisionForm, 
     )
 
 
-def _views(request: HttpRequest, figures: WorkFigures, view: View) -> list[dict[str, object]]:
+def _views(request: HttpRequest, figures: WorkFigures, view: View) -> list[SavedView]:
     return [
-        {
-            "text": _VIEWS[each],
-            "url": request.path if each is View.ALL else f"{request.path}?{VIEW}={each.value}",
-            "here": each is view,
-            "count": count,
-            "urgent": each is View.WEEK,
-        }
+        SavedView(
+            text=_VIEWS[each],
+            url=request.path if each is View.ALL else f"{request.path}?{VIEW}={each.value}",
+            here=each is view,
+            count=str(count),
+            urgent=each is View.WEEK and count > 0,
+        )
         for each, count in figures.views.items()
     ]

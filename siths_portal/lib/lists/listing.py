@@ -125,7 +125,7 @@ class List[L]:
         return ()
 
     def shares(self) -> Sequence[Share]:
-        """Returns how the rows are distributed, by `charts.shares`; nothing for most lists."""
+        """Returns how the rows are distributed, by `charts.shares`; nothing for most lists. A single share is not drawn."""
         return ()
 
     def remark(self) -> Text:

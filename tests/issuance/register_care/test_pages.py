@@ -79,11 +79,15 @@ def test_a_list_has_views_a_bar_and_the_reminders(world: Any, django_assert_max_
     client = clerk(world)
     with django_assert_max_num_queries(MOST_QUERIES):
         page = client.get(WAITING)
-    assert [(view["text"], view["count"]) for view in page.context["views"]] == [
-        ("Alla", 4), ("Den här veckan", 2), ("Inte påminda", 3), ("Mitt kontor", 4), ("Mitt ansvar", 0), ("Uppskjutna", 0),
-        ("Avslutade", 0),
+    assert [(view.text, view.count) for view in page.context["list"].views] == [
+        ("Alla", "4"), ("Den här veckan", "2"), ("Inte påminda", "3"), ("Mitt kontor", "4"), ("Mitt ansvar", "0"),
+        ("Uppskjutna", "0"), ("Avslutade", "0"),
     ]  # fmt: skip
-    assert page.context["parts"]["label"] == "2 inom 7 dagar, 1 inom 30 dagar, 1 senare"
+    assert [(share.name, share.text) for share in page.context["list"].shares] == [
+        ("Inom 7 dagar", "2"),
+        ("Inom 30 dagar", "1"),
+        ("Senare", "1"),
+    ]
     text = text_of(page)
     for said in ("1 påminnelse", "Ingen e-postadress", "Ingen än", "Kontor A", "Provsson, Prov"):
         assert said in text
