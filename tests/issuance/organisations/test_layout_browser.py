@@ -202,7 +202,7 @@ def test_who_the_page_is_about_is_told_in_whole_words_on_a_phone(world: Any, bro
 
 
 def test_the_main_menu_opens_on_a_phone(world: Any, browser: Browser, portal: str) -> None:
-    """Of a person who has all three parts of the administration, and so every entry: Dagen, Sök and those three."""
+    """Of a person who has all three parts of the administration, and so every entry: Dagen, Sök, Registervård and those three."""
     admin = world.officer(role=Role.MASTER_DATA_ADMIN)
     for role in (Role.PKI_OPERATOR, Role.FINANCE_ADMIN):
         RoleGrant.objects.create(person_id=admin.person_id, role=role.value, valid_from=clock.now())
@@ -211,6 +211,6 @@ def test_the_main_menu_opens_on_a_phone(world: Any, browser: Browser, portal: st
         page.goto(portal + reverse("administration"))
         page.get_by_role("button", name="Meny").click()
         entries = page.get_by_role("navigation", name="Huvudmeny").locator(":scope > ul > li").all()
-        assert len(entries) == 5
+        assert len(entries) == 6
         for each in entries:
             expect(each.get_by_role("link").first).to_be_in_viewport()
