@@ -115,6 +115,23 @@ def issuer_of(organisation: Organisation) -> PersonOnPage:
     return _of_grant(grant, organisation)
 
 
+def employee_of(organisation: Organisation) -> PersonOnPage:
+    """Returns a person with an assignment in the organisation itself, an address and no role. Raises NobodyLeft."""
+    posts = Post.objects.filter(organisation=organisation, ended_at=None, valid_to=None)
+    plain = posts.filter(person__deceased=False, person__is_protected=False, person__role_grants=None)
+    known = plain.filter(person__identifiers__kind="personnummer", person__identifiers__valid_to=None)
+    post = known.select_related("person").order_by("hsa_id").first()
+    if post is None:
+        raise NobodyLeft("Ingen demoperson kan få ett reservkort.")
+    return _on_page(post)
+
+
+def office_of(organisation: Organisation) -> Office:
+    """Returns the first open office that is connected to the organisation."""
+    links = OrganisationOffice.objects.filter(organisation=organisation, office__closed_at=None)
+    return links.select_related("office").order_by("id")[0].office
+
+
 def _of_grant(grant: RoleGrant, organisation: Organisation) -> PersonOnPage:
     posts = Post.objects.filter(person_id=grant.person_id, ended_at=None, organisation__area=organisation.area_id)
     return _on_page(posts.order_by("hsa_id")[0])

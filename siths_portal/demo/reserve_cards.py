@@ -43,7 +43,7 @@ class ReserveCards:
     order_id: UUID | None = None
     code: str = field(default_factory=holder.new_code, repr=False)
     officers: list[Officer] = field(default_factory=list)
-    found: Case | None = None
+    found: PersonOnPage | None = None
 
     @property
     def order(self) -> CardOrder:
@@ -53,8 +53,8 @@ class ReserveCards:
         return CardOrder.objects.get(pk=self.order_id)
 
     @property
-    def case(self) -> Case:
-        """The holder of the reserve card, and the office. Raises LineFault before `give_officers_cards`."""
+    def person(self) -> PersonOnPage:
+        """The holder of the reserve card. Raises LineFault before `give_officers_cards`."""
         if self.found is None:
             raise LineFault("no person was found to hand out a card to")
         return self.found
@@ -79,10 +79,11 @@ class ReserveCards:
 
     def give_officers_cards(self) -> None:
         """Two officers identify each other and hand out a card on level 3, or a new code of the card that they have."""
-        self.found = ordering.find_case(first=PLACE)
-        pair = ordering.officers_of(Organisation.objects.get(hsa_id=PLACE))[:2]
+        organisation = Organisation.objects.get(hsa_id=PLACE)
+        self.found = ordering.employee_of(organisation)
+        pair, office = ordering.officers_of(organisation)[:2], ordering.office_of(organisation)
         for own, colleague in (pair, pair[::-1]):
-            line = CardLine(self.artefacts, ordering.ARTICLE, "", found=Case(colleague, own, self.case.office))
+            line = CardLine(self.artefacts, ordering.ARTICLE, "", found=Case(colleague, own, office))
             line.clerk.log_in(colleague.name, colleague.hsa_id)
             if self._has_card(own):
                 line.order_id = ordering.order_of(own).id
@@ -108,8 +109,8 @@ class ReserveCards:
         """The first officer identifies the holder and signs; the second one checks all of it and signs."""
         first, second = self.officers
         serial = self.cards[0].card_serial
-        first.clerk.find(self.case.holder.written)
-        first.clerk.hand_out(serial, ("Tillitsnivå 3", self.case.holder.hsa_id, "Pass"))
+        first.clerk.find(self.person.written)
+        first.clerk.hand_out(serial, ("Tillitsnivå 3", self.person.hsa_id, "Pass"))
         first.sign()
         second.clerk.approve_reserve_card(serial, identity_document="Körkort")
         second.sign()
@@ -119,7 +120,7 @@ class ReserveCards:
     def activate(self) -> None:
         """The holder types the envelope's code, gets certificates for the card's new keys, and signs the receipt."""
         clerk, serial = self.officers[0].clerk, self.cards[0].card_serial
-        clerk.find(self.case.holder.written)
+        clerk.find(self.person.written)
         clerk.begin_activation("Körkort")
         envelope = Card(settings.VAR_DIR / "simulators" / "cards" / serial).envelope_code
         holder.activate_reserve_card(clerk.handle(), serial, envelope, self.code)

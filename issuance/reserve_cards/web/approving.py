@@ -46,16 +46,16 @@ def approve(request: HttpRequest, issue_id: UUID) -> HttpResponse:
         return _shown(request, issue_id, ApprovalForm(), RejectionForm())
     if _REJECT in request.POST:
         return _reject(request, issue_id)
-    form = ApprovalForm(request.POST)
+    form, other = ApprovalForm(request.POST), RejectionForm(initial=request.POST.dict())
     if not form.is_valid():
-        return _shown(request, issue_id, form, RejectionForm(), status=Invalid.http_status)
+        return _shown(request, issue_id, form, other, status=Invalid.http_status)
     try:
         opened = approving.approve(actor=actor, issue_id=issue_id, **form.cleaned_data)
     except Invalid as error:
         form.take(error)
-        return _shown(request, issue_id, form, RejectionForm(), status=error.http_status)
+        return _shown(request, issue_id, form, other, status=error.http_status)
     except Conflict as error:
-        return _shown(request, issue_id, form, RejectionForm(), status=error.http_status, refusal=error.message)
+        return _shown(request, issue_id, form, other, status=error.http_status, refusal=error.message)
     handles.keep(request, opened)
     return redirect("reserve_card_statement", opened.transaction.pk)
 
@@ -66,7 +66,7 @@ def _reject(request: HttpRequest, issue_id: UUID) -> HttpResponse:
         form, lambda: approving.reject(actor=actor_of(request), issue_id=issue_id, reason=form.cleaned_data["reason"])
     )
     if status != DONE:
-        return _shown(request, issue_id, ApprovalForm(), form, status=status)
+        return _shown(request, issue_id, ApprovalForm(initial=request.POST.dict()), form, status=status)
     messages.success(request, _("Utlämningen är avvisad. Kortet ligger kvar i lagret."))
     return redirect("reserve_cards_waiting")
 

@@ -44,8 +44,9 @@ def test_two_second_officers_at_once(world: Any) -> None:
     first = officer_with_card(world, world.officer())
     others = (world.officer(role=Role.RESERVE_CARD_ADMIN_LOA3), world.officer(protected=True))
     seconds = [officer_with_card(world, other) for other in others]
+    post = world.post()
     for blank in cards:
-        issue = proposed(blank, world.post(), first)
+        issue = proposed(blank, post, first)
         ready = [_signature(second, issue) for second in seconds]
         (told,) = run_at_once(2, lambda ready=ready: ready.pop()())
         assert isinstance(told, Conflict), told
