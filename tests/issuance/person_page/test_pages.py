@@ -117,7 +117,7 @@ def test_who_orders_a_card_is_told_of_the_one_on_its_way(world: Any) -> None:
     Carrier.objects.filter(pk=order.carrier_id).update(state="sent", sent_at=clock.now(), card_serial="9" * 15 + "1234")
     text = text_of(client.get(address))
     assert "Nytt SITHS eID ordinarie kort Kortet …1234 är på väg." in text
-    assert text.index("Hjälp innehavaren") < text.index("Nytt SITHS eID ordinarie kort")
+    assert text.index("Nytt SITHS eID reservkort") < text.index("Nytt SITHS eID ordinarie kort"), "which comes last of the orders"
     year = "" if day.year == clock.today().year else f" {day.year}"
     assert re.search(rf"Kortet ska aktiveras senast {day.day} [a-z]+{year}\. Därefter spärras det automatiskt\.", text)
     world.order(order.eid.post)
