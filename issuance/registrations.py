@@ -4,7 +4,7 @@ Registries are filled only here. Entries are called in the order in which they a
 """
 
 from issuance.activation.event_words import WORDS as ACTIVATION
-from issuance.activation.services import receipt_content, statements, transactions, visits
+from issuance.activation.services import completing, receipt_content, statements, transactions, visits
 from issuance.activation.services.statements import Purpose
 from issuance.articles.event_words import WORDS as ARTICLES
 from issuance.articles.services import articles, fees
@@ -31,7 +31,7 @@ from issuance.reserve_cards.event_words import WORDS as RESERVE_CARDS
 from issuance.reserve_cards.queries import signers
 from issuance.reserve_cards.services import approving, handing_out
 from issuance.revocation.event_words import WORDS as REVOCATION
-from issuance.revocation.services import revocation, revocation_limit
+from issuance.revocation.services import replacing, revocation, revocation_limit
 from issuance.roles.event_words import WORDS as ROLES
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services import ended_roles
@@ -62,6 +62,7 @@ def register_all() -> None:
         Purpose(handing_out.PURPOSE, handing_out.require_first, handing_out.first_signed),
         Purpose(approving.PURPOSE, approving.require_second, approving.second_signed),
     )
+    completing.ON_ACTIVATION.register(replacing.revoke_replaced)
 
 
 def _of_events() -> None:

@@ -210,6 +210,7 @@ SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
     "system:not-activated-in-time": frozenset({Action.REVOKE_CARRIER}),
     "system:receipt-not-signed": frozenset({Action.REVOKE_CARRIER}),
     "system:certificate-revoked": _REVOKING,
+    "system:replacement": frozenset({Action.REVOKE_CARRIER}),
     "system:expiry": frozenset({Action.EXPIRE}),
     "system:migration": frozenset({Action.VIEW, Action.REGISTER_MIGRATED_CARD}),
     "system:register-reading": frozenset({Action.CREATE_ORGANISATION}),

@@ -13,5 +13,6 @@ WORDS = EventWords(
     },
     rules={
         "system:certificate-revoked": _("Systemet: certifikaten spärrades av certifikatutfärdaren"),
+        "system:replacement": _("Systemet: det nya kortet aktiverades"),
     },
 )

@@ -53,6 +53,8 @@ from tests.access.targets import (
     price_change,
     price_file,
     puk_letter,
+    replacing_draft,
+    returned,
     running_mass,
     setup_import,
     setup_table,
@@ -127,9 +129,6 @@ ROWS: list[Row] = [
     Row("carrier_revoke", "GET", Action.REVOKE_CARRIER, "active"),
     Row("carrier_revoke", "POST", Action.REVOKE_CARRIER, "active", ok=422),
     Row("carrier_revoke", "POST", Action.REVOKE_CARRIER, "active", ok=302, data=REVOCATION, case="confirmed"),
-    Row("carrier_replace", "GET", ORDER, "sent"),
-    Row("carrier_replace", "POST", ORDER, "sent", ok=422),
-    Row("carrier_replace", "POST", ORDER, "sent", ok=302, data=REVOCATION, case="confirmed"),
     Row("carrier_revoked", "GET", Action.REVOKE_CARRIER, "active", ok=302),
     Row("eid_revoke", "GET", Action.REVOKE_EID, "eid"),
     Row("eid_revoke", "POST", Action.REVOKE_EID, "eid", ok=422),
@@ -193,7 +192,12 @@ ROWS: list[Row] = [
     # ordering
     Row("order_start", "GET", LOGGED_IN, "orderable", ok=302),  # to the person, which decides
     Row("order_start", "POST", ORDER, "orderable", ok=302),
+    Row("carrier_replace", "GET", Action.REVOKE_CARRIER, "active", ok=302),  # to the card, which says why if it cannot be
+    Row("carrier_replace", "POST", ORDER, "active", ok=302),
     *_draft_rows("order", ok=422),
+    Row("order", "GET", ORDER, replacing_draft, compared=OF_ONES_OWN, case="replacing a card"),
+    Row("order_remake", "GET", Action.REMOVE_ORDER, returned),
+    Row("order_remake", "POST", Action.REMOVE_ORDER, returned, ok=422),
     Row("order", "GET", ORDER, photo_draft, compared=OF_ONES_OWN, case="with photo"),
     Row("order_photo_upload", "GET", LOGGED_IN, photo_draft, ok=302),
     Row("order_photo_upload", "POST", ORDER, photo_draft, ok=422, compared=OF_ONES_OWN),

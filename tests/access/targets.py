@@ -172,6 +172,28 @@ def post_of_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ..
     return (draft_id, found or draft_id)
 
 
+def replacing_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A draft of the caller's own for a card in the place of one that is there."""
+    arguments = draft(access, who, relation)
+    if relation != "unknown":
+        OrderDraft.objects.filter(pk=arguments[0]).update(
+            replaced_carrier=access.things[relation].active, replacement_reason="lost"
+        )
+    return arguments
+
+
+def returned(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """The order of a card that came back."""
+    carrier = access.things[relation].sent
+    if relation == "unknown":
+        return (carrier,)
+    order = CardOrder.objects.get(items__carrier=carrier)
+    CardOrder.objects.filter(pk=order.pk).update(state="returned")
+    order.items.update(state="returned")
+    Carrier.objects.filter(pk=carrier).update(state="revoked", ended_at=clock.now(), revocation_reason="returned")
+    return (order.pk,)
+
+
 def anothers_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """The caller's own draft inside; a colleague's in the same place; none."""
     arguments = draft(access, who, "unknown" if relation == "unknown" else "inside")

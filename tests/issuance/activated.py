@@ -237,7 +237,12 @@ def sent_card(world: World, post: Post | None = None, *, keys: Any = None, actor
 
 
 def _sent_card(world: World, post: Post | None, keys: Any, actor: Actor | None) -> Made:
-    order = world.order(post, actor=actor)
+    return make_card(world.order(post, actor=actor), keys=keys)
+
+
+def make_card(order: CardOrder, *, keys: Any = None) -> Made:
+    """The card of an order, in SENT."""
+    keys = keys or _pooled_keys()
     _make(order, keys)
     return Made(keys, Carrier.objects.get(pk=order.carrier_id), CardOrder.objects.get(pk=order.pk))
 

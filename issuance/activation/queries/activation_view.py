@@ -15,6 +15,7 @@ from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier
+from issuance.orders.services import replacement_checks
 from issuance.person_page.queries import person_view
 from issuance.person_page.queries.page_parts import CarrierView, PersonHead
 from siths_portal.lib import clock
@@ -68,6 +69,12 @@ def earlier_card(*, actor: Actor, carrier: Carrier) -> Carrier | None:
         person=carrier.holder_id, organisation=carrier.organisation_id, kind=carrier.kind, state=CarrierState.ACTIVE.value
     )
     return rows.exclude(pk=carrier.pk).only("id", "card_serial", "kind", "state").order_by("-created_at", "-id").first()
+
+
+def replaced_card(carrier_id: UUID) -> Carrier | None:
+    """Returns the card that this one replaces by its order, with the facts that pages show of it, or None."""
+    replaced_id = replacement_checks.replaced_by(carrier_id)
+    return Carrier.objects.only("id", "card_serial", "state").get(pk=replaced_id) if replaced_id else None
 
 
 def is_ready(carrier: Carrier, function: Function = Function.ACTIVATE) -> bool:

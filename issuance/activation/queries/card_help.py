@@ -37,7 +37,7 @@ class CardHelp:
 
 def card_help(transaction: EidAppTransaction, carrier: Carrier) -> CardHelp | None:
     """Returns the present problem of a card that is being activated or unlocked, or None."""
-    if transaction.kind != TransactionKind.UNLOCK and not may_be_replaced(carrier):
+    if transaction.kind != TransactionKind.UNLOCK and not awaits_activation(carrier):
         return None
     is_open = transaction.state in OPEN and transaction.expires_at > clock.now()
     report = _current_report(transaction, is_open=is_open)
@@ -60,9 +60,9 @@ def latest_of(carrier_ids: Collection[UUID]) -> dict[UUID, EidAppTransaction]:
     return {row.carrier_id: row for row in rows.only("carrier", "kind", "state", *_REPORT)}
 
 
-def may_be_replaced(carrier: Carrier) -> bool:
-    """Returns True for a card that waits for its activation: one action can revoke it and order a new one."""
-    return kinds.kind_of(carrier.kind).allows(kinds.Function.REPLACE, carrier.state)
+def awaits_activation(carrier: Carrier) -> bool:
+    """Returns True for a card that can be activated, or whose activation can go on."""
+    return kinds.kind_of(carrier.kind).allows(kinds.Function.ACTIVATE, carrier.state)
 
 
 _REPORT = ("card_report", "card_tries_left", "card_reported_at", "expires_at")
@@ -95,11 +95,11 @@ def _text(report: CardReport, tries_left: int | None) -> str:
         CardReport.WRONG_CARD: _("Fel kort sitter i läsaren. Be innehavaren sätta i kortet som ärendet gäller."),
         CardReport.WRONG_CODE: _("Innehavaren skrev fel kod."),
         CardReport.CODE_BLOCKED: _("Koden spärrades efter 3 felaktiga försök. Innehavaren väljer en ny kod i appen."),
-        CardReport.WRONG_PUK: _("Kortet tog inte emot upplåsningskoden (PUK). Spärra kortet och beställ ett nytt."),
-        CardReport.PUK_BLOCKED: _("Kortet kan inte låsas upp mer. Spärra kortet och beställ ett nytt."),
+        CardReport.WRONG_PUK: _("Kortet tog inte emot upplåsningskoden (PUK). Ersätt kortet med ett nytt."),
+        CardReport.PUK_BLOCKED: _("Kortet kan inte låsas upp mer. Ersätt kortet med ett nytt."),
         CardReport.CODE_RESET: _("Innehavaren har valt en ny kod. Innehavaren läser villkoren och skriver under."),
         CardReport.PUK_LIMIT: _(
-            "Upplåsningskoden (PUK) har lämnats ut för många gånger det senaste dygnet. Försök igen i morgon, eller spärra "
-            "kortet och beställ ett nytt."
+            "Upplåsningskoden (PUK) har lämnats ut för många gånger det senaste dygnet. Försök igen i morgon, eller ersätt "
+            "kortet med ett nytt."
         ),
     }[report]

@@ -4,24 +4,19 @@
 A caller with the handle but without the card gets and changes nothing. Each call is repeatable and returns the same response.
 """
 
-import hmac
-
 from django.db import transaction as database
 
 from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.domain.transaction_states import TransactionAction, TransactionKind, TransactionState
 from issuance.activation.models import EidAppTransaction, PreparedReceipt
-from issuance.activation.services import card_certificates, receipts, refusals, statements, transactions, unlock_app, visits
+from issuance.activation.services import completing, receipts, refusals, statements, transactions, unlock_app
 from issuance.activation.services.starting import Started, Texts, start
 from issuance.carriers import services as _holds
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierAction
-from issuance.carriers.domain.eid_states import EidAction, EidState
-from issuance.carriers.models import Carrier, Eid, Receipt
+from issuance.carriers.models import Carrier
 from issuance.records.services import steps
-from pki import service as pki
 from siths_portal.lib import clock, faults
-from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Invalid
 
 __all__ = ["Started", "Texts", "cancel", "complete", "set_code", "start"]
@@ -60,7 +55,8 @@ def set_code(*, step_token: str) -> str:
 
 
 def complete(*, step_token: str, signature: bytes) -> Carrier:
-    """Completes the receipt with the holder's signature and makes the card and its eIDs ACTIVE, all in one transaction.
+    """Completes the receipt with the holder's signature and makes the card and its eIDs ACTIVE, all in one transaction. A card
+    that it replaces is revoked in the same transaction.
 
     Raises Unauthenticated, Conflict (ended, code not set, clerk's role lost, certificates or eIDs not valid), Invalid for a
     signature that the card's signing key did not make over the given attributes; too many of these end the transaction. Raises
@@ -72,7 +68,7 @@ def complete(*, step_token: str, signature: bytes) -> Carrier:
     if seen.kind == TransactionKind.UNLOCK:
         raise Conflict("signature-not-asked-for", "Kortet låses upp utan underskrift.")
     if seen.state == TransactionState.COMPLETED:
-        return _same_signature(seen, signature)
+        return completing.same_signature(seen, signature)
     transactions.require_open(seen)
     if seen.kind == TransactionKind.ACTIVATE and seen.state == TransactionState.STARTED:
         raise Conflict("code-not-set", "Kortets kod är inte vald än. Välj kod innan du skriver under.")
@@ -89,7 +85,7 @@ def complete(*, step_token: str, signature: bytes) -> Carrier:
         refusals.fail(seen, fault.code, actor_ref="system:receipts")
         raise
     faults.point("issuance.complete.before-commit")
-    carrier = _activate(seen, prepared, signature, signed)
+    carrier = completing.activate(seen, prepared, signature, signed)
     faults.point("issuance.complete.after-commit")
     return carrier
 
@@ -114,49 +110,6 @@ def _reset_code(carrier: Carrier, row: EidAppTransaction) -> None:
     transactions.store_report(row, CardReport.CODE_RESET)
 
 
-@database.atomic(durable=True)
-def _activate(seen: EidAppTransaction, prepared: PreparedReceipt, signature: bytes, signed: bytes) -> Carrier:
-    carrier = Carrier.objects.select_for_update(of=("self",), no_key=True).get(pk=seen.carrier_id)
-    ordered = Eid.objects.select_for_update(no_key=True).filter(carrier=carrier, state=EidState.ORDERED.value)
-    eids = list(ordered.order_by("id"))
-    row = transactions.locked(seen.pk)
-    if row.state == TransactionState.COMPLETED:
-        return _same_signature(row, signature)
-    transactions.require_open(row)
-    visits.require_officer(row, carrier)
-    _require_as_signed(carrier, eids, prepared)
-    now, actor_ref = clock.now(), transactions.holder_ref(carrier)
-    receipt: Receipt = receipts.store(row, prepared, signed, at=now)
-    facts = {
-        "transaction": str(row.pk),
-        "receipt": str(receipt.pk),
-        "document_sha256": str(receipt.document_id),
-        "content_sha256": receipt.content_sha256,
-        "signature_certificate": str(receipt.signature_certificate_id),
-        "signed_at": receipt.signed_at.isoformat(),
-        "officer": receipt.officer_ref,
-        "identification": str(row.identification_id),
-    }
-    signed_now = {"activated_at": now, "receipt": receipt, "code_blocked_at": None}
-    steps.step([carrier], CarrierAction.SIGN_RECEIPT, actor_ref=actor_ref, facts=facts, **signed_now)
-    steps.step(eids, EidAction.ACTIVATE, actor_ref=actor_ref, facts={"transaction": str(row.pk)}, activated_at=now)
-    row.signature_sha256 = sha256_hex(signature)
-    row.save(update_fields=["signature_sha256"])
-    transactions.end(row, TransactionAction.COMPLETE, actor_ref=actor_ref, facts={"receipt": str(receipt.pk)})
-    return carrier
-
-
-def _require_as_signed(carrier: Carrier, eids: list[Eid], prepared: PreparedReceipt) -> None:
-    """Raises Conflict unless the locked ordered eIDs are those that the holder signed for and all certificates are valid."""
-    if sorted(eid.hsa_id for eid in eids) != sorted(each["hsa_id"] for each in prepared.content["eids"]):
-        raise Conflict("eids-changed", "Kortets SITHS eID har ändrats. Be ID-administratören börja om.")
-    profiles = kinds.kind_of(carrier.kind).profiles()
-    views = pki.certificates(card_certificates.ids(carrier))
-    in_force = [view.status == "issued" and not view.held and view.not_after > clock.now() for view in views]
-    if len(views) != len(profiles) or not all(in_force):
-        raise Conflict("certificates-not-in-force", "Alla certifikat på kortet är inte giltiga. Kortet kan inte aktiveras.")
-
-
 def _require_certified(carrier: Carrier, row: EidAppTransaction) -> None:
     """Raises Conflict unless a card whose keys were made just now has its certificates, and the transaction its receipt."""
     makes_keys = kinds.kind_of(carrier.kind).makes_keys_at_activation
@@ -168,11 +121,4 @@ def _result_after_end(seen: EidAppTransaction, signature: bytes) -> Carrier:
     seen.refresh_from_db(fields=["state", "signature_sha256"])
     if seen.state != TransactionState.COMPLETED:
         transactions.require_open(seen)
-    return _same_signature(seen, signature)
-
-
-def _same_signature(row: EidAppTransaction, signature: bytes) -> Carrier:
-    """Returns the card that the earlier call activated, if this call has the same signature."""
-    if not hmac.compare_digest(row.signature_sha256, sha256_hex(signature)):
-        raise Conflict("transaction-ended", "Aktiveringen är redan klar.")
-    return Carrier.objects.get(pk=row.carrier_id)
+    return completing.same_signature(seen, signature)

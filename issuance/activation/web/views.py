@@ -105,6 +105,7 @@ def _identification(
         "refusal": refusal,
         "photo_url": photo_url(page.head),
         "card_end": page.carrier.serial[-4:],
+        "replaced": activation_view.replaced_card(carrier_id),
         "answer": answer,
         "typed_serial": request.POST.get("serial", ""),
         "back_url": live.carrier_page(page.head.id, page.carrier.id),
@@ -189,6 +190,7 @@ def done(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         "back_url": live.carrier_page(head.id, carrier.pk),
         "card_end": page.serial[-4:],
         "earlier": activation_view.earlier_card(actor=actor_of(request), carrier=carrier),
+        "replaced": activation_view.replaced_card(carrier.pk),
         "transaction": view.transaction,
     }
     return render_page(request, SEARCH, "activation/done.html", context)

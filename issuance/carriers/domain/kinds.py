@@ -245,7 +245,7 @@ ORDINARY_CARD = CarrierKind(
         Function.UNLOCK: FunctionRule(Action.UNLOCK_CARD, _("Lås upp kort"), frozenset({_S.ACTIVE})),
         Function.REVOKE: REVOKE_CARD,
         Function.REPLACE: FunctionRule(
-            Action.REVOKE_CARRIER, _("Spärra och beställ nytt kort"), frozenset({_S.SENT, _S.ACTIVATED_UNSIGNED})
+            Action.REVOKE_CARRIER, _("Ersätt kort"), frozenset({_S.SENT, _S.ACTIVATED_UNSIGNED, _S.ACTIVE})
         ),
         Function.ORDER_PUK_LETTER: FunctionRule(Action.ORDER_PUK_LETTER, _("Beställ PUK-brev"), frozenset({_S.ACTIVE})),
     },

@@ -13,8 +13,11 @@ class DraftState(StrEnum):
 
 
 class Step(StrEnum):
-    """The questions of an order, as its page asks them, and the order itself. Each value is the field's name in the form."""
+    """The questions of an order, as its page asks them, and the order itself. Each value is the field's name in the form.
+    REPLACEMENT is asked only for a card that replaces another one.
+    """
 
+    REPLACEMENT = "replacement_reason"
     ORGANISATION = "post"
     ARTICLE = "article"
     PHOTO = "photo"
@@ -22,11 +25,15 @@ class Step(StrEnum):
     REVIEW = "order"
 
 
-def steps(*, photo: bool | None) -> tuple[Step, ...]:
-    """Returns the questions of an order. `photo` is False if the article has no photo, None if that is not known yet."""
-    return tuple(step for step in Step if step is not Step.PHOTO or photo is not False)
+def steps(*, photo: bool | None, replaces: bool = False) -> tuple[Step, ...]:
+    """Returns the questions of an order. `photo` is False if the article has no photo, None if that is not known yet. `replaces`
+    means that the card replaces another one.
+    """
+    left_out = {Step.PHOTO: photo is False, Step.REPLACEMENT: not replaces}
+    return tuple(step for step in Step if not left_out.get(step))
 
 
-def first_unanswered(answered: Collection[Step], *, photo: bool | None) -> Step:
+def first_unanswered(answered: Collection[Step], *, photo: bool | None, replaces: bool = False) -> Step:
     """Returns the first question without a valid answer, or REVIEW if none is missing."""
-    return next(step for step in steps(photo=photo) if step is Step.REVIEW or step not in answered)
+    questions = steps(photo=photo, replaces=replaces)
+    return next(step for step in questions if step is Step.REVIEW or step not in answered)

@@ -17,6 +17,7 @@ from issuance.orders.domain import items as item_rules
 from issuance.orders.domain.items import CARD, ITEM_KINDS, Fault, ItemAction, ItemState
 from issuance.orders.domain.order_states import TRANSITIONS, UNDER_WAY, OrderAction, OrderState
 from issuance.orders.domain.puk_states import PukState
+from issuance.orders.domain.replacements import ReplacementReason
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Person
 from issuance.people.models.photos import Photo
@@ -49,7 +50,8 @@ class CardOrder(Stateful):
     client of its card customisation, and stays when the customisation gets another supplier. It is empty only for orders older
     than suppliers of customisations; no supplier sees those. `ordered_by_ref` and `idempotency_key` together identify one
     order; `content_sha256` is the hash of the request. Its state follows from its items (`domain.items`), as do `produced_at`,
-    `sent_at` and `sent_on`, which are those of the last item. `registered_mail_id` is that of the only item.
+    `sent_at` and `sent_on`, which are those of the last item. `registered_mail_id` is that of the only item. `replaced_carrier`
+    is the card that the new one replaces, and `replacement_reason` a `ReplacementReason`, or empty.
     """
 
     subject = "order"
@@ -74,6 +76,10 @@ class CardOrder(Stateful):
     sent_on = models.DateField(null=True)
     registered_mail_id = models.CharField(max_length=13, default="")
     failure_reason = models.CharField(max_length=40, default="")
+    replaced_carrier = models.ForeignKey(
+        Carrier, null=True, on_delete=models.PROTECT, related_name="replacements", db_index=False
+    )
+    replacement_reason = models.CharField(max_length=20, default="")
 
     objects: ClassVar["CardOrderManager"] = CardOrderManager()
     scope = ScopeRule(
@@ -90,6 +96,11 @@ class CardOrder(Stateful):
             models.CheckConstraint(condition=Q(state__in=[s.value for s in OrderState]), name="issuance_order_state"),
             models.CheckConstraint(condition=Q(state__in=_UNOWNED) | ~Q(supplier_ref=""), name="issuance_order_has_supplier"),
             models.UniqueConstraint(fields=["ordered_by_ref", "idempotency_key"], name="issuance_order_once_per_key"),
+            models.CheckConstraint(
+                condition=Q(replaced_carrier=None, replacement_reason="")
+                | Q(replaced_carrier__isnull=False, replacement_reason__in=[reason.value for reason in ReplacementReason]),
+                name="issuance_order_replacement",
+            ),
         ]
         indexes = [
             models.Index(
@@ -116,6 +127,10 @@ class CardOrder(Stateful):
                 name="issuance_order_to_nothing",
             ),
             models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="issuance_order_sent"),
+            # For the orders that replace a card.
+            models.Index(
+                fields=["replaced_carrier"], condition=Q(replaced_carrier__isnull=False), name="issuance_order_replaced"
+            ),
             # For the bundles of an organisation, and for those that an office awaits.
             models.Index(fields=["organisation", "id"], condition=Q(person__isnull=True), name="issuance_order_bundles"),
             models.Index(fields=["office", "id"], condition=Q(person__isnull=True), name="issuance_order_bundles_to"),

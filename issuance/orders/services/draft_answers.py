@@ -23,24 +23,26 @@ from siths_portal.lib.errors import DomainError
 @dataclass(frozen=True)
 class Answers:
     """The steps of a draft with a valid answer, and the problems of answers that are no longer valid. `photo` is whether the
-    chosen article has one, None before the choice. `customisation` is the one for the assignment's cards.
+    chosen article has one, None before the choice. `customisation` is the one for the assignment's cards. `replaces` means that
+    the card replaces another one.
     """
 
     answered: frozenset[Step]
     problems: Mapping[Step, str]
     photo: bool | None
     customisation: CardCustomisation | None
+    replaces: bool = False
 
     @property
     def first_unanswered(self) -> Step:
         """Returns the last step that may be shown."""
-        return first_unanswered(self.answered, photo=self.photo)
+        return first_unanswered(self.answered, photo=self.photo, replaces=self.replaces)
 
 
 def with_answers() -> QuerySet[OrderDraft]:
     """Returns drafts with the rows of their answers except the assignment (`fetch_post`), without the bytes of photos."""
-    return OrderDraft.objects.select_related("person", "article", "photo", "office", "order").defer(
-        "photo__pending", "photo__source"
+    return OrderDraft.objects.select_related("person", "article", "photo", "office", "order", "replaced_carrier").defer(
+        "photo__pending", "photo__source", "replaced_carrier__card_key_spki"
     )
 
 
@@ -94,9 +96,12 @@ def answers(*, actor: Actor, draft: OrderDraft) -> Answers:
             problems[Step.ARTICLE] = f"{post.organisation.name} kan inte längre beställa artikeln {article.code}. Välj en annan."
     if draft.photo_approved:
         answered.add(Step.PHOTO)
+    if draft.replacement_reason:
+        answered.add(Step.REPLACEMENT)
     if post is not None and office is not None:
         if office in order_checks.open_offices(post.organisation_id):
             answered.add(Step.OFFICE)
         else:
             problems[Step.OFFICE] = f"Kontoret {office.name} är stängt eller inte kopplat till organisationen. Välj ett annat."
-    return Answers(frozenset(answered), problems, article.photo if article else None, customisation)
+    photo, replaces = article.photo if article else None, draft.replaced_carrier_id is not None
+    return Answers(frozenset(answered), problems, photo, customisation, replaces)

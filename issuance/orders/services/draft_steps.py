@@ -8,6 +8,7 @@ from django.db.models.fields.json import KT
 
 from issuance.authz import Action, Actor, policy
 from issuance.orders.domain.drafts import DraftState, Step
+from issuance.orders.domain.drafts import steps as questions
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.services import draft_answers
 from issuance.people.models.photos import Photo
@@ -18,6 +19,7 @@ from siths_portal.lib.database.prepared import prepared
 from siths_portal.lib.errors import Conflict
 
 _STEP_OF = {
+    "replacement_reason_chosen": Step.REPLACEMENT,
     "post_chosen": Step.ORGANISATION,
     "article_chosen": Step.ARTICLE,
     "photo_uploaded": Step.PHOTO,
@@ -102,7 +104,8 @@ def changed_since(draft: OrderDraft, version: int, *, page: str = "") -> tuple[S
     events = Event.objects.filter(subject_type="order_draft", subject_ref=str(draft.pk), subject_seq__gt=version)
     made = events.order_by("id").values_list("action", KT("facts__page"))
     actions = [action.removeprefix("order_draft.") for action, on_page in made if not page or on_page != page]
-    found = set(Step) - {Step.REVIEW} if _ALL_CHANGED & set(actions) else {_STEP_OF[name] for name in actions if name in _STEP_OF}
+    asked = set(questions(photo=None, replaces=draft.replaced_carrier_id is not None)) - {Step.REVIEW}
+    found = asked if _ALL_CHANGED & set(actions) else {_STEP_OF[name] for name in actions if name in _STEP_OF}
     return tuple(step for step in Step if step in found)
 
 

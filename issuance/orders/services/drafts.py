@@ -19,14 +19,30 @@ from issuance.carriers.models import Carrier
 from issuance.orders.domain.drafts import DraftState, Step, first_unanswered
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.orders import CardOrder
-from issuance.orders.services import draft_answers, draft_photos, draft_steps, order_checks, ordering, other_cards
+from issuance.orders.services import (
+    draft_answers,
+    draft_photos,
+    draft_steps,
+    order_checks,
+    ordering,
+    other_cards,
+    replacement_checks,
+)
 from issuance.orders.services.draft_steps import DraftChanged, DraftClosed, StepMissing
 from issuance.people.models.persons import Person, Post
 from siths_portal.lib import clock
 from siths_portal.lib.database.prepared import prepared
 from siths_portal.lib.errors import Conflict, Invalid, NotFound
 
-_NO_ANSWERS: dict[str, Any] = {"post": None, "article": None, "photo": None, "photo_approved": False, "office": None}
+_NO_ANSWERS: dict[str, Any] = {
+    "post": None,
+    "article": None,
+    "photo": None,
+    "photo_approved": False,
+    "office": None,
+    "replaced_carrier": None,
+    "replacement_reason": "",
+}
 
 
 class AnotherCard(Invalid):
@@ -50,14 +66,15 @@ def begun(*, actor: Actor, person_id: UUID) -> OrderDraft | None:
     return OrderDraft.objects.filter(owner_ref=actor.ref, person=person_id, state=DraftState.OPEN).first()
 
 
-def propose(*, actor: Actor, person_id: UUID, answers: dict[str, Any], carrier_id: UUID) -> OrderDraft:
-    """Replaces the answers of the clerk's draft for the person by `answers`, in the caller's transaction. `carrier_id` is the
-    card that the new one replaces. Raises NotFound, Forbidden (role, own matter).
+def propose(*, actor: Actor, person_id: UUID, answers: dict[str, Any]) -> OrderDraft:
+    """Replaces the answers of the clerk's draft for the person by `answers`, among which is the card that the new one replaces,
+    in the caller's transaction. Raises NotFound, Forbidden (role, own matter).
     """
     draft = draft_steps.open_draft(actor, _started(actor, person_id).pk)
     before = draft.photo
     all_answers = _NO_ANSWERS | answers
-    draft = draft_steps.step(draft, actor.ref, "proposed", facts={"replaces": str(carrier_id)}, **all_answers)
+    facts = {"replaces": str(answers["replaced_carrier"].pk)}
+    draft = draft_steps.step(draft, actor.ref, "proposed", facts=facts, **all_answers)
     if before != draft.photo:
         draft_steps.discard_if_unused(before, actor.ref)
     return draft
@@ -88,6 +105,7 @@ class Choices:
     post_id: UUID | None = None
     article_code: str | None = None
     office_id: UUID | None = None
+    replacement_reason: str | None = None
     page: str = ""
 
 
@@ -114,7 +132,12 @@ def choose(*, actor: Actor, draft_id: UUID, version: int, choices: Choices, leni
     return draft
 
 
-_ACTIONS = {Step.ORGANISATION: "post_chosen", Step.ARTICLE: "article_chosen", Step.OFFICE: "office_chosen"}
+_ACTIONS = {
+    Step.REPLACEMENT: "replacement_reason_chosen",
+    Step.ORGANISATION: "post_chosen",
+    Step.ARTICLE: "article_chosen",
+    Step.OFFICE: "office_chosen",
+}
 
 
 def _checked(actor: Actor, draft: OrderDraft, choices: Choices) -> tuple[dict[Step, Any], list[Invalid]]:
@@ -129,9 +152,12 @@ def _checked(actor: Actor, draft: OrderDraft, choices: Choices) -> tuple[dict[St
             errors.append(error)
 
     post_id, article_code, office_id = choices.post_id, choices.article_code, choices.office_id
+    reason = choices.replacement_reason
+    if reason is not None and draft.replaced_carrier_id is not None:
+        check(Step.REPLACEMENT, lambda: replacement_checks.require_reason(reason))
     if post_id is not None:
         check(Step.ORGANISATION, lambda: _orderable_post(actor, draft, post_id))
-        if errors:
+        if Step.ORGANISATION not in found:
             return found, errors
     if article_code is None and office_id is None:
         return found, errors
@@ -163,15 +189,24 @@ def _orderable_post(actor: Actor, draft: OrderDraft, post_id: UUID) -> Post:
 
 
 def submit(
-    *, actor: Actor, draft_id: UUID, version: int, confirmed_cards: Collection[UUID] = (), photo_id: UUID | None = None
+    *,
+    actor: Actor,
+    draft_id: UUID,
+    version: int,
+    confirmed_cards: Collection[UUID] = (),
+    photo_id: UUID | None = None,
+    revocation_waits: bool = False,
 ) -> CardOrder:
     """Beställ: turns the draft into an order, once; a repeated call returns the same order. Draft, photo and order change in one
     transaction.
 
     `photo_id` is the photo that the page showed for an article that has one; the order approves it. `confirmed_cards` holds the
-    person's other cards that the clerk saw and confirmed; the event records them. Raises AnotherCard if the person has others
-    that the clerk may see (ADR 0085), StepMissing (an answer is missing or no longer valid), DraftChanged, DraftClosed. Raises as
-    `draft_photos.approve_photo` and `ordering.submit_order`; draft and photo are then unchanged.
+    person's other cards that the clerk saw and confirmed; the event records them. A card that the new one replaces needs no
+    confirmation. Where it is to be revoked first, it has been, or `revocation_waits` for a second officer.
+
+    Raises AnotherCard if the person has others that the clerk may see (ADR 0085), StepMissing (an answer is missing or no longer
+    valid), DraftChanged, DraftClosed, Conflict (the replaced card). Raises as `draft_photos.approve_photo` and
+    `ordering.submit_order`; draft and photo are then unchanged.
     """
     draft = draft_steps.get(actor=actor, draft_id=draft_id)
     if draft.order is not None:
@@ -180,12 +215,15 @@ def submit(
         raise DraftClosed(draft)
     draft_steps.require_version(draft, version)
     found, article = draft_answers.answers(actor=actor, draft=draft), draft.article
-    missing = first_unanswered(found.answered | {Step.PHOTO} if photo_id else found.answered, photo=found.photo)
+    answered = found.answered | {Step.PHOTO} if photo_id else found.answered
+    missing = first_unanswered(answered, photo=found.photo, replaces=found.replaces)
     if missing is not Step.REVIEW or draft.post_id is None or article is None or draft.office_id is None:
         raise StepMissing(missing)
 
+    replacement = replacement_checks.of_draft(draft, revocation_waits=revocation_waits)
+    replaced = {draft.replaced_carrier_id} if draft.replaced_carrier_id else set[UUID]()
     try:
-        require_confirmed(actor, draft.person_id, confirmed_cards)
+        require_confirmed(actor, draft.person_id, {*confirmed_cards, *replaced})
     except AnotherCard:
         # Another click may have submitted it in the meantime; then the other card is this draft's own.
         sent = draft_steps.get(actor=actor, draft_id=draft_id).order
@@ -202,7 +240,8 @@ def submit(
         row = OrderDraft.objects.select_for_update(no_key=True).get(pk=draft.pk)
         if row.state != DraftState.OPEN or row.version != version:
             raise DraftChanged(draft_steps.changed_since(row, version))
-        others = require_confirmed(actor, draft.person_id, [*confirmed_cards, order.carrier_id]) - {order.carrier_id}
+        own = {order.carrier_id, *replaced}
+        others = require_confirmed(actor, draft.person_id, {*confirmed_cards, *own}) - own
         facts: dict[str, Any] = {"order": str(order.pk)}
         if others:
             facts["beside"] = sorted(map(str, others))
@@ -219,6 +258,7 @@ def submit(
             office_id=draft.office_id,
             photo_id=(photo_id or draft.photo_id) if article.photo else None,
             idempotency_key=str(draft.pk),
+            replacement=replacement,
             placing=approve,
             placed=complete,
         )

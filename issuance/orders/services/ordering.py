@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -19,7 +20,8 @@ from issuance.carriers.models import Carrier, Eid
 from issuance.orders.domain import items, rules
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder, OrderItem
-from issuance.orders.services import order_checks, progress, queueing, repeats, withdrawing
+from issuance.orders.services import order_checks, progress, queueing, repeats, replacement_checks, withdrawing
+from issuance.orders.services.replacement_checks import Replacement
 from issuance.organisations.services.holding import hold_organisations
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, Post
@@ -40,12 +42,15 @@ class _Request:
     photo_id: UUID | None
     placing: Callable[[], object]
     placed: Callable[[CardOrder], None]
+    replacement: Replacement | None
 
     @property
     def content_sha256(self) -> str:
         content = {"post": str(self.post_id), "article": self.article_code, "office": str(self.office_id)}
         if self.photo_id is not None:
             content["photo"] = str(self.photo_id)
+        if self.replacement is not None:
+            content |= {"replaces": str(self.replacement.carrier_id), "reason": self.replacement.reason.value}
         return sha256_hex(canonical_json(content))
 
 
@@ -59,16 +64,19 @@ def submit_order(
     photo_id: UUID | None = None,
     placing: Callable[[], object] = lambda: None,
     placed: Callable[[CardOrder], None] = lambda _order: None,
+    replacement: Replacement | None = None,
 ) -> CardOrder:
     """Orders a card for an assignment: carrier and eID become ORDERED, the order is queued. First reads assignment and person
     live.
 
     `photo_id` is the photo of an article that has one, approved by `placing` at the latest. Calls `placing` at the beginning of
-    the order's transaction and `placed` at its end; both may refuse the order. The same key and content return the same order;
-    other content raises IdempotencyMismatch (Conflict). Raises NotFound, Forbidden (role, own matter), Invalid (obstacles, by
-    field), Conflict, Unavailable (external systems).
+    the order's transaction and `placed` at its end; both may refuse the order. `replacement` is what the card replaces. The same
+    key and content return the same order; other content raises IdempotencyMismatch (Conflict).
+
+    Raises NotFound, Forbidden (role, own matter), Invalid (obstacles, by field), Conflict (also if another order replaces the
+    card), Unavailable (external systems).
     """
-    request = _Request(actor, post_id, article_code, office_id, idempotency_key, photo_id, placing, placed)
+    request = _Request(actor, post_id, article_code, office_id, idempotency_key, photo_id, placing, placed, replacement)
     repeats.require_key(idempotency_key)
     if earlier := _earlier(request):
         return earlier
@@ -133,6 +141,8 @@ def _place(request: _Request, live: people.Live) -> CardOrder:
     office = order_checks.require_office(post.organisation, request.office_id)
     order_checks.require_person(live, article)
     order_checks.require_complete(post)
+    if request.replacement is not None:
+        replacement_checks.require_free(request.replacement.carrier_id, but=(actor.ref, request.idempotency_key))
     carrier, eid = _rows(post, article, now)
     order = CardOrder(
         person=post.person,
@@ -147,12 +157,15 @@ def _place(request: _Request, live: people.Live) -> CardOrder:
         content_sha256=request.content_sha256,
         supplier_ref=customisation.supplier_ref,
         ordered_at=now,
+        **_replaced(request.replacement),
     )
     steps.begin([carrier], "ordered", actor_ref=actor.ref, facts={"person": str(post.person_id), "order": str(order.id)})
     steps.begin([eid], "ordered", actor_ref=actor.ref, facts={"hsa_id": post.hsa_id, "carrier": str(carrier.id)})
     facts = {"article": article.code, "office": str(office.id), "organisation": str(post.organisation_id)}
     if photo is not None:
         facts["photo"] = str(photo.id)
+    if request.replacement is not None:
+        facts |= {"replaces": str(request.replacement.carrier_id), "replacement_reason": request.replacement.reason.value}
     steps.begin([order], "submitted", actor_ref=actor.ref, facts={**facts, "carrier": str(carrier.id)})
     item = OrderItem(order=order, number=1, kind=items.CARD.code, carrier=carrier, eid=eid, state=items.ItemState.WAITING.value)
     steps.begin([item], "ordered", actor_ref=actor.ref, facts=progress.item_facts(item))
@@ -160,6 +173,13 @@ def _place(request: _Request, live: people.Live) -> CardOrder:
     queueing.queued(order)
     request.placed(order)
     return order
+
+
+def _replaced(replacement: Replacement | None) -> dict[str, Any]:
+    """Returns the columns of an order that name the card that it replaces."""
+    if replacement is None:
+        return {}
+    return {"replaced_carrier_id": replacement.carrier_id, "replacement_reason": replacement.reason.value}
 
 
 def order_right(article_code: str) -> Action:

@@ -16,7 +16,7 @@ from issuance.orders.domain import rules
 from issuance.orders.domain.items import Fault, ItemAction, ItemState
 from issuance.orders.domain.order_states import OrderAction
 from issuance.orders.models.orders import CardOrder, OrderItem
-from issuance.orders.services import order_checks, progress, queueing
+from issuance.orders.services import order_checks, progress, queueing, replacement_checks
 from issuance.orders.services.ordering import eid_of_post, order_right
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, Post
@@ -75,7 +75,8 @@ def remake_returned(*, actor: Actor, order_id: UUID, number: int, fault: Fault) 
     person live. Repeating the call returns the same item.
 
     `fault` decides the price: it is free only if the supplier caused the return. Raises NotFound, Forbidden (role, own matter),
-    Invalid (obstacles, by field), Conflict (not returned; assignment, organisation or card customisation), Unavailable.
+    Invalid (obstacles, by field), Conflict (not returned; assignment, organisation or card customisation; another order replaces
+    the card that this one replaces), Unavailable.
     """
     seen = policy.get(actor, Action.REMOVE_ORDER, _orders, order_id)
     item = _returned_item(seen, number)
@@ -97,6 +98,8 @@ def _queue_again(actor: Actor, seen: CardOrder, number: int, post_id: UUID, faul
     old = _returned_item(order, number)
     if known := OrderItem.objects.filter(replaces=old).first():
         return known
+    if order.replaced_carrier_id is not None:
+        replacement_checks.require_free(order.replaced_carrier_id, but=(order.ordered_by_ref, order.idempotency_key))
     facts = {"item": number, "reason": RETURNED, "fault": fault.value}
     steps.step([order], OrderAction.REMAKE, actor_ref=actor.ref, facts=facts)
     queueing.queued(order)

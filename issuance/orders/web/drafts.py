@@ -7,17 +7,22 @@ from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.authz import policy
-from issuance.orders.services import drafts
+from issuance.carriers import services as carriers
+from issuance.carriers.domain.kinds import Function
+from issuance.carriers.models import Carrier
+from issuance.orders.services import drafts, replacements
 from issuance.orders.services.draft_steps import DraftClosed
 from issuance.orders.web import order
 from issuance.orders.web.page import address, closed
 from issuance.records.web.frame import SEARCH, actor_of, render_page
+from siths_portal.lib.errors import Conflict
 from siths_portal.lib.ids import id_of
 
 _OLD_STEPS = {"organisation", "artikel", "foto", "kontor", "granska"}
@@ -34,6 +39,26 @@ def start(request: HttpRequest, person_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     draft = drafts.start(actor=actor, person_id=person_id)
     return redirect(address(draft.pk) + ("?fortsatt=1" if draft.post_id is not None else ""))
+
+
+@_answered
+def replace(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
+    """Ersätt kort: fills the clerk's draft with what replaces the card, and shows it. A GET, as after a login, shows the card on
+    the person's page, as does a card that cannot be replaced.
+    """
+    actor = actor_of(request)
+    rows = Carrier.objects.only("id", "person_id", "kind")
+    card_page = (
+        f"{reverse('person', args=[carriers.get(actor, Function.REPLACE, rows, carrier_id).holder_id])}?barare={carrier_id}"
+    )
+    if request.method != "POST":
+        return redirect(card_page)
+    try:
+        draft = replacements.start(actor=actor, carrier_id=carrier_id)
+    except Conflict as error:
+        messages.error(request, error.message)
+        return redirect(card_page)
+    return redirect(address(draft.pk))
 
 
 @_answered

@@ -3,6 +3,8 @@
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from issuance.orders.domain.items import Fault
+from issuance.records.queries import words
 from siths_portal.lib.pages.forms import Form
 
 OTHER_OFFICE = "annat"
@@ -20,10 +22,60 @@ class LetterForm(Form):
     )
 
 
+class RemakeForm(Form):
+    """Whose fault it was that a card came back."""
+
+    fault = forms.ChoiceField(
+        label=_("Varför kom kortet i retur?"),
+        widget=forms.RadioSelect,
+        choices=[
+            (Fault.SUPPLIER.value, _("Kortleverantören gjorde fel, till exempel skrev fel adress")),
+            (Fault.OTHER.value, _("Annat, till exempel inte hämtat eller fel adress i folkbokföringen")),
+        ],
+        error_messages={
+            "required": _("Välj varför kortet kom i retur."),
+            "invalid_choice": _("Välj varför kortet kom i retur."),
+        },
+    )
+
+
 class OrderForm(Form):
-    """The answers of the page, and the file of Hämta fotografi. `version` is that of the draft that the page showed."""
+    """The answers of the page, and the file of Hämta fotografi. `version` is that of the draft that the page showed. The fields
+    before `post` are about a card that the new one replaces.
+    """
 
     version = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    replacement_reason = forms.CharField(
+        required=False, max_length=20, label=_("Varför ersätts kortet?"), widget=forms.RadioSelect
+    )
+    confirm = forms.CharField(
+        required=False,
+        max_length=20,
+        label=_("Det gamla kortets 4 sista siffror"),
+        widget=forms.TextInput(attrs={"class": "ds-input digits", "inputmode": "numeric", "autocomplete": "off"}),
+        help_text=_("Skriv dem för hand, så vet du att det är rätt kort som spärras."),
+    )
+    requester = forms.ChoiceField(
+        required=False,
+        label=_("Vem begärde spärren?"),
+        widget=forms.RadioSelect,
+        choices=list(words.REQUESTER_CHOICES.items()),
+        error_messages={"invalid_choice": _("Välj vem som begärde spärren.")},
+    )
+    requester_name = forms.CharField(
+        required=False,
+        max_length=200,
+        label=_("Namn på den som begärde spärren"),
+        help_text=_("Fylls i om det varken var innehavaren eller du själv."),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    channel = forms.ChoiceField(
+        required=False,
+        label=_("Hur kom begäran in?"),
+        widget=forms.RadioSelect,
+        choices=list(words.REQUEST_CHANNEL.items()),
+        error_messages={"invalid_choice": _("Välj hur begäran kom in.")},
+    )
     post = forms.UUIDField(
         label=_("Uppdrag"),
         widget=forms.RadioSelect,

@@ -14,11 +14,12 @@ from issuance.orders.queries import order_draft
 from issuance.orders.services import draft_photos, draft_steps, drafts
 from issuance.orders.services.draft_steps import DraftChanged, DraftClosed
 from issuance.orders.services.drafts import AnotherCard, Choices
-from issuance.orders.web import choices
+from issuance.orders.web import choices, replacing
 from issuance.orders.web.forms import OrderForm
 from issuance.orders.web.page import address, by_script, changed_text, closed, led, opened, page_id, shown
 from issuance.people.models.persons import Post
 from issuance.records.web.frame import actor_of
+from issuance.revocation.services import replacing as replacing_cards
 from siths_portal.lib.errors import DomainError, Forbidden, Invalid, NotFound, TooManyRequests
 from siths_portal.lib.files import framing
 from siths_portal.lib.files.uploads import takes_files
@@ -111,7 +112,13 @@ def store(request: HttpRequest, draft_id: UUID, *, strict: bool = False) -> Orde
         actor=actor_of(request),
         draft_id=draft_id,
         version=int(version) if version.isdecimal() and len(version) < 10 else 0,
-        choices=Choices(post_id, code if post_id else None, choices.office_id(values) if post_id else None, page=page_id(values)),
+        choices=Choices(
+            post_id,
+            code if post_id else None,
+            choices.office_id(values) if post_id else None,
+            values.get("replacement_reason"),
+            page=page_id(values),
+        ),
         lenient=not strict,
     )
 
@@ -153,7 +160,7 @@ def _order(request: HttpRequest, draft_id: UUID) -> HttpResponse:
 
 
 def _place(request: HttpRequest, draft_id: UUID, form: OrderForm) -> bool:
-    """Orders the card, or adds the errors of all answers to the form and returns False. Raises as `drafts.submit`."""
+    """Orders the card, or adds the errors of all answers to the form and returns False. Raises as `replacing.order`."""
     actor = actor_of(request)
     form.is_valid()
     if request.POST.get("office") and choices.office_id(request.POST) is None:
@@ -172,14 +179,24 @@ def _place(request: HttpRequest, draft_id: UUID, form: OrderForm) -> bool:
     if with_photo and photo_id is None:
         _ask_for_photo(request, draft, form)
     cards = _confirmed_cards(request, form)
+    replacing.add_errors(draft, form)
     if form.errors:
+        own = [draft.replaced_carrier_id] if draft.replaced_carrier_id else []
         try:
-            drafts.require_confirmed(actor, draft.person_id, cards)
+            drafts.require_confirmed(actor, draft.person_id, [*cards, *own])
         except AnotherCard as error:
             form.take(error)
         return False
-    shown_photo = photo_id if with_photo else None
-    drafts.submit(actor=actor, draft_id=draft_id, version=draft.version, confirmed_cards=cards, photo_id=shown_photo)
+    made = replacing_cards.order(
+        actor=actor,
+        draft_id=draft_id,
+        version=draft.version,
+        confirmed_cards=cards,
+        photo_id=photo_id if with_photo else None,
+        **replacing.origin(form),
+    )
+    if made.waits:
+        messages.warning(request, _("Kortet är beställt. En kollega måste godkänna spärren av det gamla kortet."))
     return True
 
 

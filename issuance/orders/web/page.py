@@ -18,19 +18,22 @@ from django_htmx.http import HttpResponseClientRedirect
 from authn.web import kept_form
 from issuance.authz import Actor
 from issuance.orders.domain.drafts import DraftState, Step
+from issuance.orders.domain.replacements import REASONS
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.queries import other_cards
 from issuance.orders.services import draft_reading
 from issuance.orders.services.draft_reading import LiveFacts
 from issuance.orders.services.draft_steps import DraftChanged
-from issuance.orders.web import choices, summary
+from issuance.orders.web import choices, replacing, summary
 from issuance.orders.web.choices import Chosen
 from issuance.orders.web.forms import OrderForm
+from issuance.orders.web.replacing import ReplacedCard
 from issuance.people.services import disclosures
 from issuance.records.domain import wording
 from issuance.records.web.frame import SEARCH, actor_of, render_page
 
 _NAMES = {
+    Step.REPLACEMENT: gettext_lazy("orsak"),
     Step.ORGANISATION: gettext_lazy("uppdrag"),
     Step.ARTICLE: gettext_lazy("kort"),
     Step.PHOTO: gettext_lazy("foto"),
@@ -102,6 +105,8 @@ def shown(request: HttpRequest, page: Open, form: OrderForm | None = None, *, st
     name = f"{draft.person.given_name_in_use} {draft.person.surname}"
     offices, more_offices = choices.options_of_offices(chosen)
     photo_address = _photo_address(draft, chosen)
+    replaced = replacing.replaced_card(draft, form, sent)
+    others = other_cards.other_cards(actor=page.actor, person_id=draft.person_id)
     context = {
         "draft": draft,
         "form": form,
@@ -109,7 +114,8 @@ def shown(request: HttpRequest, page: Open, form: OrderForm | None = None, *, st
         "chosen": chosen,
         "name": name,
         "person_id": wording.person_number(outside.person_id.kind, outside.person_id.value) if outside.person_id else "",
-        "lead": _lead(chosen),
+        "lead": _lead(chosen, replaced),
+        "replaced": replaced,
         "posts": choices.options_of_posts(chosen),
         "products": choices.options_of_products(chosen),
         "delivery": choices.options_of_delivery(chosen),
@@ -124,7 +130,7 @@ def shown(request: HttpRequest, page: Open, form: OrderForm | None = None, *, st
         "act_text": summary.act_text(chosen, name),
         "resumed": request.GET.get("fortsatt") == "1",
         "outside": outside,
-        "other_cards": other_cards.other_cards(actor=page.actor, person_id=draft.person_id),
+        "other_cards": [card for card in others if card.id != draft.replaced_carrier_id],
     }
     return render_page(request, SEARCH, "orders/order.html", context, status=status)
 
@@ -142,10 +148,12 @@ def _photo_address(draft: OrderDraft, chosen: Chosen) -> str:
     return reverse("order_photo_image", args=[draft.pk, photo.photo.pk]) if photo else ""
 
 
-def _lead(chosen: Chosen) -> str:
+def _lead(chosen: Chosen, replaced: ReplacedCard | None) -> str:
     """Returns the sentence that says what is proposed and why, or what remains."""
-    if missing := chosen.missing:
-        names = [str(_NAMES[step]) for step in missing if step is Step.ORGANISATION or chosen.post is not None]
+    asked = [Step.REPLACEMENT] if replaced is not None and not replaced.reason else []
+    if missing := [*asked, *chosen.missing]:
+        first = (Step.REPLACEMENT, Step.ORGANISATION)
+        names = [str(_NAMES[step]) for step in missing if step in first or chosen.post is not None]
         listed = f"{', '.join(names[:-1])} {_('och')} {names[-1]}" if len(names) > 1 else names[0]
         return _("Välj %(what)s. Resten är ifyllt.") % {"what": listed} if chosen.post else _("Välj %(what)s.") % {"what": listed}
     if "article" in chosen.notes and "office" in chosen.notes:
@@ -156,6 +164,7 @@ def _lead(chosen: Chosen) -> str:
 def changed_text(draft: OrderDraft, error: DraftChanged) -> str:
     """Returns the text about changes from another tab, with the present values."""
     values = {
+        Step.REPLACEMENT: wording.label(REASONS, draft.replacement_reason) if draft.replacement_reason else "",
         Step.ORGANISATION: draft.post.organisation.name if draft.post else "",
         Step.ARTICLE: summary.article_name(draft.article) if draft.article else "",
         Step.PHOTO: "",

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.authz import Action, policy
+from issuance.carriers.domain import carrier_states
 from issuance.orders.domain.items import LETTER
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder
@@ -32,13 +33,15 @@ def done(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     draft = draft_steps.get(actor=actor, draft_id=draft_id)
     if draft.order_id is None:
         return redirect(address(draft_id))
-    order = CardOrder.objects.with_card().select_related("article", "organisation", "office").get(pk=draft.order_id)
+    rows = CardOrder.objects.with_card().select_related("article", "organisation", "office", "replaced_carrier")
+    order = rows.defer("replaced_carrier__card_key_spki").get(pk=draft.order_id)
     disclosures.record(actor=actor, person_id=draft.person_id, shown=disclosures.Shown.ORDER, subject=order.pk)
     person = draft.person
     context = {
         "order": order,
         "name": f"{person.given_name_in_use} {person.surname}",
         "lead": _next(order, protected=person.is_protected),
+        "replaced": _replaced(order),
         "stages": _stages(order),
         "rows": [
             {"label": _("Artikel"), "value": article_name(order.article)},
@@ -62,6 +65,18 @@ def _next(order: CardOrder, *, protected: bool) -> str:
     if order.article.registered_mail:
         return _("Kortet tillverkas och skickas som rekommenderat brev till folkbokföringsadressen.")
     return _("Kortet tillverkas och skickas till folkbokföringsadressen.")
+
+
+def _replaced(order: CardOrder) -> str:
+    """Returns what happens to the card that the ordered one replaces, or an empty text."""
+    old = order.replaced_carrier
+    if old is None or order.state == OrderState.CANCELLED:
+        return ""
+    if old.state in carrier_states.INVALID:
+        text = _("Kortet som slutar på %(last)s är spärrat.")
+    else:
+        text = _("Kortet som slutar på %(last)s fungerar tills det nya är aktiverat. Då spärras det automatiskt.")
+    return text % {"last": old.card_serial[-4:]}
 
 
 def _stages(order: CardOrder) -> list[dict[str, str]]:

@@ -4,13 +4,14 @@ from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
 from issuance.authz import Action
-from issuance.orders.web import bundles, drafts, letters, order, pictures, sent
+from issuance.orders.web import bundles, drafts, letters, order, pictures, remaking, sent
 from issuance.records.web.places import ORGANISATION, ORGANISATION_PATH, Function, TabEntry
 
 DRAFT = "bestallning/<uuid:draft_id>"
 _BUNDLE = "administrera/bunt/<uuid:order_id>"
 urlpatterns: list[URLPattern] = [
     path("sok/person/<uuid:person_id>/nytt-kort/", drafts.start, name="order_start"),
+    path("sok/barare/<uuid:carrier_id>/ersatt/", drafts.replace, name="carrier_replace"),
     path(f"{DRAFT}/", order.order, name="order"),
     path(f"{DRAFT}/foto/hamta/", order.upload, name="order_photo_upload"),
     path(f"{DRAFT}/foto/justera/", order.adjust, name="order_photo_adjust"),
@@ -24,6 +25,7 @@ urlpatterns: list[URLPattern] = [
     path("sok/barare/<uuid:carrier_id>/puk-brev/", letters.puk_letter, name="puk_letter"),
     path("sok/puk-brev/<uuid:order_id>/", letters.ordered, name="puk_letter_ordered"),
     path("sok/bestallning/<uuid:order_id>/ta-bort/", sent.cancel, name="order_cancel"),
+    path("sok/bestallning/<uuid:order_id>/gor-om/", remaking.remake, name="order_remake"),
     path(f"{ORGANISATION_PATH}reservkort/", bundles.organisation_bundles, name="organisation_bundles"),
     path(f"{ORGANISATION_PATH}reservkort/bestall/", bundles.bundle_new, name="bundle_new"),
     path(f"{_BUNDLE}/", bundles.bundle, name="bundle"),

@@ -8,6 +8,7 @@ import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as _
@@ -115,6 +116,7 @@ class CarrierRule:
             text=gettext(self.text).format(**given),
             url=act.url,
             action=act.name,
+            post=act.post,
             carrier=carrier,
             other=other,
             other_text=gettext("Kortet har inte kommit fram") if undelivered else other.name if other else "",
@@ -124,7 +126,9 @@ class CarrierRule:
 
 @dataclass(frozen=True)
 class UndeliveredRule:
-    """A new order for a person whose newest card came back or could not be made."""
+    """A new order for a person whose newest card came back or could not be made. One that came back can be made again by the
+    same order.
+    """
 
     texts: Mapping[str, str]
 
@@ -137,6 +141,11 @@ class UndeliveredRule:
             return
         text = gettext(self.texts[found.state]).format(day=in_words(found.ended_on))
         errand = wording.label(words.ORDER_STATE, found.state)
+        if found.remake is not None:
+            heading = gettext("Gör om kortet som kom i retur")
+            new = gettext("Beställ ett annat kort")
+            yield NextStep(errand, heading, text, found.remake.url, found.remake.name, other=order, other_text=new)
+            return
         yield NextStep(errand, gettext("Beställ ett nytt kort"), text, order.url, gettext("Beställ nytt kort"), post=True)
 
 
@@ -235,10 +244,17 @@ def _ordinary_order(page: PersonView) -> Function | None:
 
 
 def _replaced(page: PersonView, carrier: CarrierView) -> CarrierView | None:
-    """Returns the only carrier of the same kind and organisation in use, which `carrier` replaces."""
+    """Returns the carrier in use that `carrier` replaces: by its order, or else the only one of its kind and organisation."""
+    if named := _named(carrier):
+        return next((each for each in page.carriers if each.id == named and each.state == CarrierState.ACTIVE), None)
     same = [each for each in page.carriers if (each.code, each.organisation) == (carrier.code, carrier.organisation)]
     in_use = [each for each in same if each.state == CarrierState.ACTIVE]
     return in_use[0] if len(in_use) == 1 else None
+
+
+def _named(carrier: CarrierView) -> UUID | None:
+    """Returns the carrier that the order of `carrier` replaces."""
+    return carrier.order.replaced if carrier.order else None
 
 
 def _stages(page: PersonView, carrier: CarrierView) -> Iterator[Stage]:
@@ -254,7 +270,8 @@ def _stages(page: PersonView, carrier: CarrierView) -> Iterator[Stage]:
     if Need.SIGNED_RECEIPT in kinds.kind_of(carrier.code).activation:
         yield Stage("now" if has_code else "later", gettext("Skriv under kvittensen"), left if has_code else "")
     if old := _replaced(page, carrier):
-        yield Stage("later", gettext("Spärra det gamla kortet"), gettext("slutar på {last}").format(last=old.last))
+        text = gettext("Det gamla kortet spärras automatiskt") if _named(carrier) else gettext("Spärra det gamla kortet")
+        yield Stage("later", text, gettext("slutar på {last}").format(last=old.last))
 
 
 _WAITING = frozenset({CarrierState.ACTIVATED_UNSIGNED, CarrierState.SENT})
@@ -263,7 +280,7 @@ RULES: tuple[Rule, ...] = (
     CarrierRule(
         _WAITING,
         _("Ersätt kortet som slutar på {last}"),
-        _("Kortet går inte att aktivera. Spärra det och beställ ett nytt åt {name}."),
+        _("Kortet går inte att aktivera. Beställ ett nytt åt {name}. Då spärras det här."),
         address="carrier_replace",
         applies=lambda carrier: carrier.help is not None and carrier.help.is_beyond_help,
     ),

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import dataclass
+from enum import StrEnum
 from uuid import UUID
 
 from django.urls import reverse
@@ -73,10 +74,22 @@ class EidView:
     functions: tuple[Function, ...]
 
 
+class Fate(StrEnum):
+    """What became of a card that an order asked for, if not the usual: it failed or came back; it was spoilt or came back and is
+    made again; or it is the one made in the place of such a card.
+    """
+
+    FAILED = "failed"
+    RETURNED = "returned"
+    MADE_AGAIN = "made_again"
+    SECOND = "second"
+
+
 @dataclass(frozen=True)
 class OrderView:
     """The state of a card's order at the supplier. `id` is the Beställnings-id. `puk_text` is empty until the card is produced;
-    `puk_refused` is the reason why the PUK was refused, which makes the card unusable.
+    `puk_refused` is the reason why the PUK was refused, which makes the card unusable. `replaced` is the card that the order
+    replaces. `fate` is what became of this card of the order (`Fate`).
     """
 
     id: UUID
@@ -88,6 +101,8 @@ class OrderView:
     registered_mail_id: str
     puk_text: str
     puk_refused: str
+    replaced: UUID | None
+    fate: str
 
 
 @dataclass(frozen=True)
@@ -207,11 +222,14 @@ class EidOrderView:
 
 @dataclass(frozen=True)
 class UndeliveredView:
-    """The person's newest carrier, which ended because the supplier could not make it or got it back. `last` may be empty."""
+    """The person's newest carrier, which ended because the supplier could not make it or got it back. `last` may be empty.
+    `remake` has the same order make it again; None if that cannot be, or not by the actor.
+    """
 
     state: str
     last: str
     ended_on: dt.date | None
+    remake: Function | None
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,7 @@ _PLACES: Mapping[str, Place] = {
     "order_start": Place(Group.ORDER, "plus"),
     "order_cancel": Place(Group.ORDER, "cross"),
     "reserve_card": Place(Group.ORDER, "cards"),
+    "order_remake": Place(Group.ORDER, "renew"),
     "activate": Place(Group.HELP, "key"),
     "unlock": Place(Group.HELP, "key"),
     "puk_letter": Place(Group.ORDER, "document"),
@@ -203,7 +204,7 @@ def of_carrier(
     for function, rule in (kinds.kind_of(carrier.kind).functions or {}).items():
         if state in rule.states:
             address, why_off = _OF_CARRIER[function]
-            link = Function(_(rule.label_in(state)), address, carrier.id)
+            link = Function(_(rule.label_in(state)), address, carrier.id, post=function is kinds.Function.REPLACE)
             found.append(_unless(link, why_off(actor, carrier, rule, revocation_waits)))
     if carrier.state == CarrierState.ORDERED and order is not None:
         remove = Function(_("Ta bort beställning"), "order_cancel", order.id)
@@ -211,6 +212,14 @@ def of_carrier(
     found.append(_unless(Function(_("Visa elektronisk kvittens"), "receipt", carrier.id), _why_no_receipt(carrier)))
     found.append(Function(_("Historik"), "carrier_history", carrier.id))
     return found
+
+
+def remake(order: CardOrder) -> Function | None:
+    """Returns the function that has the returned card of an order made again, if the actor may change the order; `order` is
+    annotated with that right.
+    """
+    may_change = getattr(order, f"may_{Action.REMOVE_ORDER}")
+    return Function(_("Gör om kortet"), "order_remake", order.id) if may_change else None
 
 
 def of_eid(eid: Eid) -> list[Function]:
@@ -257,7 +266,9 @@ def _why_not_replaced(actor: Actor, carrier: Carrier, rule: kinds.FunctionRule, 
     order = kinds.kind_of(carrier.kind).rule(kinds.Function.ORDER)
     if order is None or not policy.holds(actor, order.right):
         return (_dormant(actor, order.right) if order else "") or _no_right()
-    return _own_matter() if policy.is_own_matter(actor, order.right, carrier.holder_id) else ""
+    if policy.is_own_matter(actor, order.right, carrier.holder_id):
+        return _own_matter()
+    return _("Ett nytt kort är redan beställt i stället för det här.") if carrier.is_being_replaced else ""  # type: ignore[attr-defined]
 
 
 _OF_CARRIER = {

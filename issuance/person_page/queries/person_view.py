@@ -25,13 +25,13 @@ from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain.drafts import DraftState
 from issuance.orders.domain.eid_order_states import EidOrderState
 from issuance.orders.domain.items import UNSENT
-from issuance.orders.domain.order_states import UNDER_WAY, OrderState
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder, OrderItem
+from issuance.orders.services import replacement_checks
 from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.people.models.photos import Photo
-from issuance.person_page.queries import carrier_words, person_functions
+from issuance.person_page.queries import carrier_words, order_parts, person_functions
 from issuance.person_page.queries.page_parts import (
     CarrierView,
     CertificateLink,
@@ -39,10 +39,8 @@ from issuance.person_page.queries.page_parts import (
     EidOrderView,
     EidView,
     LetterView,
-    OrderView,
     PersonHead,
     PersonView,
-    UndeliveredView,
 )
 from issuance.records.domain import wording
 from issuance.records.queries import words
@@ -76,7 +74,7 @@ def person_view(*, actor: Actor, person_id: UUID | str, with_invalid: bool = Fal
     return PersonView(
         head=_head(person),
         organisations=tuple(dict.fromkeys(post.organisation.name for post in posts)),
-        undelivered=_undelivered(rows, orders),
+        undelivered=order_parts.undelivered(rows, orders),
         carriers=tuple(_assemble(actor, shown, orders)),
         drafts=_drafts(actor, person.id),
         eid_orders=_eid_orders(actor, [row.id for row in rows if row.awaits_fetch]),  # type: ignore[attr-defined]
@@ -145,15 +143,20 @@ def _carriers(actor: Actor, person_id: UUID) -> QuerySet[Carrier]:
         awaits_fetch=Exists(ordered),
         has_letters=Exists(letters),
         letter_under_way=Exists(letters.filter(state__in=UNSENT)),
+        is_being_replaced=Exists(replacement_checks.orders_of(OuterRef("pk"))),
     )
     return rows.defer("card_key_spki").order_by("-created_at", "-id")
 
 
 @prepared
 def _orders(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[CardOrder]:
-    """Returns the orders of carriers, annotated with the carrier's id, its PUK's state, and the right to remove the order."""
+    """Returns the orders of carriers, annotated with the right to remove the order and with the carrier's item: the carrier's id,
+    its PUK's state, its state, the item in whose place it is made, and the one that is made in its place.
+    """
     ordered = CardOrder.objects.with_rights(actor, [Action.REMOVE_ORDER]).filter(items__carrier__in=carrier_ids)
-    of_item = {"ordered_carrier": F("items__carrier"), "item_puk": F("items__puk"), "item_refusal": F("items__puk_refusal")}
+    item = {"ordered_carrier": "carrier", "item_puk": "puk", "item_refusal": "puk_refusal"}
+    item |= {"item_state": "state", "item_remakes": "replaces", "item_remade_as": "remade_as"}
+    of_item = {name: F(f"items__{column}") for name, column in item.items()}
     return ordered.annotate(**of_item).select_related("office")
 
 
@@ -167,14 +170,6 @@ def _eids(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[Eid]:
 @prepared
 def _certificates(carrier_ids: list[UUID]) -> QuerySet[CarrierCertificate]:
     return CarrierCertificate.objects.filter(carrier__in=carrier_ids).order_by("profile")
-
-
-def _undelivered(rows: list[Carrier], orders: dict[UUID, CardOrder]) -> UndeliveredView | None:
-    """Returns the newest of `rows`, the newest first, if its order ended without a card for the holder."""
-    order = orders.get(rows[0].id) if rows else None
-    if order is None or order.state not in (OrderState.FAILED, OrderState.RETURNED):
-        return None
-    return UndeliveredView(order.state, rows[0].card_serial[-4:], wording.day(rows[0].ended_at))
 
 
 def _assemble(actor: Actor, rows: list[Carrier], orders: dict[UUID, CardOrder]) -> Iterable[CarrierView]:
@@ -191,7 +186,7 @@ def _assemble(actor: Actor, rows: list[Carrier], orders: dict[UUID, CardOrder]) 
     links = [each for (carrier_id, _), found in certificates.items() if carrier_id in waiting for each in found]
     on_hold = pki.held_certificates(each.certificate_id for each in links) if links else set()
     held = {each.carrier_id for each in links if each.certificate_id in on_hold}
-    transactions = card_help.latest_of([row.id for row in rows if card_help.may_be_replaced(row)])
+    transactions = card_help.latest_of([row.id for row in rows if card_help.awaits_activation(row)])
     shown_eids = [eid.id for found in eids.values() for eid in found]
     letters = _letters(actor, [row.id for row in rows if row.has_letters])  # type: ignore[attr-defined]
     waits = [row.id for row in rows if row.waits and row.state not in carrier_states.INVALID]  # type: ignore[attr-defined]
@@ -270,7 +265,7 @@ def _carrier(
         has_eid=row.valid_eids > 0,  # type: ignore[attr-defined]
         waiting_revocations=tuple(notices),
         may_decide_revocations=getattr(row, f"may_{Action.REVOKE_CARRIER}"),
-        order=_order(order) if order else None,
+        order=order_parts.order_view(order) if order else None,
         certificates=_links(certificates),
         eids=tuple(eids),
         functions=tuple(person_functions.of_carrier(actor, row, order, may_remove=may_remove, revocation_waits=bool(notices))),
@@ -299,25 +294,6 @@ def _eid(eid: Eid, carrier: Carrier, certificates: list[CarrierCertificate]) -> 
         certificates=_links(certificates),
         functions=tuple(person_functions.of_eid(eid)),
     )
-
-
-def _order(order: CardOrder) -> OrderView:
-    return OrderView(
-        id=order.id,
-        state=order.state,
-        state_text=wording.label(words.ORDER_STATE, order.state),
-        office=order.office.name,
-        ordered_at=order.ordered_at,
-        sent_on=order.sent_on,
-        registered_mail_id=order.registered_mail_id,
-        puk_text=wording.label(words.PUK_STATE, order.item_puk) if order.item_puk else "",  # type: ignore[attr-defined]
-        puk_refused=_puk_refused(order.state, order.item_refusal),  # type: ignore[attr-defined]
-    )
-
-
-def _puk_refused(state: str, refusal: str) -> str:
-    """Returns the reason why the PUK of a pending order was refused."""
-    return wording.label(words.PUK_REFUSAL, refusal) if refusal and state in UNDER_WAY else ""
 
 
 def _links(certificates: list[CarrierCertificate]) -> tuple[CertificateLink, ...]:

@@ -39,6 +39,8 @@ REQUESTER: Mapping[str, str] = {
     Requester.OFFICER: _("Rollinnehavaren själv, i tjänsten"),
     Requester.OTHER: _("Någon annan"),
 }
+REQUESTER_CHOICES: Mapping[str, str] = {**REQUESTER, Requester.OFFICER: _("Jag själv, i tjänsten")}
+"""The choices of a requester, as the clerk who makes one reads them."""
 REQUEST_CHANNEL: Mapping[str, str] = {
     RequestChannel.VISIT: _("Besök"),
     RequestChannel.PHONE: _("Telefon"),

@@ -2,18 +2,17 @@
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Literal
 from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from issuance.activation.queries import card_help
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain import carrier_states
 from issuance.carriers.domain.eid_states import LIVE_EIDS, EidState
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
-from issuance.people.models.persons import Person, Post
+from issuance.people.models.persons import Post
 from issuance.records.domain import wording
 from issuance.records.queries import words
 from issuance.revocation.domain import RevocationReason
@@ -51,8 +50,7 @@ class RevocationSubject:
 
     `eids` are the valid eIDs that end with it and that the actor sees, as organisation and Tjänste-id; `hidden_eids` counts the
     others. `known_since` is the earliest time of a request. `possible` is False if it ended otherwise than by revocation.
-    `revoked_at` and `reason` are set once it is revoked. `replaced` means that the same action orders a new card.
-    `code_blocked` means that the holder blocked the code during the activation. `has_eid` means that an eID on the carrier is
+    `revoked_at` and `reason` are set once it is revoked. `has_eid` means that an eID on the carrier is
     ordered or valid. `last` are the last four digits of the carrier's serial number; `carrier_kind`, `carrier_state` and
     `has_photo` say how the carrier looks.
     """
@@ -73,8 +71,6 @@ class RevocationSubject:
     revoked_at: dt.datetime | None
     reason: str
     reason_code: str = ""
-    replaced: bool = False
-    code_blocked: bool = False
     has_eid: bool = True
     last: str = ""
     carrier_kind: str = "ordinary_card"
@@ -210,17 +206,6 @@ def _carriers(_actor: Actor) -> QuerySet[Carrier]:
 
 def _eids(_actor: Actor) -> QuerySet[Eid]:
     return Eid.objects.select_related("organisation", "carrier__article")
-
-
-def carrier_to_replace(*, actor: Actor, carrier_id: UUID | str) -> RevocationSubject:
-    """Returns a carrier that the actor may revoke and replace by a new order for its person. `possible` is False unless the
-    card waits for its activation. Raises NotFound, Forbidden.
-    """
-    subject = carrier_to_revoke(actor=actor, carrier_id=carrier_id)
-    policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects, subject.person_id)
-    carrier = Carrier.objects.defer("card_key_spki").get(pk=subject.id)
-    possible = card_help.may_be_replaced(carrier)
-    return replace(subject, replaced=True, possible=possible, code_blocked=carrier.is_code_blocked)
 
 
 def eid_to_revoke(*, actor: Actor, eid_id: UUID | str) -> RevocationSubject:

@@ -1,57 +1,95 @@
-"""Spärra och beställ nytt: revokes a card that cannot be activated and proposes its order again as a draft (ADR 0289)."""
+"""Ersätt kort: revokes a card that is replaced, before the order or by the new card's activation (rules/issuance 3.14)."""
 
-from typing import Any, Unpack
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TypedDict, Unpack
 from uuid import UUID
 
-from django.db import transaction
-
-from issuance.authz import Action, Actor, policy
+from issuance.authz import Actor, system
+from issuance.carriers.domain import carrier_states
 from issuance.carriers.models import Carrier
-from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.domain.drafts import DraftState
+from issuance.orders.domain.replacements import ReplacementReason
 from issuance.orders.models.orders import CardOrder
-from issuance.orders.services import drafts
-from issuance.people.models.persons import Person, Post
-from issuance.people.models.photos import Photo
+from issuance.orders.services import draft_steps, drafts, replacement_checks
+from issuance.revocation.domain import RevocationReason
 from issuance.revocation.models import HeldRevocation
-from issuance.revocation.services import revocation
-from issuance.revocation.services.revocation import RequestFields, RevocationRequest
+from issuance.revocation.services import revocation, revocation_limit
+from siths_portal.lib.errors import Invalid
+
+ACTOR = system("replacement")
+"""The rule that revokes a card when the one that replaces it is activated."""
+
+REVOKED_AS: Mapping[ReplacementReason, RevocationReason] = {
+    ReplacementReason.LOST: RevocationReason.LOST_OR_STOLEN,
+    ReplacementReason.DAMAGED: RevocationReason.DAMAGED,
+    ReplacementReason.CHANGED_DETAILS: RevocationReason.CHANGED_DETAILS,
+}
+"""The reason for the revocation of a card that is revoked before the order. An activation revokes as REPLACED."""
+
+_ORIGIN_MISSING = {"requester": "Välj vem som begärde spärren.", "channel": "Välj hur begäran kom in."}
 
 
-@transaction.atomic(durable=True)
-def revoke_and_draft(
+class Origin(TypedDict, total=False):
+    """The origin of the request for the revocation, as in `revocation.RevocationRequest`."""
+
+    requester: str
+    requester_name: str
+    channel: str
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """The order of a card. `waits` means that the revocation of the card that it replaces waits for a second officer."""
+
+    order: CardOrder
+    waits: bool
+
+
+def order(
     *,
     actor: Actor,
-    carrier_id: UUID,
-    **fields: Unpack[RequestFields],
-) -> OrderDraft | HeldRevocation:
-    """Revokes a carrier and fills the clerk's draft for its person with the answers of the card's order; both or neither.
+    draft_id: UUID,
+    version: int,
+    confirmed_cards: Collection[UUID],
+    photo_id: UUID | None,
+    **origin: Unpack[Origin],
+) -> Ordered:
+    """Beställ: turns the draft into an order as `drafts.submit`. Before that, in a transaction of its own, revokes the card that
+    the new one replaces if its reason or state demands it.
 
-    The draft's answers are checked like all others, at each step and at the order. An assignment that the clerk may not order
-    for is left out with the answers that depend on it. If the revocation waits for a second officer, returns it and fills no
-    draft. Raises as `revocation.revoke_carrier` and `drafts.start`.
+    A revocation is urgent: it stays also if the order then fails, and the repeated order does not revoke again. Above the
+    officer's limit it waits for a second officer, and the card is ordered. Raises as `drafts.submit`, and before both Conflict
+    if another order replaces the card, Invalid (origin, by field), NotFound, Forbidden.
     """
-    seen = policy.get(actor, Action.REVOKE_CARRIER, Carrier.objects, carrier_id)
-    policy.get(actor, Action.ORDER_ORDINARY_CARD, Person.objects, seen.holder_id)
-    done = revocation.revoke(actor=actor, carrier_id=carrier_id, request=RevocationRequest(**fields))
-    if isinstance(done, HeldRevocation):
-        return done
-    return drafts.propose(actor=actor, person_id=seen.holder_id, answers=_answers(actor, carrier_id), carrier_id=carrier_id)
+    draft = draft_steps.get(actor=actor, draft_id=draft_id)
+    carrier_id, waits = draft.replaced_carrier_id, False
+    if carrier_id is not None and draft.state == DraftState.OPEN and replacement_checks.to_revoke_first(draft):
+        draft_steps.require_version(draft, version)  # what the page showed, since a revocation cannot be undone
+        replacement_checks.require_free(carrier_id, but=replacement_checks.own_key(draft))
+        waits = _revoke(actor, carrier_id, ReplacementReason(draft.replacement_reason), origin)
+    made = drafts.submit(
+        actor=actor,
+        draft_id=draft_id,
+        version=version,
+        confirmed_cards=confirmed_cards,
+        photo_id=photo_id,
+        revocation_waits=waits,
+    )
+    return Ordered(made, waits)
 
 
-def _answers(actor: Actor, carrier_id: UUID) -> dict[str, Any]:
-    """Returns the answers of the card's order that may still be proposed."""
-    order = CardOrder.objects.with_card().select_related("article", "office", "photo").filter(items__carrier=carrier_id).first()
-    if order is None:
-        return {}
-    post = Post.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD).filter(pk=order.eid.post_id).first()
-    if post is None:
-        return {}
-    latest = Photo.objects.latest_of(post.person_id)
-    photo = order.photo if order.photo is not None and order.photo == latest else None
-    return {
-        "post": post,
-        "article": order.article,
-        "office": order.office,
-        "photo": photo,
-        "photo_approved": photo is not None,
-    }
+def _revoke(actor: Actor, carrier_id: UUID, reason: ReplacementReason, origin: Origin) -> bool:
+    """Revokes the card. Returns whether its revocation waits for a second officer. Raises Invalid without a complete origin."""
+    if missing := {name: [text] for name, text in _ORIGIN_MISSING.items() if not origin.get(name)}:
+        raise Invalid("origin-missing", next(iter(missing.values()))[0], fields=missing)
+    if revocation_limit.waits_for_whole(carrier_id):
+        return True
+    done = revocation.revoke_carrier(actor=actor, carrier_id=carrier_id, reason=REVOKED_AS[reason], **origin)
+    return isinstance(done, HeldRevocation)
+
+
+def revoke_replaced(new: Carrier, old: Carrier) -> None:
+    """Revokes the locked card that the newly activated one replaces, if it is still valid, in the activation's transaction."""
+    if old.state not in carrier_states.INVALID:
+        revocation.revoke_locked([old], actor=ACTOR, reason=RevocationReason.REPLACED, replaced_by=new.pk)

@@ -54,7 +54,7 @@ class RevocationRequest:
 
     `received_at` is when it came in, if earlier than now (a form filled in while the portal was down): within a year, and not
     before the carrier was ordered. `requester` and `channel` are codes of the domain, both empty if a rule revokes. `held_id`
-    is the held request that a second officer approved.
+    is the held request that a second officer approved, `replaced_by` the card whose activation revokes this one.
     """
 
     reason: str
@@ -64,6 +64,7 @@ class RevocationRequest:
     requester_name: str = ""
     channel: str = ""
     held_id: UUID | None = None
+    replaced_by: UUID | None = None
 
     def as_requested(self) -> RequestedRevocation:
         """Returns the request in the form that is stored for a second officer."""
@@ -78,6 +79,7 @@ class RevocationRequest:
             "requester_name": self.requester_name,
             "request_channel": self.channel,
             "held_revocation": str(self.held_id) if self.held_id else "",
+            "replaced_by": str(self.replaced_by) if self.replaced_by else "",
         }
         return {
             "reason": str(self.reason),
@@ -177,11 +179,14 @@ def revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, reason: RevocationR
     _revoke_locked_eids(eids, actor=actor, request=RevocationRequest(reason))
 
 
-def revoke_locked(carriers: Sequence[Carrier], *, actor: Actor, reason: RevocationReason) -> None:
+def revoke_locked(
+    carriers: Sequence[Carrier], *, actor: Actor, reason: RevocationReason, replaced_by: UUID | None = None
+) -> None:
     """Revokes locked carriers with their eIDs and certificates, in the caller's transaction. Raises IllegalTransition. Cancels
-    an order that no supplier has accepted. An accepted order stays; its supplier reports the outcome (ADR 0033).
+    an order that no supplier has accepted. An accepted order stays; its supplier reports the outcome (ADR 0033). `replaced_by`
+    is the card whose activation revokes them.
     """
-    _revoke_locked(carriers, actor=actor, request=RevocationRequest(reason))
+    _revoke_locked(carriers, actor=actor, request=RevocationRequest(reason, replaced_by=replaced_by))
 
 
 def known_since(carrier: Carrier) -> dt.datetime:

@@ -126,6 +126,11 @@ def waits_for(carrier_id: UUID) -> bool:
     return HeldRevocation.objects.filter(carrier=carrier_id, state=HeldRevocationState.OPEN).exists()
 
 
+def waits_for_whole(carrier_id: UUID) -> bool:
+    """Returns True if a revocation of the carrier itself, not only of an eID on it, waits for a second officer."""
+    return HeldRevocation.objects.filter(carrier=carrier_id, eid=None, state=HeldRevocationState.OPEN).exists()
+
+
 def activation_obstacle(carrier_id: UUID) -> Conflict | None:
     """Returns the error for activating a carrier whose revocation waits (ADR 0297), or None if no revocation waits."""
     if not waits_for(carrier_id):

@@ -10,12 +10,10 @@ from django.utils.translation import gettext_lazy as _
 
 from issuance.records.queries import words
 from issuance.records.web.moments import MomentField, this_minute
-from issuance.revocation.domain import NAMED_REQUESTERS, SWEDISH, SYSTEM_REASONS, Requester, RevocationReason
+from issuance.revocation.domain import NAMED_REQUESTERS, SWEDISH, SYSTEM_REASONS, RevocationReason
 from siths_portal.lib import clock
 from siths_portal.lib.pages.forms import Form
 
-REQUESTERS = {**words.REQUESTER, Requester.OFFICER: _("Jag själv, i tjänsten")}
-"""The choices of who requested it, as the clerk reads them."""
 REQUEST = ("reason", "justification", "requester", "requester_name", "channel", "received_at")
 """The fields of the request; the others are the page's own."""
 _NO_NUMBER_HELP = _("Kortet har inget nummer. Skriv tecknen, så vet du att det är rätt person. Enter spärrar.")
@@ -55,7 +53,7 @@ class RevocationForm(Form):
     requester = forms.ChoiceField(
         label=_("Vem begärde spärren?"),
         widget=forms.RadioSelect,
-        choices=list(REQUESTERS.items()),
+        choices=list(words.REQUESTER_CHOICES.items()),
         error_messages={"required": _("Välj vem som begärde spärren."), "invalid_choice": _("Välj vem som begärde spärren.")},
     )
     requester_name = forms.CharField(

@@ -13,7 +13,6 @@ from issuance.records.web.moments import MomentField
 from issuance.revocation.domain import NAMED_REQUESTERS, SWEDISH, SYSTEM_REASONS, Requester, RevocationReason
 from issuance.revocation.services.paper_requests import MatchedRequest, PaperRequest
 from issuance.revocation.services.revocation import RequestFields
-from issuance.revocation.web.forms import REQUESTERS
 from siths_portal.lib import clock
 from siths_portal.lib.pages.forms import Form
 
@@ -42,7 +41,7 @@ def _fields(row: int) -> dict[str, forms.Field]:
         ),
         "eid": forms.CharField(label=_("Bara SITHS eID (tjänste-id)"), widget=forms.TextInput(attrs=text)),
         "reason": forms.ChoiceField(label=_("Spärrorsak"), choices=_choices(first, reasons)),
-        "requester": forms.ChoiceField(label=_("Vem begärde?"), choices=_choices(first, list(REQUESTERS.items()))),
+        "requester": forms.ChoiceField(label=_("Vem begärde?"), choices=_choices(first, list(words.REQUESTER_CHOICES.items()))),
         "requester_name": forms.CharField(label=_("Namn, om inte innehavaren"), widget=forms.TextInput(attrs=text)),
         "channel": forms.ChoiceField(label=_("Hur?"), choices=_choices(first, list(words.REQUEST_CHANNEL.items()))),
         "received_at": moment,
@@ -129,7 +128,7 @@ def in_words(paper: PaperRequest) -> str:
     parts = [
         SWEDISH[RevocationReason(request["reason"])],
         request["justification"],
-        str(REQUESTERS[Requester(request["requester"])]),
+        str(words.REQUESTER_CHOICES[Requester(request["requester"])]),
         request["requester_name"],
         _now(words.REQUEST_CHANNEL[request["channel"]]),
         f"{received.astimezone(clock.STOCKHOLM):%Y-%m-%d %H:%M}" if received else "",

@@ -13,20 +13,17 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from authn.web import made_by_the_page
-from issuance.carriers.domain.carrier_states import CarrierState
-from issuance.orders.models.drafts import OrderDraft
-from issuance.orders.services import drafts
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.person_page.queries import person_view
 from issuance.person_page.queries.page_parts import PersonHead
 from issuance.records.web.frame import SEARCH, actor_of, render_page, session_id_of
 from issuance.records.web.persons import photo_url
-from issuance.revocation.domain import RequestChannel, Requester, RevocationReason
+from issuance.revocation.domain import RequestChannel, RevocationReason
 from issuance.revocation.models import HeldRevocation
 from issuance.revocation.queries import held_revocations, revocation_view
 from issuance.revocation.queries.revocation_view import RevocationSubject
-from issuance.revocation.services import replacing, revocation
+from issuance.revocation.services import revocation
 from issuance.revocation.web.asking import HELD, checked, waits_already, with_link
 from issuance.revocation.web.forms import Proof, RevocationForm, empty_form, end_of_person_id
 from issuance.search.services import card_searches
@@ -39,13 +36,7 @@ FOLLOWED_FOR = dt.timedelta(minutes=2)
 """The page polls for the signed OCSP responses this long after a revocation."""
 
 _RESULT = {"carrier": "carrier_revoked", "eid": "eid_revoked"}
-_FORM = {("carrier", False): "carrier_revoke", ("carrier", True): "carrier_replace", ("eid", False): "eid_revoke"}
-_PROPOSED = {
-    "reason": RevocationReason.DAMAGED.value,
-    "requester": Requester.HOLDER.value,
-    "channel": RequestChannel.VISIT.value,
-}
-"""Values proposed, with a note on the page, when a card with a blocked code is replaced."""
+_FORM = {"carrier": "carrier_revoke", "eid": "eid_revoke"}
 _BY_PHONE = {"channel": RequestChannel.PHONE.value}
 """The answer of somebody who only revokes: their requests come by telephone."""
 _LOST = {"reason": RevocationReason.LOST_OR_STOLEN.value}
@@ -58,20 +49,6 @@ def carrier_revoke(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     subject = revocation_view.carrier_to_revoke(actor=actor, carrier_id=carrier_id)
     return _revoke(request, subject, lambda fields: revocation.revoke_carrier(actor=actor, carrier_id=carrier_id, **fields))
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-def carrier_replace(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
-    """Does the same for a card with an immediate new order, and continues to the new order's draft.
-    Raises NotFound, Forbidden.
-    """
-    actor = actor_of(request)
-    subject = revocation_view.carrier_to_replace(actor=actor, carrier_id=carrier_id)
-    if subject.revoked_at is not None and (draft := drafts.begun(actor=actor, person_id=subject.person_id)):
-        return redirect("order", draft.pk)  # a second click leads to the same page as the first
-    if not subject.possible and subject.state == CarrierState.ACTIVE:
-        return redirect("carrier_revoke", carrier_id)
-    return _revoke(request, subject, lambda fields: replacing.revoke_and_draft(actor=actor, carrier_id=carrier_id, **fields))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -122,16 +99,13 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
     if isinstance(done, HeldRevocation):
         messages.warning(request, with_link(HELD))
         return redirect(_card_page(subject))
-    if isinstance(done, OrderDraft):
-        messages.success(request, _("Kortet är spärrat. Kontrollera beställningen av det nya kortet och välj Beställ kortet."))
-        return redirect("order", done.pk)
     return redirect(_RESULT[subject.kind], subject.id)
 
 
 def _is_scanned(request: HttpRequest, subject: RevocationSubject) -> bool:
     """Returns whether the user came by the card's complete number, which proves better than four digits that it is this card."""
     search_id = id_of(request.GET.get("sokning", ""))
-    if search_id is None or subject.kind != "carrier" or subject.replaced:
+    if search_id is None or subject.kind != "carrier":
         return False
     session_id = session_id_of(request)
     return card_searches.is_of_card(actor=actor_of(request), session_id=session_id, search_id=search_id, carrier_id=subject.id)
@@ -141,8 +115,6 @@ def _proposed(request: HttpRequest, subject: RevocationSubject, *, scanned: bool
     """Returns the answers that the form shows chosen, if any."""
     if scanned:
         return _BY_PHONE
-    if subject.code_blocked:
-        return _PROPOSED
     return _LOST if request.GET.get("orsak") == "forlorat" else None
 
 
@@ -182,7 +154,7 @@ def _last_question(request: HttpRequest, subject: RevocationSubject, head: Perso
 
 def _revoked(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
     if subject.revoked_at is None:
-        return redirect(_FORM[subject.kind, subject.replaced], subject.id)
+        return redirect(_FORM[subject.kind], subject.id)
     publication = revocation_view.publication([subject])
     context = {
         "subject": subject,

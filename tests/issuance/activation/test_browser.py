@@ -588,7 +588,7 @@ def test_a_code_that_is_blocked_before_signing_is_chosen_again(scene: Scene, bro
         heading(app, "Koden är spärrad")
         now(page, "Koden är spärrad efter 3 felaktiga försök")
         expect(page.get_by_text("Innehavaren kan skriva under först när en ny kod är vald.")).to_be_visible()
-        expect(page.get_by_role("link", name="Spärra kortet och beställ ett nytt")).to_be_visible()
+        expect(page.get_by_role("button", name="Ersätt kortet")).to_be_visible()
         look(page, "activation-2-blocked")
         page.get_by_role("button", name="Låt innehavaren välja en ny kod").click()
         now(page, "Väntar på att du öppnar appen")

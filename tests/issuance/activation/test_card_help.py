@@ -13,13 +13,11 @@ from issuance.activation.models import EidAppTransaction
 from issuance.activation.queries.card_help import card_help
 from issuance.activation.services import activation, activation_app, card_reports, identifications
 from issuance.authz import Role
-from issuance.carriers.models import Carrier
 from issuance.orders.models.drafts import OrderDraft
 from issuance.people.models.persons import Person
 from issuance.revocation.services import revocation
 from siths_portal.lib import clock
 from tests.issuance.activated import App, Made, identify, reopened, sent_card, unsigned_card
-from tests.issuance.orders.wizard import forms_of
 from tests.portal import portal_client
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
@@ -73,7 +71,7 @@ def test_a_blocked_code_leads_on_to_a_new_code(clerk: Client, signing: Any) -> N
     assert "Koden är spärrad efter 3 felaktiga försök" in said
     assert "läser villkoren och skriver under" not in said
     assert "Låt innehavaren välja en ny kod" in said
-    assert "Spärra kortet och beställ ett nytt" in said
+    assert "Ersätt kortet" in said
     assert "välj Öppna appen igen" not in said  # the page has no such button now
     assert "Koden är spärrad" in person_page(clerk, made)
     assert "Koden är spärrad" in text_of(clerk.get(reverse("activate", args=[made.carrier.pk])))
@@ -90,37 +88,30 @@ def test_a_blocked_code_leads_on_to_a_new_code(clerk: Client, signing: Any) -> N
         assert "Innehavaren har valt en ny kod." in said
 
 
-def test_a_blocked_card_is_revoked_and_ordered_again_in_one_step(world: Any, clerk: Client, signing: Any) -> None:
+def test_a_blocked_card_leads_to_its_replacement(clerk: Client, signing: Any) -> None:
+    """With the reason proposed, which it is for no other card."""
     made, _opened, app = signing
-    card_reports.record(step_token=app.token, report=CardReport.CODE_BLOCKED)
     address = reverse("carrier_replace", args=[made.carrier.pk])
-    form = clerk.get(address).context["form"]
-    given = {name: form.initial.get(name, "") for name in form.fields}
-    given["received_at"] = given["received_at"].strftime("%Y-%m-%d %H:%M")
-    assert clerk.post(address, given).status_code == 422
-    assert made.fresh().state == "activated_unsigned"
-    given["confirm"] = made.carrier.card_serial[-4:]
-    answer = clerk.post(address, given)
+    clerk.post(address)
+    assert OrderDraft.objects.get().replacement_reason == ""
+    clerk.post(reverse("order_restart", args=[OrderDraft.objects.get().pk]))
+    card_reports.record(step_token=app.token, report=CardReport.CODE_BLOCKED)
+    page = clerk.get(reverse("activate", args=[made.carrier.pk]))
+    assert f'action="{address}"' in page.content.decode()
+    answer = clerk.post(address, follow=True)
     draft = OrderDraft.objects.get()
-    assert answer["Location"] == reverse("order", args=[draft.pk])
-    order = made.order
-    assert made.fresh().state == "revoked"
-    assert (draft.post_id, draft.article_id, draft.office_id) == (order.eid.post_id, order.article_id, order.office_id)
-    assert clerk.post(address, given)["Location"] == answer["Location"]
-    review = clerk.get(answer["Location"])
-    assert review.status_code == 200, review["Location"]
-    form = next(form for form in forms_of(review) if form["id"] == "bestallning")
-    clerk.post(answer["Location"], form["fields"])
-    assert Carrier.objects.filter(person=made.carrier.person_id, state="ordered").count() == 1
+    assert (draft.replaced_carrier, draft.replacement_reason) == (made.carrier, "damaged")
+    assert f"Kortet som slutar på {made.carrier.card_serial[-4:]} spärras när du beställer" in text_of(answer)
+    assert made.fresh().state == "activated_unsigned", "until the clerk orders"
 
 
 def test_who_may_not_order_may_not_replace(world: Any, signing: Any) -> None:
     made, _opened, _app = signing
     revoker = world.officer(world.region, Role.REVOKER)
     client = portal_client(Person.objects.get(pk=revoker.person_id))
-    assert client.get(reverse("carrier_replace", args=[made.carrier.pk])).status_code == 403
+    assert client.post(reverse("carrier_replace", args=[made.carrier.pk])).status_code == 403
     assert "Din behörighetsroll tillåter inte åtgärden här" in person_page(client, made)
-    assert made.fresh().state == "activated_unsigned"
+    assert not OrderDraft.objects.exists()
 
 
 def opened_card(client: Client, made: Made) -> str:
@@ -129,17 +120,6 @@ def opened_card(client: Client, made: Made) -> str:
 
 def revoke(world: Any, made: Made) -> None:
     revocation.revoke_carrier(actor=world.officer(), carrier_id=made.carrier.pk, reason="lost_or_stolen")
-
-
-def test_answers_are_filled_in_only_for_a_blocked_code(clerk: Client, signing: Any) -> None:
-    made, _opened, app = signing
-    address, said = reverse("carrier_replace", args=[made.carrier.pk]), "Svaren nedan är ifyllda"
-    page = clerk.get(address)
-    assert (set(page.context["form"].initial), said in text_of(page)) == ({"received_at"}, False)
-    assert clerk.post(address).status_code == 422
-    card_reports.record(step_token=app.token, report=CardReport.CODE_BLOCKED)
-    page = clerk.get(address)
-    assert (page.context["form"].initial["reason"], said in text_of(page)) == ("damaged", True)
 
 
 def test_a_revoked_card_promises_no_new_code(world: Any, clerk: Client, signing: Any) -> None:
@@ -165,7 +145,7 @@ def test_at_the_limit_of_the_puk_the_pages_lead_to_a_new_card(clerk: Client, sig
     answer = clerk.get(page)
     assert "har lämnats ut för många gånger" in text_of(answer)
     assert 'id="lage-app"' not in answer.content.decode()
-    assert 'id="lage-ersatt" href' in answer.content.decode(), "the filled button"
+    assert 'id="lage-ersatt-knapp" type' in answer.content.decode(), "the filled button"
     said = opened_card(clerk, made)
     assert "kan välja en ny kod" not in said
     assert "Är kvittensen inte underskriven senast" in said

@@ -267,15 +267,15 @@ def test_a_log_in_of_long_ago_is_asked_for_again(made: Made, clerk: Client) -> N
     assert not Identification.objects.filter(transactions__kind="unlock").exists()
 
 
-def test_a_destroyed_card_leads_to_its_revocation(world: Any, made: Made, clerk: Client) -> None:
+def test_a_destroyed_card_leads_to_its_replacement(world: Any, made: Made, clerk: Client) -> None:
     opened, app = identify(world, made), App(made)
     address = reverse("unlocking", args=[opened.transaction.pk])
     app.start(opened)
     card_reports.record(step_token=app.token, report=card_reports.CardReport.PUK_BLOCKED)
     for _ in ("open", "cancelled"):
         page = clerk.get(address)
-        assert "Kortet kan inte låsas upp mer. Spärra kortet och beställ ett nytt." in text_of(page)
-        assert f'href="{reverse("carrier_revoke", args=[made.carrier.pk])}"' in page.content.decode()
+        assert "Kortet kan inte låsas upp mer. Ersätt kortet med ett nytt." in text_of(page)
+        assert f'action="{reverse("carrier_replace", args=[made.carrier.pk])}"' in page.content.decode()
         clerk.post(reverse("unlocking_cancel", args=[opened.transaction.pk]))
 
 
