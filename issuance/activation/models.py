@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from issuance.activation.domain.card_reports import CardReport
+from issuance.activation.domain.identity_documents import FULL, Relation
 from issuance.activation.domain.transaction_states import (
     OPEN,
     TRANSITIONS,
@@ -40,6 +41,29 @@ class Identification(models.Model):
             models.CheckConstraint(
                 condition=Q(identity_document__in=IDENTITY_DOCUMENTS), name="issuance_identification_document"
             ),
+        ]
+
+
+class Attestation(models.Model):
+    """What another person attested to identify the holder (rules/issuance 5.8). Never changed.
+
+    `attestor_number` is the attestor's personnummer, 12 digits; `relation` a `Relation` to the holder; `attestor_document` the
+    full document by which the clerk identified the attestor.
+    """
+
+    identification = models.OneToOneField(Identification, primary_key=True, on_delete=models.PROTECT, related_name="attestation")
+    attestor_name = models.CharField(max_length=200)
+    attestor_number = models.CharField(max_length=12)
+    relation = models.CharField(max_length=10)
+    attestor_document = models.CharField(max_length=20)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(attestor_document__in=FULL), name="issuance_attestation_document"),
+            models.CheckConstraint(
+                condition=Q(relation__in=[each.value for each in Relation]), name="issuance_attestation_relation"
+            ),
+            models.CheckConstraint(condition=Q(attestor_number__regex=r"^\d{12}$"), name="issuance_attestation_number"),
         ]
 
 
@@ -155,7 +179,7 @@ class PreparedReceipt(models.Model):
 
 
 class Statement(models.Model):
-    """What an officer confirms by a signature with their own card, in a transaction of kind `sign` (rules/issuance 5.7).
+    """What an officer confirms by a signature with their own card, in a transaction of kind `sign` (rules/issuance 5.8).
 
     `purpose` names the declaration (`services.statements.Purpose`) that opens it and acts on it; `subject_ref` is the id of its
     row. The card signs the canonical JSON of `content`; `summary` is the same in words, for the officer. `certificate_id` is the

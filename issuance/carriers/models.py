@@ -24,8 +24,17 @@ from issuance.records.models.stateful import Stateful
 from siths_portal.lib.errors import NotFound
 from siths_portal.lib.ids import new_id
 
-IDENTITY_DOCUMENTS = ("driving_licence", "passport", "tax_agency_id", "sis_id", "national_id")
-"""The five full Swedish identity documents (rules/issuance 5.2)."""
+IDENTITY_DOCUMENTS = (
+    "driving_licence",
+    "passport",
+    "tax_agency_id",
+    "sis_id",
+    "national_id",
+    "foreign_passport",
+    "foreign_id_card",
+    "attestation",
+)
+"""The codes of the ways to identify a holder; `activation.domain.identity_documents` has their rules (rules/issuance 5.2)."""
 
 FIVE_YEARS = dt.timedelta(days=1827)
 """Five calendar years with two leap days: the maximum validity of an e-legitimation by Digg K6.5."""

@@ -1,6 +1,7 @@
 """Tables of issuance: the tree and its configuration, people, carriers with their eIDs, orders, and the audit."""
 
 from issuance.activation.models import (
+    Attestation,
     CertificateRequest,
     EidAppTransaction,
     Identification,
@@ -37,6 +38,7 @@ from issuance.suppliers.push.models import PushAnswer, PushAttempt, PushDelivery
 
 __all__ = [
     "Article",
+    "Attestation",
     "CardCustomisation",
     "CardOrder",
     "CardReminder",

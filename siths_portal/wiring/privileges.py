@@ -91,6 +91,8 @@ TABLES: Mapping[str, Rights] = {
         API: "SU(state seq)",
     },
     "issuance_stockcount": READ | {PORTAL: "SI"},
+    # Attestors' numbers, which only the portal writes; workers compare attestations with their events.
+    "issuance_attestation": {PORTAL: "SI", WORKER: "S", PKI: "S"},
     "issuance_stocklevel": READ | {PORTAL: "SIU"},
     # The worker finds rows of work, the portal decides about them. A row's place and cause stay as they were found.
     "issuance_workitem": READ

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from issuance.activation.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
 from issuance.activation.models import EidAppTransaction, Identification
 from issuance.activation.services import card_certificates, receipts, transactions, visits
+from issuance.activation.services.attesting import Attested
 from issuance.activation.services.visits import Opened, TransactionView
 from issuance.authz import Actor
 from issuance.carriers import services as carriers
@@ -34,6 +35,7 @@ BATCH = 200
 _OBSTACLES = {
     Obstacle.DECEASED: "Personen är avliden enligt personregistret. Kortet kan inte aktiveras.",
     Obstacle.NOT_PERSONNUMMER: "Personen saknar personnummer. Kort på tillitsnivå 3 kräver personnummer.",
+    Obstacle.NO_ADDRESS: "Personen är inte folkbokförd. Kort på tillitsnivå 3 kräver folkbokföringsadress.",
     Obstacle.TOO_YOUNG: "Kortet kan inte aktiveras. Personen måste ha fyllt {age} år för tillitsnivå {level}.",
 }
 
@@ -60,22 +62,24 @@ class _Card:
         return self.kind, order.pk, order.office_id, carrier.organisation_id, carrier.valid_to, eids, certificates
 
 
-def identify(*, actor: Actor, carrier_id: UUID, identity_document: str) -> Opened:
+def identify(*, actor: Actor, carrier_id: UUID, identity_document: str, attested: Attested | None = None) -> Opened:
     """Records that the holder was identified and opens a transaction for the eID app. First reads assignment and person live.
+    `attested` is what another person attested, if that identified the holder.
 
     Supersedes open transactions of the card, but raises Conflict for one that another clerk's holder has started. The same
     clerk's second click within seconds returns the same transaction with a new handle. Raises NotFound, Forbidden (role, own
-    matter), Invalid (identity document), Conflict (an obstacle), Unavailable (external systems, PDF).
+    matter), Invalid (a document that is not enough, an attestation), Conflict (an obstacle), Unavailable (external systems, PDF).
     """
     visits.require_document(identity_document)
     card = _ready(carriers.get(actor, Function.ACTIVATE, _carriers(), carrier_id))
     if again := visits.second_click(actor, Function.ACTIVATE, carrier_id, identity_document):
         return again
+    identification = visits.identified_now(actor, card.carrier, identity_document, attested)
     live = people.read_live(card.post)
     post = card.post
     people.remember(post_id=post.id, live=live)
     _check_holder(card, live)
-    return _open(actor, card, visits.identified_now(actor, card.carrier, identity_document))
+    return _open(actor, card, identification)
 
 
 def reopen(*, actor: Actor, transaction_id: UUID) -> Opened:
@@ -185,12 +189,14 @@ _NOT_READY = {
 
 
 def _check_holder(card: _Card, live: people.Live) -> None:
-    """Raises Conflict unless assignment and person, as read live, still allow the card. An address is no longer needed."""
+    """Raises Conflict unless assignment and person, as read live, still allow the card. The card is here, so an address is needed
+    only for its level.
+    """
     card.post.refresh_from_db()
     order_checks.require_current(card.post)
     level = card.carrier.assurance_level
     age = order_checks.age_limits().for_level(level)
-    found = order_checks.obstacles(live, assurance_level=level)
+    found = order_checks.obstacles(live, assurance_level=level, is_sent=False)
     for obstacle in found:
         if obstacle in _OBSTACLES:
             raise Conflict(obstacle.value, _OBSTACLES[obstacle].format(age=age, level=level))

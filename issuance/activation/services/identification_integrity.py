@@ -8,7 +8,9 @@ from uuid import UUID
 from django.db.models import Exists, OuterRef, UUIDField
 from django.db.models.functions import Cast
 
-from issuance.activation.models import Identification, IdentificationWithdrawal
+from issuance.activation.domain.identity_documents import ATTESTATION
+from issuance.activation.models import Attestation, Identification, IdentificationWithdrawal
+from issuance.activation.services import attesting
 from issuance.records.models.events import Event, EventSeal
 from issuance.records.services.comparing import Check
 from siths_portal.lib.audit import seals
@@ -37,18 +39,27 @@ def _wrong(rows: Sequence[Identification]) -> Iterator[str]:
     broken = set(seals.disagreeing(events, EventSeal))
     event_values = {(event.action, UUID(event.subject_ref)): _event_values(event) for event in events if event.id not in broken}
     withdrawals = IdentificationWithdrawal.objects.in_bulk([row.pk for row in rows])
+    attestations = Attestation.objects.in_bulk([row.pk for row in rows])
     for row in rows:
         values = {
             "carrier": str(row.carrier_id),
             "identity_document": row.identity_document,
             "officer": row.officer_ref,
             "identified_at": row.at.isoformat(),
+            **_attested(row, attestations.get(row.pk)),
         }
         withdrawn = _withdrawn(withdrawals.get(row.pk))
         if not _agrees(values, event_values.get((_IDENTIFIED, row.pk))) or not _agrees(
             withdrawn, event_values.get((_WITHDRAWN, row.pk))
         ):
             yield str(row.pk)
+
+
+def _attested(row: Identification, attestation: Attestation | None) -> _Values:
+    """Returns the facts of the attestation. One that is missing, or that nothing asked for, disagrees with every event."""
+    if (row.identity_document == ATTESTATION) != (attestation is not None):
+        return {"identity_document": "not as attested"}
+    return attesting.facts(attestation) if attestation else {}
 
 
 def _withdrawn(row: IdentificationWithdrawal | None) -> _Values | None:

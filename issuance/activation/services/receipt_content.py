@@ -19,7 +19,7 @@ from django.db.models import Q
 from django.template.loader import render_to_string
 from django.utils.translation import gettext
 
-from issuance.activation.domain.identity_documents import IDENTITY_DOCUMENT
+from issuance.activation.domain.identity_documents import ATTESTATION, FULL, IDENTITY_DOCUMENT, RELATION
 from issuance.activation.models import Identification
 from issuance.authz import Actor
 from issuance.carriers.models import Carrier, Eid
@@ -185,10 +185,11 @@ def build(subject: Subject, addition: ReceiptText | None) -> dict[str, Any]:
         "certificates": [_certificate(subject.certificates[profile]) for profile in sorted(subject.certificates)],
         "identification": {
             "document": identification.identity_document,
-            "rule": "Giltig och hel svensk id-handling jämförd med innehavaren vid personligt besök",
+            "rule": _rule(identification.identity_document),
             "officer": _officer(subject.officer, organisation),
             "place": order.office.name,
             "at": _moment(identification.at),
+            **_attestor(identification),
         },
         "order": {"id": str(order.id), "ordered_at": _moment(order.ordered_at), "sent_at": _moment(order.sent_at)},
         "signature": {
@@ -205,6 +206,22 @@ def build(subject: Subject, addition: ReceiptText | None) -> dict[str, Any]:
 def signing_profile(profiles: Collection[str]) -> str:
     """Returns the profile of the certificate that signs the receipt of a card with these certificates. Raises StopIteration."""
     return next(profile for profile in _SIGNING_PROFILES if profile in profiles)
+
+
+def _rule(document: str) -> str:
+    """Returns in words what the clerk compared."""
+    if document == ATTESTATION:
+        return "Intygad av en annan person, som visade en egen giltig svensk id-handling vid besöket"
+    origin = "svensk" if document in FULL else "utländsk"
+    return f"Giltig och hel {origin} id-handling jämförd med innehavaren vid personligt besök"
+
+
+def _attestor(identification: Identification) -> dict[str, Any]:
+    """Returns who attested, without the person's number; nothing if nobody did."""
+    attestation = getattr(identification, "attestation", None)
+    if attestation is None:
+        return {}
+    return {"attestor": {"name": attestation.attestor_name, "relation": attestation.relation}}
 
 
 def canonical(content: Mapping[str, Any]) -> bytes:
@@ -228,6 +245,11 @@ def preview(content: Mapping[str, Any]) -> Preview:
     )
 
 
+def _relation(content: Mapping[str, Any]) -> str:
+    attestor = content["identification"].get("attestor")
+    return wording.label(RELATION, attestor["relation"]) if attestor else ""
+
+
 def html(content: Mapping[str, Any]) -> str:
     """Returns the receipt as one self-contained HTML page. The template escapes texts and never interprets them."""
     shown = preview(content)
@@ -240,6 +262,7 @@ def html(content: Mapping[str, Any]) -> str:
         "card_number": shown.card_serial,
         "terms_text": terms(shown.terms_version),
         "identity_document": wording.label(IDENTITY_DOCUMENT, content["identification"]["document"]),
+        "attestor_relation": _relation(content),
         "carrier_last_day": _last_day(content["carrier"]["valid_to"]),
         "identified_at": _local(content["identification"]["at"]),
         "ordered_at": _local(content["order"]["ordered_at"]),

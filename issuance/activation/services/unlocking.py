@@ -38,12 +38,13 @@ def identify(*, actor: Actor, carrier_id: UUID, identity_document: str) -> Opene
     _require_unlockable(carrier)
     if again := visits.second_click(actor, Function.UNLOCK, carrier_id, identity_document):
         return again
+    identification = visits.identified_now(actor, carrier, identity_document)
     person_id = people.person_id_of(carrier.holder_id)
     register = people.read_register(PersonKey(person_id.kind.value, person_id.value))
     people.remember_person(person_id=carrier.holder_id, register=register)
     if register.deceased:
         raise Conflict("person-deceased", "Personen är avliden enligt personregistret. Kortet kan inte låsas upp.")
-    return _open(actor, carrier.pk, visits.identified_now(actor, carrier, identity_document))
+    return _open(actor, carrier.pk, identification)
 
 
 def reopen(*, actor: Actor, transaction_id: UUID) -> Opened:

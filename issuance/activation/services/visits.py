@@ -11,14 +11,17 @@ from django.conf import settings
 from django.db import transaction as database
 from django.db.models import QuerySet
 
+from issuance.activation.domain.identity_documents import ATTESTATION, DOCUMENTS
 from issuance.activation.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
 from issuance.activation.models import EidAppTransaction, Identification
-from issuance.activation.services import identifications, transactions
+from issuance.activation.services import attesting, identifications, transactions
+from issuance.activation.services.attesting import Attested
 from issuance.authz import Actor, policy
 from issuance.carriers import services as carriers
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.kinds import Function
-from issuance.carriers.models import IDENTITY_DOCUMENTS, Carrier
+from issuance.carriers.models import Carrier
+from issuance.orders.domain.rules import LOA3
 from issuance.records.models.events import Event
 from issuance.records.services import steps
 from issuance.roles.services.actors import actor_of_person
@@ -67,17 +70,31 @@ class TransactionView:
 
 
 def require_document(identity_document: str) -> None:
-    """Raises Invalid unless the code is one of the identity documents (rules/issuance 5.2)."""
-    if identity_document not in IDENTITY_DOCUMENTS:
+    """Raises Invalid unless the code is one of the ways to identify a holder (rules/issuance 5.2)."""
+    if identity_document not in DOCUMENTS:
         message = "Välj den id-handling som innehavaren visade."
         raise Invalid("identity-document", message, fields={"identity_document": [message]})
 
 
-def identified_now(actor: Actor, carrier: Carrier, identity_document: str) -> Identification:
-    """Returns an identification by `actor` at this moment, not stored yet."""
-    return Identification(
+def identified_now(actor: Actor, carrier: Carrier, identity_document: str, attested: Attested | None = None) -> Identification:
+    """Returns an identification by `actor` at this moment, not stored yet. `attested` is what another person attested, where
+    nothing else identifies the holder.
+
+    Raises Invalid (field identity_document) if the document is not enough for the carrier's kind and level; at the fields of the
+    attestation if it breaks a rule or is missing.
+    """
+    way = DOCUMENTS[identity_document]
+    if not way.is_enough(carrier.kind, carrier.assurance_level):
+        message = f"{way.label} räcker inte för det här kortet. Välj en handling som räcker till tillitsnivå {LOA3}."
+        if carrier.assurance_level <= way.level:
+            message = f"{way.label} räcker bara för reservkort. Välj en id-handling."
+        raise Invalid("identity-document-not-enough", message, fields={"identity_document": [message]})
+    found = Identification(
         id=new_id(), carrier=carrier, officer_ref=actor.ref, identity_document=identity_document, at=clock.now()
     )
+    if identity_document == ATTESTATION:
+        attesting.attest(found, attested or attesting.NOTHING, actor=actor)
+    return found
 
 
 def obstacle(carrier_id: UUID) -> Conflict | None:
@@ -117,7 +134,11 @@ def seen(actor: Actor, function: Function, transaction_id: UUID) -> EidAppTransa
 
 
 def second_click(actor: Actor, function: Function, carrier_id: UUID, identity_document: str) -> Opened | None:
-    """Returns the transaction of the first click, with a new handle, if this one repeats it (S33)."""
+    """Returns the transaction of the first click, with a new handle, if this one repeats it (S33). An attestation is a request of
+    its own each time, since it says more than which document it was.
+    """
+    if identity_document == ATTESTATION:
+        return None
     found = _clicked_just_before(clock.now(), actor, function, carrier_id, identity_document).first()
     return renew(actor, function, found.id) if found else None
 
@@ -184,8 +205,7 @@ def open_for(
         _require_not_withdrawn(identification)
     supersede_earlier(actor, carrier)
     if identification._state.adding:
-        identification.save()
-        _record_identification(actor, identification)
+        store_identification(actor, identification)
     row, handle = transactions.begin(
         kind,
         carrier,
@@ -234,7 +254,7 @@ def _first_of_two_clicks(
     actor: Actor, function: Function, carrier: Carrier, identification: Identification
 ) -> EidAppTransaction | None:
     """Returns the transaction, locked, that another click of the same clerk opened in the meantime."""
-    if not identification._state.adding:
+    if not identification._state.adding or identification.identity_document == ATTESTATION:
         return None
     rows = _clicked_just_before(identification.at, actor, function, carrier.pk, identification.identity_document)
     return rows.select_for_update(of=("self",), no_key=True).first()
@@ -273,7 +293,10 @@ def supersede_earlier(actor: Actor, carrier: Carrier) -> None:
         transactions.end(row, TransactionAction.SUPERSEDE, actor_ref=actor.ref)
 
 
-def _record_identification(actor: Actor, identification: Identification) -> None:
+def store_identification(actor: Actor, identification: Identification) -> None:
+    """Stores a new identification with its attestation, if it has one, and its event, in the caller's transaction."""
+    identification.save(force_insert=True)
+    attestation = attesting.store(identification)
     Event.record(
         actor_ref=actor.ref,
         action="holder.identified",
@@ -283,5 +306,6 @@ def _record_identification(actor: Actor, identification: Identification) -> None
             "carrier": str(identification.carrier_id),
             "identity_document": identification.identity_document,
             "identified_at": identification.at.isoformat(),
+            **(attesting.facts(attestation) if attestation else {}),
         },
     )

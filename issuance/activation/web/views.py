@@ -19,8 +19,9 @@ from django_htmx.http import HttpResponseClientRedirect, HttpResponseClientRefre
 
 from authn.web import kept_form, not_activity, require_recent_login
 from issuance.activation.domain.card_checks import CardAnswer, check
+from issuance.activation.domain.identity_documents import DOCUMENTS
 from issuance.activation.domain.transaction_states import TransactionState
-from issuance.activation.queries import activation_view, receipt_view, transaction_ends
+from issuance.activation.queries import activation_view, identifying, receipt_view, transaction_ends
 from issuance.activation.queries.activation_view import ActivationView
 from issuance.activation.services import activation, identifications, receipts
 from issuance.activation.services.receipt_content import SUMMARY
@@ -28,6 +29,7 @@ from issuance.activation.services.visits import TransactionView
 from issuance.activation.web import live, stages
 from issuance.activation.web.forms import CardCheckForm, IdentificationForm
 from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
@@ -49,10 +51,10 @@ def activate(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     """Step 1: shows the card and records the document that identified the holder. Raises NotFound, Forbidden."""
     if request.method != "POST":
         kept = kept_form(request)
-        return _identification(request, carrier_id, IdentificationForm(initial=kept.dict() if kept else None))
+        return _identification(request, carrier_id, _form(request, carrier_id, initial=kept.dict() if kept else None))
     if _CHECK in request.POST:
         return _card_check(request, carrier_id)
-    form = IdentificationForm(request.POST)
+    form = _form(request, carrier_id, request.POST)
     if not form.is_valid():
         return _identification(request, carrier_id, form, status=Invalid.http_status)
     # Raises before a login is required in vain.
@@ -60,7 +62,7 @@ def activate(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     if step_up := require_recent_login(request, dt.timedelta(seconds=settings.ACTIVATION_LOGIN_MAX_AGE)):
         return step_up
     try:
-        opened = activation.identify(actor=actor_of(request), carrier_id=carrier_id, **form.cleaned_data)
+        opened = activation.identify(actor=actor_of(request), carrier_id=carrier_id, **form.identified())
     except Invalid as error:
         form.take(error)
         return _identification(request, carrier_id, form, status=error.http_status)
@@ -68,6 +70,11 @@ def activate(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
         return _identification(request, carrier_id, form, status=error.http_status, refusal=error.message)
     handles.keep(request, opened)
     return redirect("activation_sign", opened.transaction.pk)
+
+
+def _form(request: HttpRequest, carrier_id: UUID, *data: Any, **options: Any) -> IdentificationForm:
+    ways = identifying.ways(actor=actor_of(request), carrier_id=carrier_id, function=Function.ACTIVATE)
+    return IdentificationForm(*data, ways=ways, **options)
 
 
 def _first_stages(page: ActivationView) -> list[stages.Stage]:
@@ -84,7 +91,7 @@ def _card_check(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     answer = check(text, serial)
     if request.headers.get("HX-Request"):
         return render(request, "activation/card_answer.html", {"answer": answer, "card_end": serial[-4:]})
-    return _identification(request, carrier_id, IdentificationForm(), answer=answer)
+    return _identification(request, carrier_id, _form(request, carrier_id), answer=answer)
 
 
 def _identification(
@@ -222,8 +229,8 @@ def _cancelled_message(carrier: Carrier) -> str:
 
 @require_safe
 def identification_help(request: HttpRequest) -> HttpResponse:
-    """Shows how a holder is identified: seven steps in our own words (rules/issuance 5.2)."""
-    return render_page(request, SEARCH, "activation/identification_help.html")
+    """Shows how a holder is identified: seven steps in our own words, and every way of it (rules/issuance 5.2)."""
+    return render_page(request, SEARCH, "activation/identification_help.html", {"ways": list(DOCUMENTS.values())})
 
 
 @login_not_required

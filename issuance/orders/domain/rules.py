@@ -46,11 +46,13 @@ def obstacles(
     deceased: bool,
     is_protected: bool,
     has_address: bool,
+    is_sent: bool,
     today: dt.date,
     limits: AgeLimits,
 ) -> list[Obstacle]:
     """Returns all obstacles to a card of `assurance_level` for a person, in the order in which pages list them. Level 3 needs a
-    personnummer, because only people who have one have a full Swedish identity document. A protected person needs no address.
+    personnummer, because only people who have one have a full Swedish identity document, and a registered address. Level 2 needs
+    an address only if the card `is_sent`. A protected person needs none.
     """
     found = []
     if deceased:
@@ -60,7 +62,7 @@ def obstacles(
     age = person_id.age_on(today)
     if age is not None and age < limits.for_level(assurance_level):
         found.append(Obstacle.TOO_YOUNG)
-    if not (has_address or is_protected):
+    if not (has_address or is_protected) and (is_sent or assurance_level >= LOA3):
         found.append(Obstacle.NO_ADDRESS)
     return found
 

@@ -209,6 +209,7 @@ def _require_holder(live: people.Live, carrier: Carrier, post: Post) -> None:
         deceased=live.register.deceased,
         is_protected=live.register.is_protected,
         has_address=True,
+        is_sent=False,
         today=clock.today(),
         limits=limits,
     )

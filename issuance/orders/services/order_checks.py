@@ -147,8 +147,10 @@ def age_limits() -> rules.AgeLimits:
     return rules.AgeLimits(settings.MINIMUM_AGE_LOA3, settings.MINIMUM_AGE_LOA2)
 
 
-def obstacles(live: people.Live, *, assurance_level: int) -> dict[rules.Obstacle, str]:
-    """Returns the obstacles to a card of this level for the person as read live, each with its Swedish sentence."""
+def obstacles(live: people.Live, *, assurance_level: int, is_sent: bool = True) -> dict[rules.Obstacle, str]:
+    """Returns the obstacles to a card of this level for the person as read live, each with its Swedish sentence. `is_sent` means
+    that the card is to be sent to the person.
+    """
     limits = age_limits()
     found = rules.obstacles(
         live.person_id,
@@ -156,6 +158,7 @@ def obstacles(live: people.Live, *, assurance_level: int) -> dict[rules.Obstacle
         deceased=live.register.deceased,
         is_protected=live.register.is_protected,
         has_address=live.register.registered_address is not None,
+        is_sent=is_sent,
         today=clock.today(),
         limits=limits,
     )
