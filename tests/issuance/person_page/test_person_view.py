@@ -184,7 +184,7 @@ def test_invalid_carriers_are_shown_on_demand(world: Any) -> None:
     assert functions(revoked.eids[0]) == {}
 
 
-_ORDERING = ("Nytt SITHS eID ordinarie kort", "Nytt SITHS eID reservkort", "Spärra och beställ nytt kort")
+_ORDERING = ("Nytt SITHS eID ordinarie kort", "Nytt SITHS eID reservkort", "Ersätt kort")
 
 
 @pytest.mark.parametrize(
