@@ -9,13 +9,14 @@ from django.conf import settings
 
 from issuance.activation.domain.transaction_states import OPEN, TransactionState
 from issuance.activation.models import EidAppTransaction
+from issuance.activation.queries import identifying
+from issuance.activation.queries.identifying import Ways
 from issuance.authz import Actor
 from issuance.carriers import services as carriers
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier
-from issuance.orders.services import replacement_checks
 from issuance.person_page.queries import person_view
 from issuance.person_page.queries.page_parts import CarrierView, PersonHead
 from siths_portal.lib import clock
@@ -34,7 +35,7 @@ class OpenTransaction:
 @dataclass(frozen=True)
 class ActivationView:
     """The first step's page: holder and card. `kind` is the card's kind. `is_ready` means that the card's state allows
-    the activation or unlocking.
+    the activation or unlocking. `ways` are how its holder can be identified.
     """
 
     head: PersonHead
@@ -42,6 +43,7 @@ class ActivationView:
     kind: str
     is_ready: bool
     under_way: OpenTransaction | None
+    ways: Ways
 
 
 def activation_view(*, actor: Actor, carrier_id: UUID | str, function: Function = Function.ACTIVATE) -> ActivationView:
@@ -51,7 +53,14 @@ def activation_view(*, actor: Actor, carrier_id: UUID | str, function: Function 
     carrier = next((each for each in page.carriers if each.id == row.id), None)
     if carrier is None:
         raise NotFound("not-found", "Kortet finns inte.")
-    return ActivationView(page.head, carrier, row.kind, is_ready(row, function), _under_way(actor, row))
+    return ActivationView(
+        head=page.head,
+        carrier=carrier,
+        kind=row.kind,
+        is_ready=is_ready(row, function),
+        under_way=_under_way(actor, row),
+        ways=identifying.ways(row),
+    )
 
 
 def card_to_check(*, actor: Actor, carrier_id: UUID | str, function: Function = Function.ACTIVATE) -> str:
@@ -71,9 +80,8 @@ def earlier_card(*, actor: Actor, carrier: Carrier) -> Carrier | None:
     return rows.exclude(pk=carrier.pk).only("id", "card_serial", "kind", "state").order_by("-created_at", "-id").first()
 
 
-def replaced_card(carrier_id: UUID) -> Carrier | None:
-    """Returns the card that this one replaces by its order, with the facts that pages show of it, or None."""
-    replaced_id = replacement_checks.replaced_by(carrier_id)
+def replaced_card(replaced_id: UUID | None) -> Carrier | None:
+    """Returns the card that another one replaces, with the facts that pages show of it. None without an id."""
     return Carrier.objects.only("id", "card_serial", "state").get(pk=replaced_id) if replaced_id else None
 
 

@@ -1,12 +1,8 @@
 """How the holder of a card can be identified, for the page that asks (rules/issuance 5.2)."""
 
 from dataclasses import dataclass
-from uuid import UUID
 
 from issuance.activation.domain.identity_documents import ATTESTATION, COMMON_CHECKS, DOCUMENTS, Relation, offered, relations
-from issuance.authz import Actor
-from issuance.carriers import services as carriers
-from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier
 from issuance.people.services import people
 from siths_portal.lib import clock
@@ -31,8 +27,6 @@ class Ways:
 
     documents: tuple[str, ...]
     relations: tuple[Relation, ...]
-    carrier_kind: str
-    assurance_level: int
 
     @property
     def common(self) -> tuple[str, ...]:
@@ -48,12 +42,10 @@ class Ways:
         )
 
 
-def ways(*, actor: Actor, carrier_id: UUID, function: Function) -> Ways:
-    """Returns how the holder of a card on which `actor` has the function can be identified. Raises NotFound, Forbidden."""
-    rows = Carrier.objects.only("id", "kind", "assurance_level", "person_id")
-    carrier = carriers.get(actor, function, rows, carrier_id)
+def ways(carrier: Carrier) -> Ways:
+    """Returns how the carrier's holder can be identified. Reads the holder's age only where it matters."""
     documents = tuple(offered(carrier.kind, carrier.assurance_level))
     attesting: tuple[Relation, ...] = ()
     if ATTESTATION in documents:
         attesting = relations(people.person_id_of(carrier.holder_id).age_on(clock.today()))
-    return Ways(documents, attesting, carrier.kind, carrier.assurance_level)
+    return Ways(documents, attesting)

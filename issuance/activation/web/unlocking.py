@@ -19,7 +19,8 @@ from django_htmx.http import HttpResponseClientRefresh
 from authn.web import kept_form, not_activity, require_recent_login
 from issuance.activation.domain.card_checks import CardAnswer, check
 from issuance.activation.domain.transaction_states import TransactionState
-from issuance.activation.queries import activation_view, identifying, transaction_ends
+from issuance.activation.queries import activation_view, transaction_ends
+from issuance.activation.queries.activation_view import ActivationView
 from issuance.activation.services import unlocking
 from issuance.activation.services.visits import TransactionView
 from issuance.activation.web import live, stages
@@ -42,32 +43,28 @@ _CHECK = "sok"
 @require_http_methods(["GET", "HEAD", "POST"])
 def unlock(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     """Shows the card and records the document that identified the holder. Raises NotFound, Forbidden."""
-    if request.method != "POST":
-        kept = kept_form(request)
-        return _identification(request, carrier_id, _form(request, carrier_id, initial=kept.dict() if kept else None))
     if _CHECK in request.POST:
         return _card_check(request, carrier_id)
-    form = _form(request, carrier_id, request.POST)
-    if not form.is_valid():
-        return _identification(request, carrier_id, form, status=Invalid.http_status)
     # Raises before a login is required in vain.
-    activation_view.activation_view(actor=actor_of(request), carrier_id=carrier_id, function=Function.UNLOCK)
+    page = activation_view.activation_view(actor=actor_of(request), carrier_id=carrier_id, function=Function.UNLOCK)
+    if request.method != "POST":
+        kept = kept_form(request)
+        return _identification(request, page, IdentificationForm(ways=page.ways, initial=kept.dict() if kept else None))
+    form = IdentificationForm(request.POST, ways=page.ways)
+    if not form.is_valid():
+        return _identification(request, page, form, status=Invalid.http_status)
     if step_up := require_recent_login(request, dt.timedelta(seconds=settings.ACTIVATION_LOGIN_MAX_AGE)):
         return step_up
     try:
         opened = unlocking.identify(actor=actor_of(request), carrier_id=carrier_id, **form.identified())
     except Invalid as error:
         form.take(error)
-        return _identification(request, carrier_id, form, status=error.http_status)
+        return _identification(request, page, form, status=error.http_status)
     except (Conflict, Unavailable) as error:
-        return _identification(request, carrier_id, form, status=error.http_status, refusal=error.message)
+        page = activation_view.activation_view(actor=actor_of(request), carrier_id=carrier_id, function=Function.UNLOCK)
+        return _identification(request, page, form, status=error.http_status, refusal=error.message)
     handles.keep(request, opened)
     return redirect("unlocking", opened.transaction.pk)
-
-
-def _form(request: HttpRequest, carrier_id: UUID, *data: Any, **options: Any) -> IdentificationForm:
-    ways = identifying.ways(actor=actor_of(request), carrier_id=carrier_id, function=Function.UNLOCK)
-    return IdentificationForm(*data, ways=ways, **options)
 
 
 def _card_check(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
@@ -78,20 +75,20 @@ def _card_check(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     answer = check(text, serial)
     if request.headers.get("HX-Request"):
         return render(request, "activation/card_answer.html", {"answer": answer, "card_end": serial[-4:]})
-    return _identification(request, carrier_id, _form(request, carrier_id), answer=answer)
+    page = activation_view.activation_view(actor=actor_of(request), carrier_id=carrier_id, function=Function.UNLOCK)
+    return _identification(request, page, IdentificationForm(ways=page.ways), answer=answer)
 
 
 def _identification(
     request: HttpRequest,
-    carrier_id: UUID,
+    page: ActivationView,
     form: IdentificationForm,
     *,
     status: int = 200,
     refusal: str = "",
     answer: CardAnswer | None = None,
 ) -> HttpResponse:
-    page = activation_view.activation_view(actor=actor_of(request), carrier_id=carrier_id, function=Function.UNLOCK)
-    disclosures.record(actor=actor_of(request), person_id=page.head.id, shown=Shown.PERSON, subject=carrier_id)
+    disclosures.record(actor=actor_of(request), person_id=page.head.id, shown=Shown.PERSON, subject=page.carrier.id)
     context = {
         "page": page,
         "form": form,

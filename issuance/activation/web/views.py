@@ -21,7 +21,7 @@ from authn.web import kept_form, not_activity, require_recent_login
 from issuance.activation.domain.card_checks import CardAnswer, check
 from issuance.activation.domain.identity_documents import DOCUMENTS
 from issuance.activation.domain.transaction_states import TransactionState
-from issuance.activation.queries import activation_view, identifying, receipt_view, transaction_ends
+from issuance.activation.queries import activation_view, receipt_view, transaction_ends
 from issuance.activation.queries.activation_view import ActivationView
 from issuance.activation.services import activation, identifications, receipts
 from issuance.activation.services.receipt_content import SUMMARY
@@ -29,8 +29,8 @@ from issuance.activation.services.visits import TransactionView
 from issuance.activation.web import live, stages
 from issuance.activation.web.forms import CardCheckForm, IdentificationForm
 from issuance.carriers.domain.carrier_states import CarrierState
-from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier
+from issuance.orders.services import replacement_checks
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.person_page.queries import person_view
@@ -49,32 +49,28 @@ _CHECK = "sok"
 @require_http_methods(["GET", "HEAD", "POST"])
 def activate(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     """Step 1: shows the card and records the document that identified the holder. Raises NotFound, Forbidden."""
-    if request.method != "POST":
-        kept = kept_form(request)
-        return _identification(request, carrier_id, _form(request, carrier_id, initial=kept.dict() if kept else None))
     if _CHECK in request.POST:
         return _card_check(request, carrier_id)
-    form = _form(request, carrier_id, request.POST)
-    if not form.is_valid():
-        return _identification(request, carrier_id, form, status=Invalid.http_status)
     # Raises before a login is required in vain.
-    activation_view.activation_view(actor=actor_of(request), carrier_id=carrier_id)
+    page = activation_view.activation_view(actor=actor_of(request), carrier_id=carrier_id)
+    if request.method != "POST":
+        kept = kept_form(request)
+        return _identification(request, page, IdentificationForm(ways=page.ways, initial=kept.dict() if kept else None))
+    form = IdentificationForm(request.POST, ways=page.ways)
+    if not form.is_valid():
+        return _identification(request, page, form, status=Invalid.http_status)
     if step_up := require_recent_login(request, dt.timedelta(seconds=settings.ACTIVATION_LOGIN_MAX_AGE)):
         return step_up
     try:
         opened = activation.identify(actor=actor_of(request), carrier_id=carrier_id, **form.identified())
     except Invalid as error:
         form.take(error)
-        return _identification(request, carrier_id, form, status=error.http_status)
+        return _identification(request, page, form, status=error.http_status)
     except (Conflict, Unavailable) as error:
-        return _identification(request, carrier_id, form, status=error.http_status, refusal=error.message)
+        page = activation_view.activation_view(actor=actor_of(request), carrier_id=carrier_id)
+        return _identification(request, page, form, status=error.http_status, refusal=error.message)
     handles.keep(request, opened)
     return redirect("activation_sign", opened.transaction.pk)
-
-
-def _form(request: HttpRequest, carrier_id: UUID, *data: Any, **options: Any) -> IdentificationForm:
-    ways = identifying.ways(actor=actor_of(request), carrier_id=carrier_id, function=Function.ACTIVATE)
-    return IdentificationForm(*data, ways=ways, **options)
 
 
 def _first_stages(page: ActivationView) -> list[stages.Stage]:
@@ -91,20 +87,20 @@ def _card_check(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     answer = check(text, serial)
     if request.headers.get("HX-Request"):
         return render(request, "activation/card_answer.html", {"answer": answer, "card_end": serial[-4:]})
-    return _identification(request, carrier_id, _form(request, carrier_id), answer=answer)
+    page = activation_view.activation_view(actor=actor_of(request), carrier_id=carrier_id)
+    return _identification(request, page, IdentificationForm(ways=page.ways), answer=answer)
 
 
 def _identification(
     request: HttpRequest,
-    carrier_id: UUID,
+    page: ActivationView,
     form: IdentificationForm,
     *,
     status: int = 200,
     refusal: str = "",
     answer: CardAnswer | None = None,
 ) -> HttpResponse:
-    page = activation_view.activation_view(actor=actor_of(request), carrier_id=carrier_id)
-    disclosures.record(actor=actor_of(request), person_id=page.head.id, shown=Shown.PERSON, subject=carrier_id)
+    disclosures.record(actor=actor_of(request), person_id=page.head.id, shown=Shown.PERSON, subject=page.carrier.id)
     context = {
         "page": page,
         "form": form,
@@ -112,7 +108,7 @@ def _identification(
         "refusal": refusal,
         "photo_url": photo_url(page.head),
         "card_end": page.carrier.serial[-4:],
-        "replaced": activation_view.replaced_card(carrier_id),
+        "replaced": activation_view.replaced_card(page.carrier.order.replaced if page.carrier.order else None),
         "answer": answer,
         "typed_serial": request.POST.get("serial", ""),
         "back_url": live.carrier_page(page.head.id, page.carrier.id),
@@ -197,7 +193,7 @@ def done(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         "back_url": live.carrier_page(head.id, carrier.pk),
         "card_end": page.serial[-4:],
         "earlier": activation_view.earlier_card(actor=actor_of(request), carrier=carrier),
-        "replaced": activation_view.replaced_card(carrier.pk),
+        "replaced": activation_view.replaced_card(replacement_checks.replaced_by(carrier.pk)),
         "transaction": view.transaction,
     }
     return render_page(request, SEARCH, "activation/done.html", context)

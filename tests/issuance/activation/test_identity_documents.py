@@ -217,8 +217,8 @@ class TestAttestation:
 
     def test_a_guardian_attests_for_a_minor(self, world: Any, reserve: Carrier) -> None:
         minor = world.post(person_id=person_number(years_ago(16))).person
-        Carrier.objects.filter(pk=reserve.pk).update(person=minor)
-        young = Carrier.objects.select_related("organisation__area", "person").get(pk=reserve.pk)
+        kept = ("kind", "state", "organisation", "article", "assurance_level", "valid_from", "valid_to", "created_at")
+        young = Carrier.objects.create(person=minor, **{name: getattr(reserve, name) for name in kept})
         with pytest.raises(Invalid) as refused:
             identified(world, young, attested())
         assert list(refused.value.fields) == ["relation"]
@@ -239,12 +239,12 @@ class TestAttestation:
         assert verify_identifications().wrong == (str(found.pk),)
 
     def test_the_form_has_its_fields_only_where_it_is_offered(self, world: Any) -> None:
-        ways = identifying.Ways(tuple(offered("reserve_card", 2)), relations(30), "reserve_card", 2)
+        ways = identifying.Ways(tuple(offered("reserve_card", 2)), relations(30))
         sent = dataclasses.asdict(attested()) | {"identity_document": "attestation", "stated": "on"}
         form = IdentificationForm(sent, ways=ways)
         assert form.is_valid(), form.errors
         assert form.identified()["attested"].attestor_document == "passport"
-        ordinary = IdentificationForm(sent, ways=identifying.Ways(FULL, (), "ordinary_card", 3))
+        ordinary = IdentificationForm(sent, ways=identifying.Ways(FULL, ()))
         assert not ordinary.is_valid()
         assert "attestor_name" not in ordinary.fields
 
