@@ -228,6 +228,7 @@ def submit(
         # Another click may have submitted it in the meantime; then the other card is this draft's own.
         sent = draft_steps.get(actor=actor, draft_id=draft_id).order
         if sent is None:
+            replacement_checks.of_draft(draft, revocation_waits=revocation_waits)  # a colleague may just have replaced the card
             raise
         return sent
 
