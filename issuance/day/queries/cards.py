@@ -289,11 +289,11 @@ def _to_nothing(counts: dict[str, int]) -> Iterator[Line]:
     if count := counts.get(OrderState.RETURNED.value):
         yield Line(
             urgency=Urgency.THIS_WEEK,
-            title=ngettext("{n} kort har kommit i retur", "{n} kort har kommit i retur", count).format(n=number(count)),
+            title=ngettext("{n} brev har kommit i retur", "{n} brev har kommit i retur", count).format(n=number(count)),
             url=f"{reverse('day_orders')}?status={OrderState.RETURNED}",
-            text=_("Posten kunde inte lämna ut försändelsen. Kontrollera adressen och beställ ett nytt kort."),
+            text=_("Posten kunde inte lämna ut kortet eller PUK-brevet. Kontrollera adressen och gör om kortet."),
             icon="return",
-            action=_("Visa korten"),
+            action=_("Visa beställningarna"),
         )
     if count := counts.get(OrderState.FAILED.value):
         yield Line(

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django import forms
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext_lazy as _
@@ -16,8 +17,9 @@ from django.utils.translation import ngettext_lazy
 
 from issuance.carriers.models import Carrier, Eid
 from issuance.day.queries import cards
+from issuance.orders.domain.items import CARD
 from issuance.orders.domain.order_states import OrderState
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.people.models.persons import Person
 from issuance.people.services import disclosures
 from issuance.records.domain import wording
@@ -35,7 +37,9 @@ def _all_done(heading: Text, text: Text) -> Empty:
 
 @dataclass(frozen=True)
 class WorkLine:
-    """A card, order or eID of a person that waits. `last` has the last digits of a card, `due` the day on which it ends."""
+    """A card, order or eID of a person that waits. `last` has the last digits of a card, `due` the day on which it ends.
+    `is_returned_card` means an order whose card came back, and no letter.
+    """
 
     id: UUID
     person_id: UUID
@@ -46,6 +50,7 @@ class WorkLine:
     day: dt.date | None = None
     due: dt.date | None = None
     state: str = ""
+    is_returned_card: bool = False
 
     @property
     def days_left(self) -> int:
@@ -245,6 +250,13 @@ class OrderList(WorkList):
         Column(key="bestalld", heading=_("Beställd"), value="day", kind=Kind.DAY, sort=Key("ordered_at", nullable=False)),
         Column(key="status", heading=_("Status"), kind=Kind.TAG, value=lambda line: Tag(line.state)),
         _ORGANISATION,
+        Column(
+            key="gor",
+            heading=_("Åtgärd"),
+            heading_hidden=True,
+            value=lambda line: _("Gör om kortet") if line.is_returned_card else "",
+            link=lambda line: reverse("order_remake", args=[line.id]) if line.is_returned_card else "",
+        ),
     )
     caption = _("Beställningar som inte blev ett kort i handen")
     caption_hidden = True
@@ -262,7 +274,8 @@ class OrderList(WorkList):
         found = cards.to_nothing(self.actor, cards.orders_since())
         if status := self.chosen.get("status"):
             found = found.filter(state=status)
-        return Rows(found.select_related("person", "organisation"), _order_lines)
+        cards_made = OrderItem.objects.filter(order=OuterRef("pk"), kind=CARD.code)
+        return Rows(found.select_related("person", "organisation").annotate(has_card=Exists(cards_made)), _order_lines)
 
 
 def _order_lines(found: Sequence[CardOrder]) -> Sequence[WorkLine]:
@@ -274,6 +287,7 @@ def _order_lines(found: Sequence[CardOrder]) -> Sequence[WorkLine]:
             organisation=each.organisation.name,
             day=wording.day(each.ordered_at),
             state=each.state,
+            is_returned_card=each.state == OrderState.RETURNED and each.has_card,  # type: ignore[attr-defined]
         )
         for each in found
         if each.person is not None

@@ -76,7 +76,7 @@ def unsigned(request: HttpRequest) -> HttpResponseBase:
 @DAY.requires(Action.ORDER_ORDINARY_CARD)
 def orders(request: HttpRequest) -> HttpResponseBase:
     """Lists the orders that failed or came back. Raises Forbidden."""
-    lead = _("Korten gäller inte. Öppna personen och beställ ett nytt kort om det fortfarande behövs.")
+    lead = _("Gör om ett kort som kom i retur, eller öppna personen och beställ ett nytt kort eller PUK-brev om det behövs.")
     return _list(request, OrderList(request), OrderList.caption, lead)
 
 

@@ -92,7 +92,7 @@ def test_the_lines_of_a_clerk_by_urgency(world: Any, django_assert_max_num_queri
         "Gustaf Lind",
         "Maja Sand",
         "1 kort spärras inom 7 dagar",
-        "1 kort har kommit i retur",
+        "1 brev har kommit i retur",
         "1 beställning misslyckades",
         "1 kort väntar på aktivering",
         "1 SITHS eID slutar gälla inom 30 dagar",
@@ -109,9 +109,12 @@ def test_the_lines_of_a_clerk_by_urgency(world: Any, django_assert_max_num_queri
 
 def test_what_is_done_no_longer_waits(world: Any) -> None:
     post = world.post()
-    CardOrder.objects.filter(pk=world.order(post).pk).update(state="returned")
+    order = world.order(post)
+    CardOrder.objects.filter(pk=order.pk).update(state="returned")
     client = client_of(world.officer())
-    assert titles(shown(client)) == ["1 kort har kommit i retur"]
+    assert titles(shown(client)) == ["1 brev har kommit i retur"]
+    again = reverse("order_remake", args=[order.pk])
+    assert f'<a class="ds-link" href="{again}">Gör om kortet</a>' in shown(client, reverse("day_orders"))
     world.order(post)
     body = shown(client)
     assert titles(body) == []
