@@ -9,7 +9,7 @@ from issuance.authz import Actor, system
 from issuance.carriers.domain import carrier_states
 from issuance.carriers.models import Carrier
 from issuance.orders.domain.drafts import DraftState
-from issuance.orders.domain.replacements import ReplacementReason
+from issuance.orders.domain.replacements import RULES, ReplacementReason
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import draft_steps, drafts, replacement_checks
 from issuance.revocation.domain import RevocationReason
@@ -58,16 +58,19 @@ def order(
     """Beställ: turns the draft into an order as `drafts.submit`. Before that, in a transaction of its own, revokes the card that
     the new one replaces if its reason or state demands it.
 
-    A revocation is urgent: it stays also if the order then fails, and the repeated order does not revoke again. Above the
-    officer's limit it waits for a second officer, and the card is ordered. Raises as `drafts.submit`, and before both Conflict
-    if another order replaces the card, Invalid (origin, by field), NotFound, Forbidden.
+    A revocation is urgent: it stays also if the order then fails, and the repeated order does not revoke again. A card that
+    somebody else may have is revoked even if another order replaces it. Above the officer's limit the revocation waits for a
+    second officer, and the card is ordered. Raises as `drafts.submit`, and before both Conflict if another order replaces a card
+    that its holder has, Invalid (origin, by field), NotFound, Forbidden.
     """
     draft = draft_steps.get(actor=actor, draft_id=draft_id)
     carrier_id, waits = draft.replaced_carrier_id, False
     if carrier_id is not None and draft.state == DraftState.OPEN and replacement_checks.to_revoke_first(draft):
         draft_steps.require_version(draft, version)  # what the page showed, since a revocation cannot be undone
-        replacement_checks.require_free(carrier_id, but=replacement_checks.own_key(draft))
-        waits = _revoke(actor, carrier_id, ReplacementReason(draft.replacement_reason), origin)
+        reason = ReplacementReason(draft.replacement_reason)
+        if not RULES[reason].at_once:
+            replacement_checks.require_free(carrier_id, but=replacement_checks.own_key(draft))
+        waits = _revoke(actor, carrier_id, reason, origin)
     made = drafts.submit(
         actor=actor,
         draft_id=draft_id,

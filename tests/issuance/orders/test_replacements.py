@@ -302,7 +302,7 @@ class TestActivation:
 
 
 class TestOneWinner:
-    """Of two at once one wins, and the other gets a clear message. Rounds are in test_replacement_races.py."""
+    """Of two at once one wins, and the other gets a clear message. Rounds are in revocation/test_races.py."""
 
     def test_a_second_replacement_is_refused_while_the_first_lives(self, world: Any) -> None:
         old = activated_card(world)
@@ -312,7 +312,7 @@ class TestOneWinner:
         with pytest.raises(Conflict) as refused:
             ordered(theirs, actor)
         assert refused.value.code == "card-already-replaced"
-        assert old.fresh().state == "active", "the refused order revoked nothing"
+        assert old.fresh().revocation_reason == "lost_or_stolen", "somebody else may have it"
         with pytest.raises(Conflict) as refused:
             replacement_checks.require_free(old.carrier.pk)
         assert refused.value.message == "Ett nytt kort är redan beställt i stället för det här. Se personens sida."
