@@ -4,8 +4,13 @@ document.addEventListener("change", ({ target }) => {
 });
 
 /* The page that comes back after a choice says what is chosen, also where it offers something else than before. Questions that came
-   in above push down what has the focus. */
+   in above push down what has the focus. A digit that says that the card is lost has gone on to the next question before the page
+   asks for the card's digits, so the focus goes back to them. */
+let asks = Boolean(document.getElementById("id_confirm"));
 document.addEventListener("htmx:after:swap", () => {
   for (const radio of document.querySelectorAll("#bestallning [type=radio]")) radio.checked = radio.defaultChecked;
+  const confirm = document.getElementById("id_confirm");
+  if (confirm && !asks && document.activeElement.name === "post") confirm.focus();
+  asks = Boolean(confirm);
   document.activeElement.closest("#bestallning label, #bestallning input")?.scrollIntoView({ block: "nearest" });
 });

@@ -52,7 +52,9 @@ class OrderForm(Form):
         required=False,
         max_length=20,
         label=_("Det gamla kortets 4 sista siffror"),
-        widget=forms.TextInput(attrs={"class": "ds-input digits", "inputmode": "numeric", "autocomplete": "off"}),
+        widget=forms.TextInput(
+            attrs={"class": "ds-input digits", "inputmode": "numeric", "autocomplete": "off", "data-confirm": True}
+        ),
         help_text=_("Skriv dem för hand, så vet du att det är rätt kort som spärras."),
     )
     requester = forms.ChoiceField(

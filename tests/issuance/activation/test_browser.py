@@ -4,7 +4,6 @@ The clerk's page and the holder's app stand in two windows of two origins; what 
 """
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -35,14 +34,16 @@ from siths_portal.simulators.eid_app_client import EidAppClient
 from siths_portal.simulators.eid_app_errors import PortalRefused
 from tests.browser import collect_faults, look
 from tests.chance import without_chance
-from tests.issuance.activated import CODE, PUK, TRANSPORT, Made, Plastic, first_card, sent_card
+from tests.issuance.activated import CODE, PUK, TRANSPORT, Made, Plastic, first_card, make_card, sent_card
 from tests.issuance.activation.test_activation import run_at_once
+from tests.issuance.neighbours import publish
 from tests.issuance.orders.bundles import prepare
+from tests.issuance.orders.wizard import text_of
 from tests.issuance.reserve_cards import desk
 from tests.issuance.reserve_cards.blank import Envelope, officer_with_card, supply
 from tests.lib.faces import serving
 from tests.pki_worker import rests_soon
-from tests.portal import session_cookie
+from tests.portal import portal_client, session_cookie
 from tests.ports import free_port
 from tests.waiting import wait_for
 
@@ -56,6 +57,8 @@ MOST_UNLOCK_KEYS = 10
 """Of the clerk for an unlocking, after the scan."""
 MOST_RESERVE_CARD_KEYS = 15
 """Of an officer for a reserve card on level 2, from the person's page until the holder has it in the app, without scans."""
+MOST_REPLACEMENT_KEYS = 12
+"""Of the clerk from the person's page to the order of a new card and the revocation of the lost one."""
 
 
 @dataclass
@@ -163,7 +166,7 @@ class Scene:
 def scene(stage: Stage, world: Any) -> Scene:
     keys = stage.card(0)
     made = first_card(world, ("scene", id(stage)), lambda: _make_scene(world, keys), keys=keys)
-    _write_people(world, stage.people)
+    publish(world, stage.people)
     return Scene(stage, made, world.officer(), world.officer(world.region, Role.ID_ADMINISTRATOR, protected=True))
 
 
@@ -175,31 +178,6 @@ def _make_scene(world: Any, keys: Plastic) -> Made:
     wait_for(lambda: pki.secret_state(made.fresh().puk_secret_id) == "sealed")
     wait_for(rests_soon)
     return made
-
-
-def _write_people(world: Any, path: Path) -> None:
-    """The world's outside as the directory simulator's data file."""
-    people = []
-    for key, record in world.outside.persons.items():
-        posts = [post for post in world.outside.posts.values() if post.person == key]
-        address = record.registered_address
-        people.append({
-            "person_id": {"kind": key.kind, "value": key.value},
-            "register": {
-                "given_names": record.given_names, "given_name_in_use": record.given_name_in_use, "surname": record.surname,
-                "protected_person_indicator": record.protected_person_indicator,
-                "protected_population_record": record.protected_population_record, "deceased": record.deceased,
-                "registered_address": address and {**vars(address), "lines": list(address.lines)},
-            },
-            "posts": [
-                {"hsa_id": p.hsa_id, "organisation_hsa_id": p.organisation_hsa_id, "given_name": p.given_name,
-                 "surname": p.surname, "title": p.title, "mail": p.mail, "upn": p.upn, "valid_to": None}
-                for p in posts
-            ],
-        })  # fmt: skip
-    temporary = path.with_suffix(".new")
-    temporary.write_text(json.dumps(people))
-    temporary.replace(path)
 
 
 @contextlib.contextmanager
@@ -385,12 +363,7 @@ def test_the_whole_line_by_keyboard_alone(scene: Scene, browser: Browser) -> Non
 
 
 def test_a_card_in_use_is_unlocked_by_keyboard_alone(scene: Scene, browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(settings, "PORTAL_BASE_URL", scene.stage.portal)
-    begun = list[Opened]()
-    wanted = {"actor": scene.clerk, "carrier_id": scene.carrier.pk, "identity_document": "passport"}
-    # In a thread of its own: the browser's event loop runs in this one, and the PDF needs another.
-    assert run_at_once(1, lambda: begun.append(activation.identify(**wanted))) == []
-    app_of(scene).activate(begun[0].handle, CODE)
+    activate(scene, monkeypatch)
     card = scene.made.keys.card
     block(card)
     with at_the_desk(browser, scene) as page:
@@ -428,6 +401,69 @@ def test_a_card_in_use_is_unlocked_by_keyboard_alone(scene: Scene, browser: Brow
     assert (card.tries().code, scene.carrier.state) == (3, "active")
     assert card.sign("person-id-sign", b"", code=CODE)
     assert PUK not in without_chance(scene.stage.told())
+
+
+def activate(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As at an earlier visit."""
+    monkeypatch.setattr(settings, "PORTAL_BASE_URL", scene.stage.portal)
+    begun = list[Opened]()
+    wanted = {"actor": scene.clerk, "carrier_id": scene.carrier.pk, "identity_document": "passport"}
+    aside(lambda: begun.append(activation.identify(**wanted)))
+    app_of(scene).activate(begun[0].handle, CODE)
+
+
+def aside(act: Callable[[], Any]) -> None:
+    """In a thread of its own: the browser's event loop runs in this one, and a PDF needs another."""
+    assert run_at_once(1, act) == []
+
+
+def test_a_lost_card_is_replaced_by_keyboard_alone(
+    scene: Scene, world: Any, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order revokes it at once. Another role sees it, and the new one in its place."""
+    activate(scene, monkeypatch)
+    old, last = scene.made, scene.made.keys.serial[-4:]
+    with at_the_desk(browser, scene) as page:
+        page.goto(scene.stage.portal)
+        page.wait_for_load_state("load")
+        page.keyboard.type(str(old.carrier.holder.identifiers.get().value))
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/sok/person/**")
+        page.wait_for_load_state("load")
+        keys = Keys(page)
+        while focused(page) != "Ersätt kort":
+            keys.press("Tab")
+            assert keys.count <= MOST_REPLACEMENT_KEYS
+        keys.press("Enter")
+        heading(page, f"Ersätt kortet som slutar på {last} för Elva Tolvansson")
+        look(page, "replace-1-reason")
+        keys.press("Tab", "1")
+        expect(page.get_by_label("Det gamla kortets 4 sista siffror")).to_be_focused()
+        look(page, "replace-2-lost")
+        keys.press(*last, "Enter")
+        heading(page, "Kortet till Elva Tolvansson är beställt")
+        expect(page.get_by_text(f"Kortet som slutar på {last} är spärrat")).to_be_visible()
+        look(page, "replace-3-ordered")
+        assert (scene.carrier.state, scene.carrier.revocation_reason) == ("revoked", "lost_or_stolen")
+        made = list[Made]()
+        order = CardOrder.objects.get(replaced_carrier=old.carrier)
+        aside(lambda: made.append(make_card(order, keys=scene.stage.card(1))))
+        wait_for(lambda: pki.secret_state(made[0].fresh().puk_secret_id) == "sealed")
+        scene.made = made[0]
+        page.goto(scene.first_step)
+        identify(page)
+        app = open_app(page)
+        put_card_in(app, scene)
+        choose_code(app)
+        sign(app)
+        heading(page, "Kortet är aktiverat")
+    print(f"A replacement of a lost card takes the clerk {keys.count} keys from the person's page to the order.")
+    assert keys.count <= MOST_REPLACEMENT_KEYS
+    assert scene.carrier.state == "active"
+    reader = portal_client(Person.objects.get(pk=world.officer(role=Role.READER).person_id))
+    shown = text_of(reader.get(reverse("person", args=[old.carrier.person_id]), {"ogiltiga": "1"}))
+    assert "Förlorat eller stulet" in shown
+    assert f"slutar på {scene.made.keys.serial[-4:]}" in shown
 
 
 def test_a_card_is_unlocked_with_the_puk_of_a_letter_in_the_app_alone(scene: Scene, browser: Browser) -> None:
@@ -753,7 +789,7 @@ def reserve_cards(stage: Stage, world: Any, monkeypatch: pytest.MonkeyPatch) -> 
     posts = [world.post(given_name="Tora", surname="Tillfällig"), world.post(given_name="Rut", surname="Reserv")]
     blanks = [Envelope.make(stage.cards, code) for code in ("135790", "864209")]
     issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
-    _write_people(world, stage.people)
+    publish(world, stage.people)
     return ReserveCards(stage, issuer, first, second, blanks, posts)
 
 

@@ -12,9 +12,11 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
+from django.urls import reverse
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from issuance.articles.models import Article
+from issuance.carriers.models import Carrier
 from issuance.offices.services import close_office, connect_office, create_office
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.orders import CardOrder
@@ -185,6 +187,28 @@ def test_every_state_is_looked_at(world: Any, portal: Portal, browser: Browser, 
         press(page, "Ta bort beställningen")
         expect(page.get_by_text("Beställningen är borttagen.")).to_be_visible()
     assert CardOrder.objects.get().state == "cancelled"
+
+
+def test_a_returned_card_is_made_again_from_dagen_by_keyboard(world: Any, portal: Portal, browser: Browser) -> None:
+    order = world.order(world.post(given_name="Elva", surname="Tolvansson"))
+    CardOrder.objects.filter(pk=order.pk).update(state="returned")
+    order.items.update(state="returned")
+    Carrier.objects.filter(pk=order.carrier_id).update(state="revoked", ended_at=clock.now(), revocation_reason="returned")
+    eye, keys = Looker("remake"), Keyboard()
+    with desk(browser, portal, world) as page:
+        eye.follow(page.context)
+        page.goto(portal.url + reverse("day_orders"))
+        eye.look(page, "list")
+        keys.press(page.get_by_role("link", name="Gör om kortet"))
+        heading(page, re.compile("^Gör om kortet som kom i retur$"))
+        eye.look(page, "begun")
+        keys.press(page.get_by_role("button", name="Gör om kortet"))
+        expect(page.get_by_role("alert")).to_be_focused()
+        eye.said.clear()
+        keys.choose(page.get_by_role("radio", name=re.compile("^Annat")))
+        page.keyboard.press("Control+Enter")
+        expect(page.get_by_text("Kortet görs om. Beställningen ligger i kö till kortleverantören.")).to_be_visible()
+    assert CardOrder.objects.get(pk=order.pk).state == "queued"
 
 
 def test_one_more_card_is_ordered_by_an_answer(world: Any, portal: Portal, browser: Browser) -> None:
