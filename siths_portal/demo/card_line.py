@@ -87,6 +87,13 @@ class CardLine:
         self.clerk.order(CardRequest(self.article, photo, self.case.office.name, self.case.holder.hsa_id))
         self.order_id = ordering.order_of(self.case.holder).id
 
+    def replace(self, old: "CardLine", reason: str) -> None:
+        """The ID administrator of another line orders this card in the place of that line's card."""
+        self.clerk, self.found = old.clerk, old.found
+        self.clerk.find(self.case.holder.written)
+        self.clerk.replace_card(reason)
+        self.order_id = ordering.order_of(self.case.holder).id
+
     def supply(self) -> None:
         """The supplier, a separate process, gets the order over mTLS and reports the card sent."""
         if self.card_order.supplier_ref == PUSHED_SUPPLIER:

@@ -89,6 +89,14 @@ class Clerk:
         if page.has_button("Hämta fotografi"):
             upload = page.form("Hämta fotografi").attach("Fil med fotografiet", "foto.jpg", request.photo, "image/jpeg")
             page = upload.send()
+        return self._ordered(page)
+
+    def replace_card(self, reason: str) -> Page:
+        """Orders a card in the place of the person's only card in use, with its assignment, office and photo."""
+        page = self.page.press("Ersätt kort").form(_SHOW).choose(reason).send()
+        return self._ordered(page)
+
+    def _ordered(self, page: Page) -> Page:
         page = page.press("Beställ kortet")
         if not page.heading.endswith("är beställt"):
             raise page.fault("the order does not come to its end")

@@ -36,12 +36,14 @@ class Walk:
     say: Callable[[str], None]
     card: CardLine = field(init=False)
     p256: CardLine = field(init=False)
+    replacement: CardLine = field(init=False)
     reserve_cards: ReserveCards = field(init=False)
     invoices: MonthOfInvoices = field(init=False)
 
     def __post_init__(self) -> None:
         self.card = CardLine(self.artefacts, ordering.ARTICLE, "certificates")
         self.p256 = CardLine(self.artefacts, ordering.ARTICLE_P256, "certificates-p256", places.PUSHED_PLACE)
+        self.replacement = CardLine(self.artefacts, ordering.ARTICLE_P256, "certificates-replacement", places.PUSHED_PLACE)
         self.reserve_cards = ReserveCards(self.artefacts)
         self.invoices = MonthOfInvoices(self.artefacts, self.month)
 
@@ -76,6 +78,9 @@ class Walk:
             ("Order a card with P-256 keys", self.order_p256),
             ("Supplier makes, certifies and sends it", self.supply_p256),
             ("Activate it and judge its receipt", self.activate_p256),
+            ("Replace it as damaged", self.replace),
+            ("Supplier makes, certifies and sends the new card", self.replacement.supply),
+            ("Activate it, which revokes the old one", self.activate_replacement),
             ("Order a bundle of reserve cards", self.reserve_cards.order_bundle),
             ("Supplier makes and sends the bundle", self.reserve_cards.supply),
             ("Two officers get cards of their own", self.reserve_cards.give_officers_cards),
@@ -136,6 +141,19 @@ class Walk:
         self.p256.activate()
         pdf = self.p256.judged_receipt()
         self.artefacts.summary["receipt_pdf_p256"] = self.artefacts.put("receipt-p256.pdf", pdf)
+
+    def replace(self) -> None:
+        """Orders a new card in the place of the P-256 card, which stays in use."""
+        self.replacement.replace(self.p256, "Skadat eller ur funktion")
+
+    def activate_replacement(self) -> None:
+        """Checks that the certificates of the replaced card are revoked when the new one is activated, and not before."""
+        for one in self.p256.issued:
+            await_ocsp(one.certificate, one.issuer, ALGORITHMS[-1], status_client.GOOD)
+        self.replacement.activate()
+        for one in self.p256.issued:
+            await_ocsp(one.certificate, one.issuer, ALGORITHMS[-1], status_client.REVOKED)
+        self.artefacts.summary["card_serial_replacement"] = self.replacement.serial
         self.p256.clerk.log_out()
 
     def ask_on_hold(self) -> None:
