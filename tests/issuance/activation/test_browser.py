@@ -34,6 +34,7 @@ from siths_portal.simulators.eid_app_client import EidAppClient
 from siths_portal.simulators.eid_app_errors import PortalRefused
 from tests.browser import collect_faults, look
 from tests.chance import without_chance
+from tests.first_rows import texts
 from tests.issuance.activated import CODE, PUK, TRANSPORT, Made, Plastic, first_card, make_card, sent_card
 from tests.issuance.activation.test_activation import run_at_once
 from tests.issuance.neighbours import publish
@@ -420,7 +421,7 @@ def aside(act: Callable[[], Any]) -> None:
 def test_a_lost_card_is_replaced_by_keyboard_alone(
     scene: Scene, world: Any, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The order revokes it at once. Another role sees it, and the new one in its place."""
+    """The order revokes it at once. Another role sees it, and the new one in its place; nothing keeps a PUK in clear."""
     activate(scene, monkeypatch)
     old, last = scene.made, scene.made.keys.serial[-4:]
     with at_the_desk(browser, scene) as page:
@@ -457,6 +458,9 @@ def test_a_lost_card_is_replaced_by_keyboard_alone(
         choose_code(app)
         sign(app)
         heading(page, "Kortet är aktiverat")
+    hidden = (PUK.encode(), PUK.encode().hex().encode())
+    assert not [table for table, rows in texts().items() for secret in hidden if secret in rows]
+    assert PUK not in without_chance(scene.stage.told())
     print(f"A replacement of a lost card takes the clerk {keys.count} keys from the person's page to the order.")
     assert keys.count <= MOST_REPLACEMENT_KEYS
     assert scene.carrier.state == "active"

@@ -149,6 +149,17 @@ class TestOnThePage:
         assert (facts["requester"], facts["request_channel"]) == ("holder", "visit")
         assert CardOrder.objects.exclude(pk=old.order.pk).get().replaced_carrier == old.carrier
 
+    def test_s39_what_was_written_is_shown_as_it_was_written(self, world: Any) -> None:
+        old = activated_card(world)
+        clerk, name = self.replace(world, old), "<i>{{ 7|add:7 }}</i>"
+        clerk.choose(replacement_reason="lost")
+        origin = {"requester": "other", "requester_name": name}
+        for digits, page in (("", ""), (old.carrier.card_serial[-4:], reverse("person_history", args=[old.carrier.person_id]))):
+            clerk.send(confirm=digits, **origin)
+            shown = (clerk.client.get(page) if page else clerk.page).content.decode()
+            assert "&lt;i&gt;{{ 7|add:7 }}&lt;/i&gt;" in shown
+            assert name not in shown
+
     def test_a_page_that_is_old_revokes_nothing(self, world: Any) -> None:
         """It shows that the card stays; another tab has answered that it is lost since."""
         old = activated_card(world)
