@@ -12,9 +12,11 @@ from siths_portal.lib.pages import named_buttons
 from tests import pressing
 from tests.access.asking import content
 
-LONG = "Å1" * 5000
+MARKUP = "<i class=typed>{{7|add:7}}</i>"
+"""What a page shows as it was written (S39)."""
+LONG = MARKUP + "Å1" * 5000
 """10,000 characters that no field takes."""
-LONG_IN_QUERY = "Å1" * 1170
+LONG_IN_QUERY = MARKUP + "Å1" * 1150
 """The same in a query: by one such parameter a request line is as long as a front takes, 8 KiB."""
 MOST = 120
 """Characters of LONG that a page may show in a row, outside of fields."""
@@ -53,7 +55,11 @@ def _name_of(path: str) -> str:
 
 
 def faults(page: Any) -> Iterator[str]:
-    """What a page that answers a form must not have: a flood of LONG, and errors that the summary or the field does not tell."""
+    """What a page that answers a form must not have: MARKUP as markup or as a template, a flood of LONG, and errors that the
+    summary or the field does not tell.
+    """
+    if page.xpath("//i[@class='typed']") or "typed>14" in page.text_content():
+        yield "what was written is interpreted"
     for place, length in _runs(page):
         if length > MOST:
             yield f"{length} characters of a long text in a row in {place}"

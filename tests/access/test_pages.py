@@ -4,9 +4,18 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db.models import Value
+from django.db.models.functions import Concat
 from django.urls import reverse
 
+from billing.customers.models import BillingCustomer
+from billing.invoices.models import InvoiceLine
+from issuance.articles.models import Article
 from issuance.authz import Role
+from issuance.customisations.models import CardCustomisation
+from issuance.offices.models import Office
+from issuance.organisations.models import IssuingArea, Organisation
+from issuance.people.models.persons import Person
 from siths_portal.lib import clock
 from tests import pressing
 from tests.access import form_pages
@@ -29,6 +38,17 @@ PARAMETERS = (
     "skickat", "slag", "sokning", "som", "status", "under", "utfardare", "visa",
 )  # fmt: skip
 """What pages read of an address's query."""
+NAMED: dict[Any, tuple[str, ...]] = {
+    Person: ("given_names", "given_name_in_use", "surname"),
+    Organisation: ("name",),
+    IssuingArea: ("name",),
+    Office: ("name", "invoice_comment"),
+    Article: ("name",),
+    CardCustomisation: ("name",),
+    BillingCustomer: ("name", "city"),
+    InvoiceLine: ("text",),
+}
+"""The names that pages show."""
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -55,9 +75,11 @@ def test_a_form_without_its_token_is_refused(access: Any, row: Row) -> None:
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.method == "GET"], ids=str)
 def test_a_get_writes_what_was_seen_and_nothing_else(access: Any, row: Row) -> None:
-    """Nor does a very long text in its query flood the page."""
+    """Nor does a very long text in its query flood the page, or markup in a name come as markup."""
     with undone(), clock.moved_to(access.moment), untold():
         client, path = allowed(access, row)
+        for model, names in NAMED.items():
+            model.objects.update(**{name: Concat(name, Value(form_pages.MARKUP)) for name in names})
         with statements() as asked:
             client.get(path)
             answer = client.get(path, dict.fromkeys(PARAMETERS, form_pages.LONG_IN_QUERY))
