@@ -9,7 +9,7 @@ _REASONS = ["lost", "damaged", "changed_details"]
 class Migration(migrations.Migration):
     """Orders and drafts so far replace no card."""
 
-    dependencies = [("issuance", "0059_unlock_transactions")]
+    dependencies = [("issuance", "0061_person_news_index")]
 
     operations = [
         migrations.AddField(
