@@ -8,8 +8,6 @@ from django.db.models import Value
 from django.db.models.functions import Concat
 from django.urls import reverse
 
-from billing.customers.models import BillingCustomer
-from billing.invoices.models import InvoiceLine
 from issuance.articles.models import Article
 from issuance.authz import Role
 from issuance.customisations.models import CardCustomisation
@@ -45,8 +43,6 @@ NAMED: dict[Any, tuple[str, ...]] = {
     Office: ("name", "invoice_comment"),
     Article: ("name",),
     CardCustomisation: ("name",),
-    BillingCustomer: ("name", "city"),
-    InvoiceLine: ("text",),
 }
 """The names that pages show."""
 
