@@ -6,9 +6,10 @@ from typing import ClassVar
 from django.db import models
 from django.db.models import F, Q
 
+from issuance.activation.domain.identity_documents import FULL
 from issuance.activation.models import Statement
 from issuance.authz.scope import ScopedManager, ScopeRule
-from issuance.carriers.models import IDENTITY_DOCUMENTS, Carrier, Eid
+from issuance.carriers.models import Carrier, Eid
 from issuance.people.models.persons import Person, Post
 from issuance.records.models.stateful import Stateful
 from issuance.reserve_cards.domain import OPEN, TRANSITIONS, IssueAction, IssueState
@@ -53,7 +54,7 @@ class ReserveCardIssue(Stateful):
         constraints = [
             models.CheckConstraint(condition=Q(state__in=[s.value for s in IssueState]), name="issuance_reserve_issue_state"),
             models.CheckConstraint(
-                condition=Q(assurance_level=2) | Q(assurance_level=3, identity_document__in=IDENTITY_DOCUMENTS),
+                condition=Q(assurance_level=2) | Q(assurance_level=3, identity_document__in=FULL),
                 name="issuance_reserve_issue_identified",
             ),
             models.CheckConstraint(
@@ -64,7 +65,7 @@ class ReserveCardIssue(Stateful):
                 | Q(
                     first_statement__isnull=False,
                     second_statement__isnull=False,
-                    approver_document__in=IDENTITY_DOCUMENTS,
+                    approver_document__in=FULL,
                 ),
                 name="issuance_reserve_issue_two_signed",
             ),

@@ -7,6 +7,7 @@ from django.db import transaction as database
 from django.db.models import QuerySet
 
 from issuance.activation.domain.card_checks import CardAnswer, check
+from issuance.activation.domain.identity_documents import FULL
 from issuance.activation.domain.transaction_states import OPEN as UNENDED
 from issuance.activation.domain.transaction_states import TransactionAction
 from issuance.activation.models import EidAppTransaction, Statement
@@ -50,7 +51,7 @@ def approve(*, actor: Actor, issue_id: UUID, serial: str, identity_document: str
     `serial` is the envelope's number as scanned, or its last four digits. Raises NotFound, Forbidden, Invalid (the envelope, the
     document), Conflict (no longer waiting, no own card to sign with).
     """
-    visits.require_document(identity_document)
+    visits.require_document(identity_document, FULL)
     issue = waiting_issue(actor=actor, issue_id=issue_id)
     if check(serial, issue.carrier.card_serial) is not CardAnswer.RIGHT:
         message = "Numret är inte kuvertets. Skanna kuvertet, eller skriv serienumrets 4 sista siffror."

@@ -13,6 +13,7 @@ from django.db import IntegrityError
 from django.db import transaction as database
 from django.db.models import QuerySet
 
+from issuance.activation.domain.identity_documents import FULL
 from issuance.activation.models import Statement
 from issuance.activation.services import statements, visits
 from issuance.activation.services.visits import Opened
@@ -82,7 +83,7 @@ def hand_out(*, actor: Actor, wanted: HandOut) -> HandedOut:
         message = "Välj tillitsnivå."
         raise Invalid("assurance-level", message, fields={"assurance_level": [message]})
     if wanted.assurance_level >= rules.LOA3:
-        visits.require_document(wanted.identity_document)
+        visits.require_document(wanted.identity_document, FULL)
     post = policy.get(actor, right, _posts(), wanted.post_id)
     live = people.read_live(post)
     people.remember(post_id=post.pk, live=live)

@@ -7,7 +7,7 @@ from django import forms
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from issuance.activation.domain.identity_documents import IDENTITY_DOCUMENT
+from issuance.activation.domain.identity_documents import FULL, IDENTITY_DOCUMENT
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Post
 from issuance.records.domain import wording
@@ -27,10 +27,10 @@ _SCANNED = forms.TextInput(
 
 
 def documents() -> list[dict[str, str]]:
-    """Returns the identity documents as choices, each with the digit that selects it."""
+    """Returns the documents that lead to level 3 as choices, each with the digit that selects it."""
     return [
         {"value": code, "label": wording.label(IDENTITY_DOCUMENT, code), "key": str(number)}
-        for number, code in enumerate(IDENTITY_DOCUMENT, 1)
+        for number, code in enumerate(FULL, 1)
     ]
 
 

@@ -9,7 +9,7 @@ _REASONS = ["lost", "damaged", "changed_details"]
 class Migration(migrations.Migration):
     """Orders and drafts so far replace no card."""
 
-    dependencies = [("issuance", "0061_person_news_index")]
+    dependencies = [("issuance", "0062_reserve_card_issues")]
 
     operations = [
         migrations.AddField(

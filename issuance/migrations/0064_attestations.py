@@ -18,7 +18,7 @@ def _documents(model: str, name: str) -> list[migrations.operations.base.Operati
 class Migration(migrations.Migration):
     """Receipts and identifications so far name full documents."""
 
-    dependencies = [("issuance", "0062_replacements")]
+    dependencies = [("issuance", "0063_replacements")]
 
     operations = [
         *_documents("receipt", "issuance_receipt_identity"),
