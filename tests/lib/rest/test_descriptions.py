@@ -166,6 +166,7 @@ def test_the_supplier_api_says_the_keys_of_each_profile(form: str) -> None:
 )  # fmt: skip
 def test_every_reason_has_an_english_text(file: str) -> None:
     """A reason is a Swedish sentence in a list or in a `ValidationError`."""
+    import_string("issuance.suppliers.api.v1.description.DESCRIPTION")  # whose import registers the texts of suppliers' reasons
     found = set()
     for node in ast.walk(ast.parse((ROOT / file).read_text())):
         called = isinstance(node, ast.Call) and getattr(node.func, "attr", getattr(node.func, "id", ""))
