@@ -81,8 +81,8 @@ def _columns(kind: WorkKind, view: View, actor: Actor) -> Iterator[Column[WorkLi
     yield Column(key="id", heading=lazy("Person-id"), value=_number, kind=Kind.NUMBER, css="whole", hide_empty=True)
     yield Column(key="orsak", heading=lazy("Orsak"), value=cause_of, hide_empty=True)
     yield Column(key="kort", heading=lazy("Kort slutar på"), value="last", kind=Kind.NUMBER, hide_empty=True)
-    yield Column(key="organisation", heading=lazy("Organisation"), hide_empty=True, value=_organisation)
-    yield Column(key="kontor", heading=lazy("Kontor"), value="office", hide_empty=True)
+    yield Column(key="organisation", heading=lazy("Organisation"), hide_empty=True, value=_organisation, below=_office)
+    yield Column(key="kontor", heading=lazy("Kontor"), value="office", on_page=False)
     if kind.reminds:
         yield Column(key="skickat", heading=lazy("Skickat"), value="sent_on", kind=Kind.DAY)
     heading = lazy("Spärras efter") if kind.revokes else lazy("Senast")
@@ -116,6 +116,11 @@ def _number(line: WorkLine) -> str:
 
 def _organisation(line: WorkLine) -> str:
     return line.organisation if line.ids["person_id"] else ""
+
+
+def _office(line: WorkLine) -> list[str]:
+    """Returns the office, which stands below the organisation: a column of its own would break names."""
+    return [line.office] if line.office else []
 
 
 def cause_of(line: WorkLine) -> str:
