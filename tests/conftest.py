@@ -88,7 +88,7 @@ def pytest_configure(config: pytest.Config) -> None:
         _reach_nobody_else(root)
         gc.disable()  # until the tests are collected: little of what is loaded is garbage, and to search it takes long
         _running["redis"] = _redis(root).start()
-        if not any(Path(argument).name.startswith("bench_") for argument in config.args):  # they measure whole processes
+        if not _measures(config):
             fork_server.use()
         _let_examples_take_their_time()
     os.environ["DJANGO_SETTINGS_MODULE"] = "siths_portal.settings"
@@ -108,6 +108,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
     if not tests_run_here:
         del os.environ["DJANGO_SETTINGS_MODULE"]  # inherited, pytest-django would read the settings before a process has its own
+
+
+def _measures(config: pytest.Config) -> bool:
+    """Whether this is a run of benchmarks, which measure whole processes, and a database that vacuums itself."""
+    return any(Path(argument).name.startswith("bench_") for argument in config.args)
 
 
 def _invoice_everybody() -> None:
@@ -218,6 +223,9 @@ def django_db_setup(request: pytest.FixtureRequest, django_test_environment: Non
     # For processes that a test starts.
     os.environ["DATABASE_URL"] = postgres.url(TEST_ROLE, template.NAME)
     os.environ["DATABASE_API_URL"] = postgres.url(API_ROLE, template.NAME)
+    if not _measures(request.config):
+        with django_db_blocker.unblock():
+            superuser.stop_autovacuum()
     TransactionTestCase._fixture_teardown = lambda self: flush_database()  # type: ignore[method-assign]
     TransactionTestCase._should_reload_connections = lambda self: kept_connection.keep_or_close()  # type: ignore[method-assign]
     yield
@@ -262,7 +270,10 @@ def nobody_works() -> bool:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
-    """No test begins in a day's last minute: many ask twice for the day, and mean one. Each file has a connection of its own."""
+    """No test begins in a day's last minute: many ask twice for the day, and mean one.
+
+    Each file has a connection of its own, and tables without statistics.
+    """
     while seconds := midnight.seconds_until_past(dt.datetime.now(dt.UTC)):
         time.sleep(seconds)  # which may come a little short by the clock on the wall
     try:
@@ -270,6 +281,8 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
     finally:
         if nextitem is None or nextitem.path != item.path:
             kept_connection.close()
+            if "postgres" in _running and not _measures(item.config):
+                superuser.forget_statistics()
 
 
 @pytest.hookimpl(trylast=True)

@@ -9,6 +9,10 @@ from typing import Any
 
 import psycopg2
 
+GROWN = 256 * 1024
+"""The size in bytes from which a table is vacuumed between two files of tests."""
+_TABLES = "SELECT oid, relname, reltuples FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+
 _open: dict[tuple[int, str], Any] = {}  # by process, since a child must not use its parent's, and by use
 
 
@@ -38,6 +42,29 @@ def empty_tables(but: Collection[str]) -> None:
         opened.execute(f"SELECT {function}")
 
 
+def forget_statistics() -> None:
+    """Frees the space of rows that tests deleted or rolled back, and lets the planner know as little of all tables as at first.
+
+    Autovacuum is off in the clusters of test processes. It counted the rows of tables between tests, when they were empty, and
+    the planner then joined the thousands of rows of the next test by nested loops.
+    """
+    with _connection("vacuum").cursor() as opened:
+        opened.execute(f"SELECT relname FROM ({_TABLES}) AS tables WHERE pg_relation_size(oid) > %s", [GROWN])
+        if grown := ", ".join(f'"{name}"' for (name,) in opened.fetchall()):
+            opened.execute(f"VACUUM (SKIP_LOCKED) {grown}")
+        opened.execute(
+            "UPDATE pg_class SET reltuples = -1, relpages = 0"
+            f" WHERE oid IN (SELECT oid FROM ({_TABLES}) AS tables WHERE reltuples >= 0)"
+        )
+
+
+def stop_autovacuum() -> None:
+    """Leaves vacuum and analyze to the tests."""
+    with _connection("vacuum").cursor() as opened:
+        opened.execute("ALTER SYSTEM SET autovacuum = off")
+        opened.execute("SELECT pg_reload_conf()")
+
+
 def renew_tables(application: str) -> None:
     """Deletes all rows of an application's tables, with what earlier tests left of theirs in files and indexes.
 
@@ -60,6 +87,7 @@ def _connection(use: str) -> Any:
     made = psycopg2.connect(dbname=settings["NAME"], user="postgres", host=settings["OPTIONS"]["host"])
     with made, made.cursor() as opened:
         opened.execute("SET session_replication_role = replica")
+    made.autocommit = use == "vacuum"  # which is no part of a transaction
     _open[os.getpid(), use] = made
     return made
 
