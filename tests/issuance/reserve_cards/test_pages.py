@@ -6,14 +6,18 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from issuance.activation.models import EidAppTransaction
+from issuance.activation.models import Attestation, EidAppTransaction
+from issuance.activation.services import activation
 from issuance.activation.services.visits import Opened
 from issuance.authz import Role
 from issuance.people.models.persons import Person
 from issuance.records.models.events import Event
 from issuance.reserve_cards.models import ReserveCardIssue
+from siths_portal.lib.errors import Invalid
+from tests.issuance.activated import App, Made
 from tests.issuance.activation.test_pages import text_of
-from tests.issuance.reserve_cards.blank import Blank, Officer, hand_out, officer_with_card, proposed, stocked
+from tests.issuance.reserve_cards.blank import Activating, Blank, Officer, hand_out, officer_with_card, proposed, stocked
+from tests.issuance.world import person_number
 from tests.portal import portal_client
 from tests.pressing import ENTER, MAIN
 
@@ -53,11 +57,47 @@ def test_a_card_on_level_two_leads_to_its_activation(world: Any, blank: Blank, c
     assert "Två personer" in page
     sent = clerk.post(address, {"card_serial": blank.serial, "post": str(post.pk), "assurance_level": "2", **MAIN})
     assert sent["Location"] == reverse("activate", args=[blank.carrier.pk])
-    activation = text_of(clerk.get(sent["Location"]))
-    assert "Är det" in activation
-    assert "Aktivera reservkort" in activation
+    shown = text_of(clerk.get(sent["Location"]))
+    assert "Är det" in shown
+    assert "Aktivera reservkort" in shown
     person = text_of(clerk.get(reverse("person", args=[post.person_id])))
     assert "Aktivera kortet som slutar på" in person
+
+
+def test_another_person_attests_who_the_holder_is(world: Any, blank: Blank, clerk: Client) -> None:
+    """At the activation of a card on level 2; the receipt names that person, without the number."""
+    hand_out(blank, world.post(), world.officer())
+    address = reverse("activate", args=[blank.carrier.pk])
+    assert "Fyll i intyget av annan person" in text_of(clerk.get(address))
+    given = {
+        "identity_document": "attestation",
+        "attestor_name": "Chef Chefsson",
+        "attestor_number": person_number().value,
+        "relation": "superior",
+        "attestor_document": "passport",
+    }
+    refused = clerk.post(address, {**given, **MAIN})
+    assert refused.status_code == 422
+    assert "Bekräfta att intyget är underskrivet och arkiverat." in text_of(refused)
+    assert clerk.post(address, {**given, "stated": "on", **MAIN}).status_code == 302
+    kept = Attestation.objects.get(identification__carrier=blank.carrier)
+    assert (kept.attestor_name, kept.relation) == ("Chef Chefsson", "superior")
+    again = activation.reopen(actor=world.officer(), transaction_id=EidAppTransaction.objects.get().pk)
+    app = App(Made(blank, blank.carrier, None))  # type: ignore[arg-type]
+    app.start(again)
+    step = Activating(blank, again, app)
+    step.certify()
+    receipt = step.finish().receipt
+    assert receipt is not None
+    assert receipt.content["identification"]["attestor"] == {"name": "Chef Chefsson", "relation": "superior"}
+    assert given["attestor_number"] not in str(receipt.content)
+
+
+def test_level_three_takes_full_documents_alone(world: Any, blank: Blank) -> None:
+    for document in ("foreign_passport", "attestation"):
+        with pytest.raises(Invalid, match="identity-document"):
+            hand_out(blank, world.post(), world.officer(), level=3, document=document)
+    assert blank.carrier.state == "in_stock"
 
 
 def test_what_is_missing_is_told_at_its_field(world: Any, blank: Blank, clerk: Client) -> None:
