@@ -4,7 +4,7 @@ Functions named `plan_*` join the caller's transaction; `wait_*` wait for the `p
 public interfaces of the packages (ADR 0342).
 """
 
-from pki.authorities.certificates import certificates, revoked_since, wait_until_settled
+from pki.authorities.certificates import certificates, revoked_since, wait_until_settled, with_serials
 from pki.authorities.queries import authorities, chain
 from pki.domain.card_proof import CardProof
 from pki.domain.card_proof import Claims as CardClaims
@@ -86,4 +86,5 @@ __all__ = [
     "wait_until_settled",
     "wake_certifier",
     "wake_signer",
+    "with_serials",
 ]

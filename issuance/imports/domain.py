@@ -1,4 +1,4 @@
-"""Set-up files: their tables and columns, and the fixed words in cells (rules/issuance 7.8)."""
+"""Files of users: their tables and columns, and the fixed words in cells (rules/issuance 7.8, 7.12)."""
 
 from enum import StrEnum
 
@@ -86,5 +86,61 @@ SETUP_TABLES: ImportTables = {
         ),
         recognised_by="Behörighetsroll",
         named_by=("role", "hsa_id"),
+    ),
+}
+
+
+class CardStatus(StrEnum):
+    """The words for a card's state in a file of cards from an earlier portal."""
+
+    ACTIVE = "Aktiv"
+    REVOKED = "Spärrad"
+    EXPIRED = "Utgången"
+
+
+CARDS = "kort"
+"""The table of cards from an earlier portal, as `ImportedRow.kind` has it."""
+
+CARRIER_TABLES: ImportTables = {
+    CARDS: ImportTable(
+        "Kort",
+        (
+            ImportColumn("card_serial", "Kortserienummer", "19 siffror, med eller utan mellanslag.", needed=True),
+            ImportColumn(
+                "article", "Artikel", "Artikelns kod i portalen, till exempel 631. Den bestämmer kortets slag.", needed=True
+            ),
+            ImportColumn("valid_from", "Giltigt från", "Kortets första dag, till exempel 2024-05-01.", needed=True),
+            ImportColumn("valid_to", "Giltigt till", "Kortets sista dag, högst 5 år efter den första.", needed=True),
+            ImportColumn(
+                "hsa_id",
+                "Tjänste-id",
+                "Innehavarens HSA-id i ett SITHS eID på kortet. Ett kort med flera SITHS eID har en rad för varje.",
+                needed=True,
+            ),
+            ImportColumn(
+                "organisation", "Utfärdande organisation", "HSA-id. Lämna tomt för organisationen i innehavarens uppdrag."
+            ),
+            ImportColumn("mifare_id", "MIFARE-id", "1 till 10 bokstäver eller siffror. Frivilligt."),
+            ImportColumn(
+                "status", "Status", f"{CardStatus.ACTIVE}, {CardStatus.REVOKED} eller {CardStatus.EXPIRED}. Tomt är Aktiv."
+            ),
+            ImportColumn("ended", "Spärrat", "Dagen då kortet spärrades, bara för ett spärrat kort."),
+            ImportColumn("reason", "Spärrorsak", "Orsaken som i portalen, bara för ett spärrat kort. Tomt är Annan orsak."),
+            ImportColumn("activated", "Aktiverat", "Dagen då kortet aktiverades. Tomt är den första dagen i SITHS eID."),
+            ImportColumn("eid_valid_from", "SITHS eID giltigt från", "Första dagen. Lämna tomt för kortets."),
+            ImportColumn("eid_valid_to", "SITHS eID giltigt till", "Sista dagen. Lämna tomt för kortets."),
+            ImportColumn(
+                "eid_issuer", "Utfärdare, tjänste-id", "Namnet på certifikatutfärdaren (CN) av certifikaten med tjänste-id."
+            ),
+            ImportColumn("eid_auth", "Legitimering, tjänste-id", "Certifikatets serienummer, hexadecimalt."),
+            ImportColumn("eid_sign", "Underskrift, tjänste-id", "Certifikatets serienummer, hexadecimalt."),
+            ImportColumn(
+                "person_issuer", "Utfärdare, person-id", "Namnet på certifikatutfärdaren (CN) av certifikaten med person-id."
+            ),
+            ImportColumn("person_auth", "Legitimering, person-id", "Certifikatets serienummer, hexadecimalt."),
+            ImportColumn("person_sign", "Underskrift, person-id", "Certifikatets serienummer, hexadecimalt."),
+        ),
+        recognised_by="Kortserienummer",
+        named_by=("card_serial", "hsa_id"),
     ),
 }

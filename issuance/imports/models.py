@@ -1,4 +1,4 @@
-"""Set-up files, kept until they are executed or expire."""
+"""Files of users, kept until they are executed or expire."""
 
 from siths_portal.lib.imports.models import KeptImport, constraints, indexes
 
@@ -9,3 +9,11 @@ class SetupImport(KeptImport):
     class Meta:
         constraints = constraints("issuance_setup_import")
         indexes = indexes("issuance_setup_import")
+
+
+class CarrierImport(KeptImport):
+    """A file of cards from an earlier portal. `made` has the numbers of cards, eIDs and connected certificates."""
+
+    class Meta:
+        constraints = constraints("issuance_carrier_import")
+        indexes = indexes("issuance_carrier_import")

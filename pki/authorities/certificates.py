@@ -5,8 +5,9 @@ import time
 from collections.abc import Iterable, Iterator
 from uuid import UUID
 
+from pki.domain import serials
 from pki.domain.orders import CertificateView
-from pki.models import Certificate, CertificateBlob, CertificateStatus, Revocation
+from pki.models import Certificate, CertificateAuthority, CertificateBlob, CertificateStatus, Revocation
 
 POLL_SECONDS = 0.05
 
@@ -17,6 +18,30 @@ def certificates(certificate_ids: Iterable[UUID]) -> list[CertificateView]:
     rows = Certificate.objects.filter(id__in=wanted).select_related("ca", "profile_version", "blob").defer("tbs_der")
     found = {row.id: _view(row) for row in rows}
     return [found[id_] for id_ in wanted if id_ in found]
+
+
+def with_serials(wanted: Iterable[tuple[str, int, str]]) -> list[CertificateView]:
+    """Returns the issued and revoked certificates with these serials. Each is named by the slug and the generation of its CA and
+    by its serial in hexadecimal, in any letter case.
+
+    Leaves out unknown ones, and text that is no serial. Two queries, however many are wanted.
+    """
+    keys = {(ca, generation, text) for ca, generation, serial in wanted if (text := _serial_text(serial))}
+    cas = CertificateAuthority.objects.filter(slug__in={ca for ca, _generation, _text in keys}).values_list("id", flat=True)
+    rows = Certificate.objects.filter(
+        ca__in=list(cas),
+        serial__in={text for _ca, _generation, text in keys},
+        status__in=[CertificateStatus.ISSUED, CertificateStatus.REVOKED],
+    )
+    views = [_view(row) for row in rows.select_related("ca", "profile_version", "blob").defer("tbs_der")]
+    return [view for view in views if (view.ca, view.generation, view.serial) in keys]
+
+
+def _serial_text(serial: str) -> str:
+    try:
+        return serials.text(serials.number(serial))
+    except ValueError:
+        return ""
 
 
 def revoked_since(moment: dt.datetime) -> Iterator[UUID]:

@@ -150,6 +150,7 @@ TABLES: Mapping[str, Rights] = {
             "issuance_masstrial",
             "issuance_extendedreach",
             "issuance_setupimport",
+            "issuance_carrierimport",
             "issuance_photo",
             "issuance_cataloguename",
         ),

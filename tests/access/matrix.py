@@ -24,6 +24,7 @@ from tests.access.targets import (
     authority,
     bank_file,
     bank_payment,
+    carrier_import,
     certificate_search,
     completed,
     credit_request,
@@ -384,6 +385,29 @@ ROWS: list[Row] = [
     Row("setup_template_csv", "GET", Action.LINK_OFFICE, setup_table, nowhere=True, unseen=403),
     *(
         Row("setup_import_preview", method, Action.LINK_OFFICE, setup_import, ok=ok, data=data, own=True, unseen=403, case=case)
+        for method, ok, data, case in (
+            ("GET", 200, {}, ""),
+            ("POST", 409, {}, "without what was seen"),
+            ("POST", 302, {"avbryt": "1"}, "given up"),
+        )
+    ),
+    # cards from an earlier portal
+    Row("carrier_import", "GET", Action.REGISTER_MIGRATED_CARD),
+    Row("carrier_import", "POST", Action.REGISTER_MIGRATED_CARD, ok=422),
+    Row("carrier_template_xlsx", "GET", Action.REGISTER_MIGRATED_CARD),
+    Row("carrier_template_csv", "GET", Action.REGISTER_MIGRATED_CARD),
+    *(
+        Row(
+            "carrier_import_preview",
+            method,
+            Action.REGISTER_MIGRATED_CARD,
+            carrier_import,
+            ok=ok,
+            data=data,
+            own=True,
+            unseen=403,
+            case=case,
+        )
         for method, ok, data, case in (
             ("GET", 200, {}, ""),
             ("POST", 409, {}, "without what was seen"),

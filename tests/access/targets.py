@@ -18,7 +18,7 @@ from issuance.activation.models import EidAppTransaction, Identification, Statem
 from issuance.articles.models import Article, SubscriptionFee
 from issuance.carriers.models import Carrier, Eid
 from issuance.customisations.models import CardCustomisation
-from issuance.imports.models import SetupImport
+from issuance.imports.models import CarrierImport, SetupImport
 from issuance.offices.models import Office
 from issuance.operators.models import CertificateSearch, MassTrial
 from issuance.orders.models.drafts import OrderDraft
@@ -254,12 +254,21 @@ def setup_table(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]
 
 def setup_import(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A file that the caller or another user uploaded, or an unknown id."""
+    return _file(SetupImport, "kontor", access, who, relation)
+
+
+def carrier_import(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A file of cards that the caller or another user uploaded, or an unknown id."""
+    return _file(CarrierImport, "kort", access, who, relation)
+
+
+def _file(model: type[SetupImport | CarrierImport], kind: str, access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     if relation == "unknown":
         return (UUID(int=1),)
     now = clock.now()
-    row = SetupImport.objects.create(
+    row = model.objects.create(
         owner_ref=access.actors[who].ref if relation == "inside" else f"user:{uuid4()}", format="csv", sha256="0" * 64,
-        rows=[{"kind": "kontor", "sheet": "", "number": 2, "values": {"name": "Prov"}, "odd": {}}], created_at=now,
+        rows=[{"kind": kind, "sheet": "", "number": 2, "values": {"name": "Prov"}, "odd": {}}], created_at=now,
         expires_at=now + dt.timedelta(hours=1),
     )  # fmt: skip
     return (row.pk,)

@@ -13,7 +13,7 @@ from issuance.administration.queries.area_gaps import AreaGaps
 from issuance.administration.web.lists import AreaList, GrantedOrganisationList
 from issuance.authz import Action, Actor, policy
 from issuance.customisations.queries import customisation_requests
-from issuance.imports import services as setup_import
+from issuance.imports import services as imports
 from issuance.organisations.queries import areas
 from issuance.records.web.frame import ADMINISTRATION, Crumb, Link, actor_of, render_page
 from issuance.roles.queries import own_training, role_holders, role_requests
@@ -125,8 +125,10 @@ def _functions(actor: Actor) -> Iterator[Link]:
     yield Link(_("Artiklar"), reverse("articles"))
     yield Link(_("Kortanpassningar"), reverse("customisations"))
     yield Link(_("Vad får rollen göra?"), reverse("role_rights"))
-    if setup_import.may_set_up(actor):
+    if imports.may_set_up(actor):
         yield Link(_("Importera från fil"), reverse("setup_import"))
+    if imports.may_import(actor):
+        yield Link(_("Läs in äldre kort"), reverse("carrier_import"))
 
 
 def _configuration(actor: Actor) -> Iterator[Link]:

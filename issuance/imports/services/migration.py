@@ -72,11 +72,19 @@ def register_migrated_cards(*, actor: Actor, cards: Sequence[MigratedCard], ca: 
             raise Conflict("card-already-bound", "Kortserienumret hör redan till ett annat kort.")
     new = {card.card_serial: card for card in cards if card.card_serial not in known}
     pairs = [_rows(card, posts[card.post_id]) for card in new.values()]
-    steps.begin([carrier for carrier, _ in pairs], "migrated", actor_ref=actor.ref, facts=_carrier_facts)
-    steps.begin([eid for _, eid in pairs], "migrated", actor_ref=actor.ref, facts=_eid_facts)
+    record([carrier for carrier, _ in pairs], [eid for _, eid in pairs], actor=actor)
     _certify([(carrier, eid, new[carrier.card_serial].certificate_serials) for carrier, eid in pairs], ca=ca, actor_ref=actor.ref)
-    PersonScope.objects.refresh([carrier.holder_id for carrier, _ in pairs])
     return len(pairs)
+
+
+def record(carriers: Sequence[Carrier], eids: Sequence[Eid], *, actor: Actor) -> None:
+    """Inserts cards and eIDs of another system with their events, in the caller's transaction, which has checked them.
+
+    Their holders are found in the organisations of both from then on.
+    """
+    steps.begin(carriers, "migrated", actor_ref=actor.ref, facts=_carrier_facts)
+    steps.begin(eids, "migrated", actor_ref=actor.ref, facts=_eid_facts)
+    PersonScope.objects.refresh([carrier.holder_id for carrier in carriers])
 
 
 @transaction.atomic(durable=True)

@@ -21,7 +21,7 @@ from siths_portal.lib.files.downloads import attachment
 from siths_portal.lib.files.workbooks import Sheet
 from siths_portal.lib.imports.columns import template_csv, template_workbook
 
-_CSV_TYPE = "text/csv; charset=utf-8"
+CSV_TYPE = "text/csv; charset=utf-8"
 
 
 @require_safe
@@ -38,7 +38,7 @@ def setup_template_csv(request: HttpRequest, kind: str) -> HttpResponse:
     SETUP_IMPORTER.require(actor_of(request))
     table = SETUP_TABLES[_kind(kind)]
     content = template_csv(table)
-    return attachment(content, media_type=_CSV_TYPE, filename=f"mall {table.title.lower()}.csv")
+    return attachment(content, media_type=CSV_TYPE, filename=f"mall {table.title.lower()}.csv")
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _table(actor: Actor, place: _ExportedPlace, kind: str) -> HttpResponse:
     rows = setup_files.rows(actor=actor, part=place.part, kind=table_kind)
     disclosures.record_setup_file(actor=actor, place_id=place.id, rows={table_kind.value: len(rows)})
     content = csv_files.build(SETUP_TABLES[table_kind].headings, rows)
-    return attachment(content, media_type=_CSV_TYPE, filename=f"{table_kind.value} {place.name} {clock.today()}.csv")
+    return attachment(content, media_type=CSV_TYPE, filename=f"{table_kind.value} {place.name} {clock.today()}.csv")
 
 
 def _kind(text: str) -> SetupTable:

@@ -19,6 +19,7 @@ from issuance.imports.domain import SETUP_TABLES
 from issuance.imports.models import SetupImport
 from issuance.imports.services import SETUP_IMPORTER, SetupPlan
 from issuance.imports.web.lists import ExportList, MadeList
+from issuance.imports.web.stages import figures, stages
 from issuance.people.services import disclosures
 from issuance.records.web.forms import DESPITE
 from issuance.records.web.frame import ADMINISTRATION, Crumb, actor_of, recent_login, render_page
@@ -44,7 +45,7 @@ def setup_import_start(request: HttpRequest) -> HttpResponse:
     if kept is not None:
         return in_step(redirect("setup_import_preview", kept.id))
     context = {
-        "stages": _stages(1),
+        "stages": stages(1),
         "lead": _LEAD,
         "form": form,
         "tables": list(SETUP_TABLES.items()),
@@ -90,7 +91,7 @@ def _preview(
         disclosures.record_setup_people(actor=actor, import_id=kept.id, person_ids=people)
     context = {
         **page.context,
-        "stages": _stages(2, stopped=plan.has_errors or bool(plan.too_long)),
+        "stages": stages(2, stopped=plan.has_errors or bool(plan.too_long)),
         "refusal": refusal,
         "figures": _figures(plan.counts),
         "ends": kept.expires_at,
@@ -105,16 +106,6 @@ def _page(request: HttpRequest, template: str, context: dict[str, Any], *, headi
     return render_page(request, ADMINISTRATION, template, context, heading=heading, crumbs=crumbs, status=status)
 
 
-def _stages(current: int, *, stopped: bool = False) -> list[dict[str, str]]:
-    """Returns the stages of an import for `components/track.html`; after the last one, `current` is beyond them."""
-    names = (_("Välj fil"), _("Granska raderna"), _("Läs in"))
-    now = "stop" if stopped else "now"
-    return [
-        {"text": name, "state": "done" if number < current else now if number == current else "later"}
-        for number, name in enumerate(names, 1)
-    ]
-
-
 def _figures(counts: Mapping[str, int]) -> list[dict[str, object]]:
     """Returns the counts that are not zero, for `components/figures.html`."""
     words = {
@@ -125,14 +116,14 @@ def _figures(counts: Mapping[str, int]) -> list[dict[str, object]]:
         "same": _("Finns redan"),
         "wrong": _("Rader med fel"),
     }
-    return [{"name": text, "value": counts[key]} for key, text in words.items() if counts.get(key)]
+    return figures(counts, words)
 
 
 def _result(request: HttpRequest, actor: Actor, kept: SetupImport) -> HttpResponse:
     """Shows what was created, as far as the actor still sees it, in pages."""
     made = kept.made
     context = {
-        "stages": _stages(4),
+        "stages": stages(4),
         "lead": _("Allt i filen lästes in {day}.").format(day=date_format(localtime(kept.done_at), "Y-m-d H:i")),
         "figures": _figures(made | {"organisations": len(made["organisations"]), "offices": len(made["offices"])}),
         "gave_roles": bool(made["roles"]),

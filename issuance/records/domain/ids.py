@@ -11,6 +11,7 @@ _HSA_ID = re.compile(r"[A-Z]{2,6}\d{10}-[A-Z0-9]{1,18}", re.IGNORECASE)
 _LONG = re.compile(r"(18|19|20)(\d{6})[-+ ]?(\d{4})", re.ASCII)
 _SHORT = re.compile(r"(\d{6})([-+]?)(\d{4})", re.ASCII)
 _SERIAL = re.compile(r"\d{19}")
+_MIFARE_ID = re.compile(r"[0-9A-Z]{1,10}", re.ASCII)
 _SYNTHETIC_NUMBERS = range(980, 1000)
 
 
@@ -125,6 +126,14 @@ def parse_card_serial(text: str) -> str:
     if not digits.isascii() or not _SERIAL.fullmatch(digits):
         raise ValueError("not a card serial")
     return digits
+
+
+def parse_mifare_id(text: str) -> str:
+    """Returns a MIFARE-id in upper case without spaces, hyphens and colons. Raises ValueError if it is not one."""
+    compact = re.sub(r"[\s:-]", "", text).upper()
+    if not _MIFARE_ID.fullmatch(compact):
+        raise ValueError("not a MIFARE-id")
+    return compact
 
 
 def parse_new_card_serial(text: str) -> str:
