@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Upper
 
 from issuance.articles.models import Article
 from issuance.authz.scope import ScopedManager, ScopeRule
@@ -161,6 +162,8 @@ class Carrier(Stateful):
         ]
         indexes = [
             models.Index(fields=["person", "state"], name="issuance_carrier_person"),
+            # Search by MIFARE-id.
+            models.Index(Upper("mifare_id"), condition=~Q(mifare_id=""), name="issuance_carrier_mifare"),
             models.Index(fields=["puk_secret_id"], condition=Q(puk_secret_id__isnull=False), name="issuance_carrier_puk"),
             models.Index(
                 fields=["sent_at", "id"], condition=Q(state=CarrierState.SENT.value), name="issuance_carrier_not_activated"

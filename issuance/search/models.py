@@ -6,7 +6,7 @@ from django.db.models import Q
 from issuance.people.models.persons import Person
 from siths_portal.lib.ids import new_id
 
-KINDS = ("person_id", "hsa_id", "card_serial", "order_id", "name")
+KINDS = ("person_id", "hsa_id", "card_serial", "mifare_id", "order_id", "name")
 
 
 class Search(models.Model):

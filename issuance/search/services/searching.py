@@ -13,10 +13,11 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, Min, Q, QuerySet
-from django.db.models.functions import Lower, Reverse, Upper
+from django.db.models.functions import Coalesce, Lower, Reverse, Upper
 
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.models import Carrier
+from issuance.orders.models.orders import OrderItem
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.records.domain.ids import PersonIdKind
@@ -24,7 +25,7 @@ from issuance.records.models.events import Event
 from issuance.records.services import handles
 from issuance.roles.models.extended_reach import ExtendedReach
 from issuance.search.domain.search_names import beginnings, looks_like_name, parse_name
-from issuance.search.domain.search_terms import Term, TermError, TermKind, clean, parse_term
+from issuance.search.domain.search_terms import Term, TermError, TermKind, clean, mifare_meaning, parse_term
 from issuance.search.models import Search
 from issuance.search.services import search_watch
 from issuance.search.services.search_watch import GUESSABLE, HOUR, Tally
@@ -73,10 +74,11 @@ def may_extend(actor: Actor) -> bool:
 def search(*, actor: Actor, session_id: UUID, text: str = "", name: str = "", extended: bool = False, reason: str = "") -> Search:
     """Searches for `text` or `name` among the persons that `actor` sees, and stores the search for the actor's session.
 
-    Letters without a digit in `text` are a name; if nobody has the name, they are the ending of an HSA-id. A number in `text`
-    takes precedence over `name`, because a scanner types into the first field. Names are searched only inside the actor's
-    access scope. An extended search has no scope: it makes its hits visible to the actor for EXTENDED_REACH_MINUTES, and its
-    event records the reason. Raises Invalid (fields text, name, reason), Forbidden, TooManyRequests.
+    Letters without a digit in `text` are a name; if nobody has the name, they are the ending of an HSA-id. If nobody has the
+    ending, it is a MIFARE-id. A number in `text` takes precedence over `name`, because a scanner types into the first field.
+    Names are searched only inside the actor's access scope. An extended search has no scope: it makes its hits visible to the
+    actor for EXTENDED_REACH_MINUTES, and its event records the reason. Raises Invalid (fields text, name, reason), Forbidden,
+    TooManyRequests.
     """
     term, other = _terms(text, name, extended=extended)
     reason = _reason(actor, reason) if extended else ""
@@ -157,7 +159,7 @@ def hits(*, actor: Actor, search: Search) -> Hits:
 
 
 def found_carrier(*, actor: Actor, search: Search) -> UUID | None:
-    """Returns the card whose serial number or order id was searched for. Returns None for other kinds of search."""
+    """Returns the card whose serial number, MIFARE-id or order id was searched for. Returns None for other kinds of search."""
     if search.kind not in _OF_CARDS:
         return None
     if search.kind == TermKind.CARD_SERIAL:
@@ -180,14 +182,17 @@ def delete_old(before: dt.datetime) -> int:
     return searches + reaches
 
 
-_OF_CARDS = (TermKind.CARD_SERIAL, TermKind.ORDER_ID)
+_OF_CARDS = (TermKind.CARD_SERIAL, TermKind.MIFARE_ID, TermKind.ORDER_ID)
 
 
 def _cards(carriers: QuerySet[Carrier], term: Term) -> QuerySet[Carrier]:
-    """Returns the carriers with the serial number or the order id."""
+    """Returns the carriers with the serial number or the MIFARE-id, or those that the order makes or sends the PUK of."""
     if term.kind is TermKind.CARD_SERIAL:
         return carriers.filter(card_serial=term.value)
-    return carriers.filter(item__order=UUID(term.value))
+    if term.kind is TermKind.MIFARE_ID:
+        return carriers.alias(mifare=Upper("mifare_id")).filter(mifare=term.value).exclude(mifare_id="")
+    items = OrderItem.objects.filter(order=UUID(term.value))
+    return carriers.filter(pk__in=items.values_list(Coalesce("carrier_id", "puk_of_id")))
 
 
 def _terms(text: str, name: str, *, extended: bool) -> tuple[Term, Term | None]:
@@ -197,7 +202,8 @@ def _terms(text: str, name: str, *, extended: bool) -> tuple[Term, Term | None]:
             return number, None
         return _name(name, text, extended=extended), None
     if not looks_like_name(clean(text)):
-        return _term(text), None
+        term = _term(text)
+        return term, mifare_meaning(term)
     ending = _ending_of_letters(text)
     if extended:
         return (ending, None) if ending else (_name(text, "", extended=True, field="text"), None)

@@ -13,7 +13,7 @@ class SearchForm(Form):
     text = forms.CharField(
         label=_("Person-id, tjänste-id eller kortserienummer"),
         help_text=_(
-            "Person-id som ååååmmdd-xxxx, minst de 3 sista tecknen i tjänste-id:t (HSA-id), kortets 19 siffror eller "
+            "Person-id som ååååmmdd-xxxx, minst de 3 sista tecknen i tjänste-id:t (HSA-id), kortets 19 siffror, MIFARE-id eller "
             "beställnings-id. Du kan också skanna eller klistra in."
         ),
         required=False,

@@ -56,6 +56,10 @@ REASON = "Innehavaren har ringt och vill spärra"
         ("\x02\x1d" + SERIAL + "\x03\t", TermKind.CARD_SERIAL, SERIAL),
         ("01A226B4-A042-75F7-857E-D0E11B15C1C8", TermKind.ORDER_ID, "01a226b4-a042-75f7-857e-d0e11b15c1c8"),
         ("01a226b4a04275f7857ed0e11b15c1c8", TermKind.ORDER_ID, "01a226b4-a042-75f7-857e-d0e11b15c1c8"),
+        ("Beställnings-id: 01A226B4 A042 75F7 857E D0E11B15C1C8", TermKind.ORDER_ID, "01a226b4-a042-75f7-857e-d0e11b15c1c8"),
+        ("04:a1:b2:c3", TermKind.MIFARE_ID, "04A1B2C3"),
+        ("MIFARE-id: 04 a1-b2 c3", TermKind.MIFARE_ID, "04A1B2C3"),
+        ("mifare 1234567890", TermKind.MIFARE_ID, "1234567890"),
         ("1024", TermKind.HSA_ID, "1024"),
         ("-1024", TermKind.HSA_ID, "-1024"),
         ("b2c", TermKind.HSA_ID, "B2C"),
@@ -84,6 +88,7 @@ def test_the_field_understands(text: str, kind: TermKind, value: str) -> None:
         ("Östgöte", TermProblem.CHARACTERS),
         ("100%_", TermProblem.CHARACTERS),
         ("X" * 32, TermProblem.TOO_LONG),
+        ("MIFARE-id: 12345678901", TermProblem.MIFARE),
     ],
 )
 def test_what_is_not_understood_is_said_in_words(text: str, problem: TermProblem) -> None:
@@ -126,7 +131,9 @@ class TestInScope:
         with_card(world, post)
         officer = world.officer()
         order_id = str(CardOrder.objects.get().pk)
-        for text in (number_of(post), post.hsa_id, post.hsa_id[-5:].lower(), SERIAL, order_id, order_id.upper()):
+        Carrier.objects.update(mifare_id="04a1B2c3")
+        mifare = ("04A1B2C3", "04 a1 b2 c3", "04-A1-B2-C3", "MIFARE-id: 04a1b2c3")
+        for text in (number_of(post), post.hsa_id, post.hsa_id[-5:].lower(), SERIAL, order_id, order_id.upper(), *mifare):
             found = look(officer, text)
             assert (found.hits, found.person_id) == (1, post.person_id), text
 
@@ -155,8 +162,10 @@ class TestInScope:
 
     def test_an_order_id_finds_nobody_outside_the_scope(self, world: Any) -> None:
         order = world.order(world.post())
-        assert look(world.officer(world.stranger), str(order.pk)).hits == 0
-        assert look(world.officer(), str(order.pk)).hits == 1
+        Carrier.objects.filter(pk=order.carrier_id).update(mifare_id="04A1B2C3")
+        for text in (str(order.pk), "04A1B2C3"):
+            assert look(world.officer(world.stranger), text).hits == 0
+            assert look(world.officer(), text).hits == 1
 
     def test_an_ended_number_and_an_ended_post_still_find_the_person(self, world: Any) -> None:
         post = world.post()
@@ -527,6 +536,8 @@ class TestBudgets:
         (TermKind.PERSON_ID, "issuance_identifier_value"),
         (TermKind.HSA_ID, "issuance_post_hsa_ending"),
         (TermKind.CARD_SERIAL, "issuance_one_carrier_per_serial"),
+        (TermKind.MIFARE_ID, "issuance_carrier_mifare"),
+        (TermKind.ORDER_ID, "issuance_carrier_pkey"),
     ],
 )
 def test_each_kind_of_search_walks_its_index(world: Any, kind: TermKind, index: str) -> None:
@@ -537,6 +548,8 @@ def test_each_kind_of_search_walks_its_index(world: Any, kind: TermKind, index: 
         TermKind.PERSON_ID: "189001019802",
         TermKind.HSA_ID: "Q0099",
         TermKind.CARD_SERIAL: f"{99:019}",
+        TermKind.MIFARE_ID: "Q99",
+        TermKind.ORDER_ID: str(order.pk),
     }[kind]
     for actor in (world.officer(), world.officer(role=Role.GLOBAL_READER)):
         persons = searching._persons(actor, Action.VIEW, Term(kind, value))[:101]
