@@ -31,6 +31,7 @@ class Action(StrEnum):
     VIEW = "view"
     EXTENDED_SEARCH = "extended_search"
     VIEW_HISTORY = "view_history"
+    VIEW_ACCESS_LOG = "view_access_log"
     VIEW_CONFIGURATION = "view_configuration"
     VIEW_RECEIPT = "view_receipt"
     VIEW_PHOTO = "view_photo"
@@ -153,6 +154,7 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
     | _REVOKING
     | _KEEPING_REGISTER
     | {
+        Action.VIEW_ACCESS_LOG,
         Action.VIEW_RECEIPT,
         Action.ASSIGN_ROLE,
         Action.ASSIGN_GLOBAL_ROLE,
@@ -167,7 +169,10 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
     Role.PKI_OPERATOR: _OPERATING_PKI | {Action.OPERATE_SUPPLIERS},
     Role.FINANCE_ADMIN: frozenset({Action.VIEW_INVOICE, Action.CORRECT_INVOICE_SERIES, Action.MANAGE_BILLING}),
     Role.GLOBAL_REVOKER: _VIEWING | _REVOKING | _EXTENDED,
-    Role.GLOBAL_READER: _VIEWING | _CONFIGURATION | _EXTENDED | {Action.VIEW_RECEIPT, Action.VIEW_INVOICE},
+    Role.GLOBAL_READER: _VIEWING
+    | _CONFIGURATION
+    | _EXTENDED
+    | {Action.VIEW_ACCESS_LOG, Action.VIEW_RECEIPT, Action.VIEW_INVOICE},
     Role.RESPONSIBLE_ISSUER: _VIEWING
     | _CONFIGURATION
     | _EXTENDED
@@ -177,6 +182,7 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
     | _HANDLING_CARDS
     | _KEEPING_REGISTER
     | {
+        Action.VIEW_ACCESS_LOG,
         Action.VIEW_INVOICE,
         Action.CONFIRM_CUSTOMER,
         Action.WITHDRAW_ANOTHERS_IDENTIFICATION,

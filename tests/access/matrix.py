@@ -122,6 +122,8 @@ ROWS: list[Row] = [
     Row("person_history", "GET", Action.VIEW_HISTORY, "person"),
     Row("person_photo", "GET", Action.VIEW_PHOTO, "person"),
     Row("carrier_history", "GET", Action.VIEW_HISTORY, "active"),
+    Row("eid_history", "GET", Action.VIEW_HISTORY, "eid"),
+    Row("person_access_log", "GET", Action.VIEW_ACCESS_LOG, "person"),
     Row("certificate", "GET", Action.VIEW, "certificate"),
     Row("certificate_pem", "GET", Action.VIEW, "certificate"),
     Row("receipt", "GET", Action.VIEW_RECEIPT, "active"),

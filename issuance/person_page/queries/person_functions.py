@@ -65,6 +65,8 @@ _PLACES: Mapping[str, Place] = {
     "receipt": Place(Group.LOOK, "document"),
     "person_history": Place(Group.LOOK, "history"),
     "carrier_history": Place(Group.LOOK, "history"),
+    "eid_history": Place(Group.LOOK, "history"),
+    "person_access_log": Place(Group.LOOK, "history"),
     "person_roles": Place(Group.LOOK, "people"),
 }
 """The place of each function, by its URL name."""
@@ -134,7 +136,11 @@ def of_person(actor: Actor, person: Person, posts: list[Post]) -> list[Function]
     if policy.holds(actor, Action.ASSIGN_ROLE):
         roles = Function(_("Administrera behörighetsroller"), "person_roles", person.id)
         found.append(_unless(roles, _why_no_roles(actor, person)))
-    return [*found, Function(_("Personens historik"), "person_history", person.id)]
+    found.append(Function(_("Personens historik"), "person_history", person.id))
+    if policy.holds(actor, Action.VIEW_ACCESS_LOG):
+        log = Function(_("Vem har tittat"), "person_access_log", person.id)
+        found.append(_unless(log, "" if getattr(person, f"may_{Action.VIEW_ACCESS_LOG}") else _no_right()))
+    return found
 
 
 def with_cards_under_way(functions: Iterable[Function], under_way: str) -> list[Function]:
@@ -224,9 +230,10 @@ def remake(order: CardOrder) -> Function | None:
 
 def of_eid(eid: Eid) -> list[Function]:
     """Returns the functions of an eID annotated with the right to revoke it."""
-    if eid.state not in (EidState.ORDERED, EidState.ACTIVE):
-        return []
-    return [_unless(Function(_("Spärra SITHS eID"), "eid_revoke", eid.id), _why_no_right(eid, Action.REVOKE_EID))]
+    found = []
+    if eid.state in (EidState.ORDERED, EidState.ACTIVE):
+        found.append(_unless(Function(_("Spärra SITHS eID"), "eid_revoke", eid.id), _why_no_right(eid, Action.REVOKE_EID)))
+    return [*found, Function(_("Historik för SITHS eID"), "eid_history", eid.id)]
 
 
 def _why_not_activated(actor: Actor, carrier: Carrier, rule: kinds.FunctionRule, revocation_waits: bool) -> str:

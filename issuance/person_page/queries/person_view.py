@@ -87,7 +87,7 @@ def person_view(*, actor: Actor, person_id: UUID | str, with_invalid: bool = Fal
 def _people(actor: Actor) -> QuerySet[Person]:
     """Returns people, annotated with the right to see their photo and when their newest one was uploaded."""
     photos = Photo.objects.filter(person=OuterRef("pk"), approved_at__isnull=False).order_by("-uploaded_at", "-id")
-    rows = Person.objects.with_rights(actor, [Action.VIEW_PHOTO, Action.ASSIGN_ROLE])
+    rows = Person.objects.with_rights(actor, [Action.VIEW_PHOTO, Action.ASSIGN_ROLE, Action.VIEW_ACCESS_LOG])
     return rows.annotate(photographed_at=Subquery(photos.values("uploaded_at")[:1]))
 
 

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
@@ -15,15 +15,11 @@ from issuance.people.services.disclosures import Shown
 from issuance.person_page.queries import carrier_words, next_step, person_functions, person_view
 from issuance.person_page.queries.page_parts import PersonView
 from issuance.person_page.queries.person_functions import Function
-from issuance.person_page.web.history import PersonHistoryList
-from issuance.records.queries import history
-from issuance.records.queries.history import HistoryEntry, PersonHistory
 from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.records.web.persons import photo_url
 from issuance.register_care.queries import of_person
 from siths_portal.lib.files.downloads import attachment, picture, serves_picture
 from siths_portal.lib.ids import id_of
-from siths_portal.lib.lists import Shown as Listed
 from siths_portal.lib.pages.dates import in_words
 
 
@@ -95,38 +91,6 @@ def _why_no_carriers(page: PersonView, *, own: bool) -> str:
     if own:
         return _("Du har inget kort som du kan se här. Be en annan ID-administratör beställa ett åt dig.")
     return _("Personen har inget kort som du kan se.")
-
-
-@require_safe
-def person_history(request: HttpRequest, person_id: UUID) -> HttpResponseBase:
-    """Shows the history of a person and of their carriers and roles. Raises NotFound, Forbidden."""
-    found = history.person_history(actor=actor_of(request), person_id=person_id)
-    return _history(request, found, person_id, Shown.PERSON_HISTORY, Shown.PERSON_HISTORY_FILE)
-
-
-@require_safe
-def carrier_history(request: HttpRequest, carrier_id: UUID) -> HttpResponseBase:
-    """Shows the history of a carrier. Raises NotFound, Forbidden."""
-    found = history.carrier_history(actor=actor_of(request), carrier_id=carrier_id)
-    return _history(request, found, carrier_id, Shown.CARRIER_HISTORY, Shown.CARRIER_HISTORY_FILE)
-
-
-def _history(request: HttpRequest, found: PersonHistory, subject: UUID, shown: Shown, file: Shown) -> HttpResponseBase:
-    actor = actor_of(request)
-    head = person_view.person_head(actor=actor, person_id=found.person_id)
-
-    def draw(listed: Listed[HistoryEntry]) -> HttpResponse:
-        disclosures.record(actor=actor, person_id=found.person_id, shown=shown, subject=subject)
-        context = {
-            "carrier": found.carrier,
-            "list": listed,
-            "form": listed.form,
-            "head": head,
-            "photo_url": photo_url(head),
-        }
-        return render_page(request, SEARCH, "person_page/history.html", context, status=listed.status)
-
-    return PersonHistoryList(request, found, file, subject).answer(draw)
 
 
 @require_safe

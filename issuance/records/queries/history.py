@@ -1,7 +1,7 @@
-"""History (Historik) of a carrier and of a person: its events as text, newest first, paged by keyset."""
+"""History (Historik) of a carrier, an eID and a person: its events as text, newest first, paged by keyset."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -57,11 +57,11 @@ class HistoryEntry:
 
 @dataclass(frozen=True)
 class PersonHistory(ByKey[Event, HistoryEntry]):
-    """The source of the list of a person's or a carrier's events, without those that another event of the same transaction stands
-    for (ADR 0212).
+    """The source of the list of the events of a person, a carrier or an eID, without those that another event of the same
+    transaction stands for (ADR 0212).
 
-    `carrier` is the carrier's name, empty in the history of a person. `since` and `until` bound when the events happened: from
-    `since` on, before `until`.
+    `carrier` is the name of the carrier or eID, empty in the history of a person. `since` and `until` bound when the events
+    happened: from `since` on, before `until`. `kinds` are the types of the subjects whose events are read; empty for all.
     """
 
     model = Event
@@ -72,10 +72,12 @@ class PersonHistory(ByKey[Event, HistoryEntry]):
     subjects: Subjects
     since: dt.datetime | None = None
     until: dt.datetime | None = None
+    kinds: Collection[str] = ()
 
     @property
     def _references(self) -> list[list[str]]:
-        return [[ref for kind, ref in self.subjects if kind == subject_type] for subject_type in _SUBJECTS]
+        wanted = self.kinds or _SUBJECTS
+        return [[ref for kind, ref in self.subjects if kind == each and each in wanted] for each in _SUBJECTS]
 
     def read(self, last: int | None, most: int, *, descending: bool) -> Sequence[Event]:
         """See `ByKey`."""
@@ -96,6 +98,15 @@ def carrier_history(*, actor: Actor, carrier_id: UUID | str) -> PersonHistory:
     """Returns the events of a carrier and of those of its eIDs that the actor sees. Raises NotFound, Forbidden."""
     carrier = policy.get(actor, Action.VIEW_HISTORY, _unread_carriers, carrier_id)
     return PersonHistory(actor, carrier.holder_id, _carrier_name(carrier), _carrier_subjects(actor, [carrier]))
+
+
+def eid_history(*, actor: Actor, eid_id: UUID | str) -> PersonHistory:
+    """Returns the events of an eID, and of the orders that made or replace it that the actor sees. Raises NotFound, Forbidden."""
+    eid = policy.get(actor, Action.VIEW_HISTORY, Eid.objects.select_related("carrier").defer("carrier__card_key_spki"), eid_id)
+    name = f"SITHS eID {eid.hsa_id}"
+    orders = EidOrder.objects.visible_to(actor, Action.VIEW_HISTORY).filter(Q(eid=eid) | Q(replaces=eid))
+    subjects = {(EidOrder.subject, str(pk)): name for pk in orders.values_list("pk", flat=True)}
+    return PersonHistory(actor, eid.carrier.holder_id, name, {(Eid.subject, str(eid.pk)): name, **subjects})
 
 
 def person_history(*, actor: Actor, person_id: UUID | str) -> PersonHistory:

@@ -16,6 +16,7 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
         Action.VIEW: _("Söka efter personer och se deras kort och certifikat"),
         Action.EXTENDED_SEARCH: _("Söka med utökat sökomfång, med skäl"),
         Action.VIEW_HISTORY: _("Se historik"),
+        Action.VIEW_ACCESS_LOG: _("Se vem som har tittat på en persons uppgifter"),
         Action.VIEW_RECEIPT: _("Visa elektronisk kvittens"),
         Action.VIEW_PHOTO: _("Se foto"),
         Action.VIEW_INVOICE: _("Se fakturor"),

@@ -32,6 +32,8 @@ MATRIX = {
     Action.VIEW: "Y--YYYYYYYYY-",
     Action.EXTENDED_SEARCH: "Y--YYYYYY-Y--",
     Action.VIEW_HISTORY: "Y--YYYYYYYYY-",
+    # Who answers for the clerks sees what they looked at.
+    Action.VIEW_ACCESS_LOG: "Y---YY-------",
     Action.VIEW_RECEIPT: "Y---YYYYYY-Y-",
     Action.VIEW_PHOTO: "-----YYYYY---",
     Action.ORDER_ORDINARY_CARD: "-----YYY-----",

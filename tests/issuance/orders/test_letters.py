@@ -1,5 +1,6 @@
 """Orders of PUK letters: the cards that get one, who may order it, and its recipient (rules/issuance 3.12)."""
 
+import uuid
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from issuance.records.models.events import Event
 from issuance.revocation.services import revocation
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services.actors import actor_of_person
+from issuance.search.services import searching
 from pki.models import Secret
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
@@ -37,6 +39,8 @@ def test_a_letter_waits_for_the_supplier_of_the_cards_organisation(world: Any, m
     assert (order.state, order.supplier_ref, order.person_id) == ("queued", SUPPLIER, made.carrier.person_id)
     assert (item.kind, item.puk_of_id, item.carrier_id, item.state) == ("letter", made.carrier.pk, None, "waiting")
     assert order.latest_card is None
+    found = searching.search(actor=world.officer(), session_id=uuid.UUID(int=1), text=str(order.pk))
+    assert searching.found_carrier(actor=world.officer(), search=found) == made.carrier.pk
     ordered = Event.objects.get(subject_type="carrier", subject_ref=str(made.carrier.pk), action="carrier.puk_letter_ordered")
     assert (ordered.actor_ref, ordered.facts) == (world.officer().ref, {"order": str(order.pk)})
     assert Event.objects.get(action="order.submitted", subject_ref=str(order.pk)).facts["puk_of"] == str(made.carrier.pk)

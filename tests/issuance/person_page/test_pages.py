@@ -140,7 +140,7 @@ def test_a_draft_is_resumed_from_the_page(world: Any) -> None:
 class TestAccess:
     """404 for what is hidden, the same as for what is not there; 403 for what is seen but not allowed."""
 
-    @pytest.mark.parametrize("name", ["person", "person_history", "person_photo"])
+    @pytest.mark.parametrize("name", ["person", "person_history", "person_photo", "person_access_log"])
     def test_hidden_people_are_unknown(self, world: Any, name: str) -> None:
         client = client_of(world.officer())
         answers = set()
@@ -201,10 +201,10 @@ class TestDisclosures:
         assert certificate
         for name, pk in (
             ("person", post.person_id), ("person_history", post.person_id), ("carrier_history", carrier.id),
-            ("certificate", certificate.pk), ("carrier_revoke", carrier.id),
+            ("eid_history", Eid.objects.get(carrier=carrier).pk), ("certificate", certificate.pk), ("carrier_revoke", carrier.id),
         ):  # fmt: skip
             assert client.get(reverse(name, args=[pk])).status_code == 200, name
-        shown = ["person", "person_history", "carrier_history", "certificate", "revocation"]
+        shown = ["person", "person_history", "carrier_history", "eid_history", "certificate", "revocation"]
         assert self.noted() == [(actor.ref, str(post.person_id), each) for each in shown]
 
     def test_what_was_refused_is_not_noted_as_shown(self, world: Any) -> None:
@@ -325,6 +325,15 @@ def test_a_history_is_narrowed_by_days_and_fetched_as_a_file_that_is_noted(world
     assert "Inget som du får se hände" in text_of(client.get(address, {"till": "2000-01-01"}))
     wrong = client.get(address, {"fran": today, "till": "2000-01-01"})
     assert (wrong.status_code, "Sista dagen ligger före första dagen" in text_of(wrong)) == (422, True)
+    assert "Kortet beställdes" not in text_of(client.get(address, {"galler": "eid"}))
+    assert "SITHS eID beställdes" in text_of(client.get(address, {"galler": "eid"}))
+    assert "Ingen historik" in text_of(client.get(address, {"galler": "besok"}))
+    assert client.get(address, {"galler": "annat"}).status_code == 422
+    paper = client.get(address, {"galler": "kort", "papper": "1"})
+    told = Event.objects.filter(action="person.shown").latest("id").facts
+    assert told == {"shown": "carrier_history_file", "subject": str(order.carrier_id), "galler": "kort", "rows": 1}
+    assert "Kortet beställdes" in text_of(paper)
+    assert "Nästa person" not in text_of(paper)
     noted = Event.objects.filter(action="person.shown").count()
     file = b"".join(client.get(address, {"fran": today, "fil": "csv"})).decode("utf-8-sig")  # type: ignore[arg-type]
     rows = list(csv.reader(io.StringIO(file), delimiter=";"))
@@ -351,3 +360,34 @@ def test_a_card_seen_by_its_eid_alone_offers_nothing_that_changes_it(world: Any)
     assert reverse("carrier_revoke", args=[carrier.id]) not in page.content.decode()
     assert client.get(reverse("carrier_revoke", args=[carrier.id])).status_code == 403
     assert client.get(reverse("carrier_history", args=[carrier.id])).status_code == 200
+
+
+def test_an_eid_has_a_history_of_its_own(world: Any) -> None:
+    order = world.order()
+    other = world.order()
+    reader = client_of(world.officer(role=Role.READER))
+    address = reverse("eid_history", args=[order.eid.pk])
+    assert f'href="{address}"' in reader.get(reverse("person", args=[order.carrier.person_id])).content.decode()
+    revocation.revoke_eid(actor=world.officer(), eid_id=order.eid.pk, reason="replaced", requester="holder", channel="visit")
+    page = reader.get(address)
+    assert {"SITHS eID beställdes", "SITHS eID spärrades"} == {entry.what for entry in page.context["list"].lines}
+    assert Event.objects.filter(subject_type="eid", subject_ref=str(other.eid.pk)).exists()
+    assert client_of(world.officer(world.stranger)).get(address).status_code == 404
+
+
+def test_who_looked_is_told_to_those_who_answer_for_the_clerks(world: Any) -> None:
+    post, clerk = world.post(), world.officer()
+    client_of(clerk).get(reverse("person", args=[post.person_id]))
+    address = reverse("person_access_log", args=[post.person_id])
+    assert client_of(clerk).get(address).status_code == 403
+    assert f'href="{address}"' not in client_of(clerk).get(reverse("person", args=[post.person_id])).content.decode()
+    issuer = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+    assert f'href="{address}"' in issuer.get(reverse("person", args=[post.person_id])).content.decode()
+    page = issuer.get(address)
+    assert [entry.what for entry in page.context["list"].lines] == ["Personens sida"] * 3
+    assert len({entry.who for entry in page.context["list"].lines}) == 2
+    again = issuer.get(address, {"till": "2000-01-01"})
+    assert "Ingen såg personens uppgifter de dagar" in text_of(again)
+    assert "Vem som har tittat" in text_of(issuer.get(address))
+    assert issuer.get(address, {"fil": "csv"}).status_code == 200
+    assert Event.objects.filter(facts__shown="access_log_file").count() == 1

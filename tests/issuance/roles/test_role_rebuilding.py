@@ -34,13 +34,8 @@ DELETABLE = {
     "issuance_certificatesearch", "issuance_extendedreach", "issuance_masstrial", "issuance_orderdraft", "issuance_personscope",
     "issuance_photo", "issuance_preparedreceipt", "issuance_search", "issuance_setupimport", "issuance_supplierevent",
     "issuance_issuingarea", "issuance_office", "issuance_organisationoffice", "issuance_organisationarticle",
-<<<<<<< HEAD
     "issuance_subscriptionfee", "issuance_article", "issuance_cardcustomisation", "issuance_customisationrequest",
-    "issuance_pushdelivery", "issuance_supplierconnection", "issuance_cataloguename",
-=======
-    "issuance_subscriptionfee", "issuance_carrierimport", "issuance_article", "issuance_cardcustomisation", "issuance_customisationrequest",
-    "issuance_pushdelivery", "issuance_supplierconnection",
->>>>>>> 76cc8db8 (Import cards from an earlier portal by file)
+    "issuance_pushdelivery", "issuance_supplierconnection", "issuance_cataloguename", "issuance_carrierimport",
 }  # fmt: skip
 """Drafts, searches and derived rows that are swept, configuration whose history is in the events, and the suppliers' outbox."""
 
