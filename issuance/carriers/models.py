@@ -99,6 +99,7 @@ class Carrier(Stateful):
     card's. `origin` is `migrated` for cards made before this portal, which have no receipt here. `puk_secret_id` is an id in
     `pki`. `card_key_spki` is the key that proves the card without a code (DER). `code_blocked_at` is set when the holder blocks
     the code before signing the receipt. Read `is_code_blocked` instead, because a card revoked in that state keeps the value.
+    `article` is empty, and `device` the holder's name of the device, for kinds that no supplier makes.
     """
 
     subject = "carrier"
@@ -110,7 +111,8 @@ class Carrier(Stateful):
     origin = models.CharField(max_length=10, default="portal")
     person = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="carriers")
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="carriers")
-    article = models.ForeignKey(Article, on_delete=models.PROTECT, related_name="+")
+    article = models.ForeignKey(Article, null=True, on_delete=models.PROTECT, related_name="+")
+    device = models.CharField(max_length=60, default="", db_default="")
     assurance_level = models.PositiveSmallIntegerField(default=3)
     card_serial = models.CharField(max_length=19, default="")
     card_key_spki = models.BinaryField(default=bytes)
@@ -142,6 +144,10 @@ class Carrier(Stateful):
             models.CheckConstraint(condition=Q(state__in=[s.value for s in CarrierState]), name="issuance_carrier_state"),
             models.CheckConstraint(condition=Q(kind__in=kinds.codes()), name="issuance_carrier_kind"),
             models.CheckConstraint(condition=_BOUND, name="issuance_carrier_has_holder"),
+            models.CheckConstraint(
+                condition=~Q(kind__in=kinds.codes(lambda kind: kind.is_card)) | Q(article__isnull=False, device=""),
+                name="issuance_carrier_article",
+            ),
             models.CheckConstraint(condition=Q(origin__in=["portal", "migrated"]), name="issuance_carrier_origin"),
             models.CheckConstraint(
                 condition=~Q(state=CarrierState.ACTIVE.value)
@@ -197,6 +203,13 @@ class Carrier(Stateful):
         if self.person is None:
             raise _no_holder()
         return self.person
+
+    @property
+    def card_article(self) -> Article:
+        """The article of a card. Raises NotFound for a carrier on a device, which has none."""
+        if self.article is None:
+            raise NotFound("no-article", "Bäraren är inget kort.")
+        return self.article
 
     @property
     def is_code_blocked(self) -> bool:

@@ -167,6 +167,16 @@ class CarrierKind:
         return bool(self.profiles(stage=Stage.ACTIVATION))
 
     @property
+    def is_card(self) -> bool:
+        """True if a supplier makes it, by an article. Another kind is on a device of the holder's."""
+        return bool(self.article_kinds)
+
+    @property
+    def bears_eids(self) -> bool:
+        """True if eIDs are on it. Without them, its own certificates are what the holder uses."""
+        return bool(self.profiles(Owner.EID))
+
+    @property
     def needs_puk(self) -> bool:
         """True if the portal keeps its PUK. A kind with an envelope code has its code changed in place of a PUK."""
         return Need.ENVELOPE_CODE not in self.activation

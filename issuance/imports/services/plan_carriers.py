@@ -185,7 +185,7 @@ def _plan_known(lines: Sequence[Line], change: CarrierChange, carrier: Carrier, 
     if carrier.origin != "migrated" or carrier.person_id != change.eids[0].post.person_id:
         row.refuse("card_serial", "Kortserienumret hör redan till ett annat kort.")
         return
-    row.differs("article", cells.article, carrier.article_id.upper(), carrier.article_id)
+    row.differs("article", cells.article, (carrier.article_id or "").upper(), carrier.article_id)
     row.differs("organisation", cells.organisation, carrier.organisation.hsa_id.upper(), carrier.organisation.hsa_id)
     row.differs("mifare_id", cells.mifare_id, carrier.mifare_id.upper(), carrier.mifare_id)
     row.differs("valid_from", cells.valid_from, carrier.valid_from, str(wording.day(carrier.valid_from)))

@@ -160,7 +160,7 @@ def _place(request: _Request, live: people.Live) -> EidOrder:
         carrier=carrier,
         post=post,
         organisation=post.organisation,
-        article_id=carrier.article_id,
+        article=carrier.card_article,
         assurance_level=carrier.assurance_level,
         hsa_id=post.hsa_id,
         mail=post.mail,

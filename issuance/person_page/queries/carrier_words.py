@@ -69,9 +69,11 @@ def rank(state: str) -> int:
 
 
 def face(carrier: Carrier) -> Face:
-    """Returns the drawing of a carrier with its organisation and article."""
-    article = carrier.article
-    return Face(_FACE[CarrierState(carrier.state)], monogram(carrier.organisation.name), article.orientation, article.photo)
+    """Returns the drawing of a carrier with its organisation and article, if it has one."""
+    state, letters = _FACE[CarrierState(carrier.state)], monogram(carrier.organisation.name)
+    if (article := carrier.article) is None:
+        return Face(state, letters, "portrait", has_photo=False)
+    return Face(state, letters, article.orientation, article.photo)
 
 
 def monogram(organisation: str) -> str:

@@ -121,6 +121,7 @@ class LetterView:
 class CarrierView:
     """A carrier with its order, certificates and eIDs.
 
+    A carrier that is no card (`is_card`) has no `article`, and the name of its `device`.
     `name` names it for the eye, as "Kort i bruk"; `last` are the last four digits of its serial. `worst_eid` is the state of an
     ended eID on a carrier in use.
 
@@ -149,6 +150,8 @@ class CarrierView:
     serial: str
     article: str
     article_name: str
+    device: str
+    is_card: bool
     mifare_id: str
     held: bool
     activate_by: dt.date | None

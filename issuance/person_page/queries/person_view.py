@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from issuance.activation.models import EidAppTransaction
 from issuance.activation.queries import card_help
 from issuance.authz import Action, Actor, policy
-from issuance.carriers.domain import carrier_states
+from issuance.carriers.domain import carrier_states, kinds
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
@@ -226,6 +226,7 @@ def _carrier(
     *,
     held: bool,
 ) -> CarrierView:
+    kind = kinds.kind_of(row.kind)
     seen = sum(eid.state in _EID_VALID for eid in eids)
     activate_by = _last_day_after(row.sent_at, settings.NOT_ACTIVATED_DAYS) if row.state == CarrierState.SENT else None
     signing = row.state == CarrierState.ACTIVATED_UNSIGNED
@@ -247,8 +248,10 @@ def _carrier(
         expires_in=_expires_in(row.valid_to) if row.state == CarrierState.ACTIVE else None,
         assurance_level=row.assurance_level,
         serial=wording.card_serial(row.card_serial),
-        article=words.article(row.article.number, row.article.title),
-        article_name=row.article.title,
+        article=words.article(row.article.number, row.article.title) if row.article else "",
+        article_name=row.article.title if row.article else "",
+        device=row.device,
+        is_card=kind.is_card,
         mifare_id=row.mifare_id,
         held=held,
         activate_by=activate_by,
@@ -262,7 +265,7 @@ def _carrier(
         activated_at=row.activated_at,
         read_only=not row.in_own_scope,  # type: ignore[attr-defined]
         other_eids=row.valid_eids - seen,  # type: ignore[attr-defined]
-        has_eid=row.valid_eids > 0,  # type: ignore[attr-defined]
+        has_eid=row.valid_eids > 0 or not kind.bears_eids,  # type: ignore[attr-defined]
         waiting_revocations=tuple(notices),
         may_decide_revocations=getattr(row, f"may_{Action.REVOKE_CARRIER}"),
         order=order_parts.order_view(order) if order else None,

@@ -125,7 +125,7 @@ def person_history(*, actor: Actor, person_id: UUID | str) -> PersonHistory:
 
 
 def _carrier_name(carrier: Carrier) -> str:
-    ending = f" …{carrier.card_serial[-4:]}" if carrier.card_serial else ""
+    ending = f" …{carrier.card_serial[-4:]}" if carrier.card_serial else f" {carrier.device}" if carrier.device else ""
     return f"{words.carrier_type(carrier.kind)}{ending}"
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Q, QuerySet
 
 from issuance.authz import Action, Actor, policy
-from issuance.carriers.domain import carrier_states
+from issuance.carriers.domain import carrier_states, kinds
 from issuance.carriers.domain.eid_states import LIVE_EIDS, EidState
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.people.models.persons import Post
@@ -78,6 +78,11 @@ class RevocationSubject:
     has_photo: bool = False
 
     @property
+    def is_card(self) -> bool:
+        """Whether the carrier is a card, which is taken in, and not on a device of the holder's."""
+        return kinds.kind_of(self.carrier_kind).is_card
+
+    @property
     def carrier_text(self) -> str:
         """The carrier's id as text, for addresses."""
         return str(self.carrier_id)
@@ -144,7 +149,7 @@ def carrier_subject(carrier: Carrier, eids: Sequence[EidOnCarrier]) -> Revocatio
         id=carrier.id,
         carrier_id=carrier.id,
         person_id=carrier.holder_id,
-        name=f"{words.carrier_type(carrier.kind)}, {words.carrier_kind(carrier.kind).lower()}",
+        name=f"{words.carrier_type(carrier.kind)}, {carrier.device or words.carrier_kind(carrier.kind).lower()}",
         serial=wording.card_serial(carrier.card_serial),
         organisation=carrier.organisation.name,
         hsa_id="",
@@ -156,7 +161,7 @@ def carrier_subject(carrier: Carrier, eids: Sequence[EidOnCarrier]) -> Revocatio
         revoked_at=carrier.ended_at if carrier.state == carrier_states.CarrierState.REVOKED else None,
         reason=words.revocation_reason(carrier.revocation_reason),
         reason_code=carrier.revocation_reason,
-        has_eid=bool(eids),
+        has_eid=bool(eids) or not kinds.kind_of(carrier.kind).bears_eids,
         **_looks(carrier),
     )
 
@@ -166,7 +171,7 @@ def _looks(carrier: Carrier) -> dict[str, Any]:
         "last": carrier.card_serial[-4:],
         "carrier_kind": carrier.kind,
         "carrier_state": carrier.state,
-        "has_photo": carrier.article.photo,
+        "has_photo": carrier.article is not None and carrier.article.photo,
     }
 
 

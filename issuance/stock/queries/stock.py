@@ -235,7 +235,7 @@ def card_lines(rows: Sequence[StockCard]) -> Sequence[StockLine]:
         StockLine(
             id=row.pk,
             serial=row.carrier.card_serial,
-            article=words.article(row.carrier.article.number, row.carrier.article.title),
+            article=words.article(row.carrier.card_article.number, row.carrier.card_article.title),
             assurance_level=row.carrier.assurance_level,
             last_day=wording.last_day(row.valid_to),
             received_on=wording.day(row.received_at),
