@@ -412,6 +412,8 @@ CERTIFICATE_WAIT_SECONDS = env.float("CERTIFICATE_WAIT_SECONDS", default=5.0)
 OPERATOR_NAME = env.str("OPERATOR_NAME", default="Demo e-legitimationer AB")
 SUPPORT_CONTACT = env.str("SUPPORT_CONTACT", default="support@demo-e-legitimationer.example")
 ENVIRONMENT_NAME = env.str("ENVIRONMENT_NAME", default="Utveckling, med påhittade personer" if DEBUG else "Produktion")
+# Booked test persons, who may get test cards; empty where there are none. Refused in production.
+TEST_PERSONS_FILE = env.str("TEST_PERSONS_FILE", default="")
 PROGRAM_BUILD = env.str("PROGRAM_BUILD", default="")
 ACCESSIBILITY_CONTACT = env.str("ACCESSIBILITY_CONTACT", default="tillganglighet@demo-e-legitimationer.example")
 

@@ -22,6 +22,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
 from siths_portal.lib.database import connection_counts
+from siths_portal.lib.pages.error_pages import PRODUCTION
 from siths_portal.lib.processes import table
 
 TAG = "siths"
@@ -181,6 +182,8 @@ def outside_development(app_configs: Sequence[Any] | None, **_options: Any) -> I
     yield from _database_roles()
     if settings.ISSUANCE_CHECK_BACKEND != ISSUANCE_CHECK:
         yield _error(22, "ISSUANCE_CHECK_BACKEND is not issuance's own.", "Certificates on cards are signed only for an order.")
+    if settings.TEST_PERSONS_FILE and settings.ENVIRONMENT_NAME == PRODUCTION:
+        yield _error(25, "TEST_PERSONS_FILE is set in production.", "Test cards belong to the test environments. Unset it.")
     if settings.ACCESSIBILITY_CONTACT.endswith(".example"):
         yield _error(14, "ACCESSIBILITY_CONTACT is the demo's.", "The accessibility statement must name who answers.")
 

@@ -167,6 +167,7 @@ def help_page(request: HttpRequest) -> HttpResponse:
         "idle_minutes": settings.SESSION_IDLE_SECONDS // 60,
         "reach_minutes": settings.EXTENDED_REACH_MINUTES,
         "not_activated_days": settings.NOT_ACTIVATED_DAYS,
+        "test_cards": bool(settings.TEST_PERSONS_FILE),
         "not_signed_days": settings.NOT_SIGNED_DAYS,
         "mass_approvers": approvals.REQUIRED[ApprovalAction.MASS_REVOCATION],
         "contact": settings.ACCESSIBILITY_CONTACT,

@@ -81,7 +81,8 @@ TABLES: Mapping[str, Rights] = {
         PORTAL: "SIU(state seq person_id organisation_id article_id assurance_level puk_secret_id valid_from valid_to sent_at"
         " code_set_at code_blocked_at activated_at ended_at revocation_reason receipt_id)",
         WORKER: "SIU",
-        API: "SU(state seq card_serial card_key_spki card_key_sha256 mifare_id puk_secret_id sent_at ended_at revocation_reason)",
+        API: "SU(state seq card_serial card_key_spki card_key_sha256 mifare_id puk_secret_id sent_at activated_at ended_at"
+        " revocation_reason)",
     },
     # Where a card lies stays as it was received. A revoked card ends its place in stock, in every process.
     "issuance_stockcard": READ
@@ -102,7 +103,8 @@ TABLES: Mapping[str, Rights] = {
     },
     "issuance_carerun": READ | {WORKER: "SIU"},
     "issuance_cardreminder": READ | {PORTAL: "SI", WORKER: "SIU"},
-    "issuance_eid": READ | {PORTAL: "SIU", WORKER: "SIU", API: "SU(state seq valid_from valid_to ended_at revocation_reason)"},
+    "issuance_eid": READ
+    | {PORTAL: "SIU", WORKER: "SIU", API: "SU(state seq valid_from valid_to activated_at ended_at revocation_reason)"},
     # The link between certificate and order, inserted with the certificate requests. For a card that is activated the portal
     # stores what the card asks for; only the `pki` worker makes requests for certificates of it.
     "issuance_carriercertificate": READ | {PORTAL: "SI", API: "SI", WORKER: "SI"},

@@ -113,6 +113,7 @@ def test_safe_settings_pass() -> None:
         ({"ANSWER_STEP_SECONDS": 1.5}, "siths.E021"),
         ({"PORTAL_WORKERS": 0}, "siths.E023"),
         ({"PORTAL_WORKERS": 33, "DEBUG": True}, "siths.E023"),
+        ({"TEST_PERSONS_FILE": "/srv/booked.csv", "ENVIRONMENT_NAME": "Produktion"}, "siths.E025"),
     ],
 )
 def test_an_unsafe_setting_is_refused(values: dict[str, Any], expected: str) -> None:

@@ -26,6 +26,10 @@ def _kind(kind: CarrierKind) -> Iterator[str]:
     yield f"- Activation needs: {_listed(kind.activation) or 'nothing'}"
     yield f"- Certificates on hold until the code is set: {'yes' if kind.held_until_code else 'no'}"
     yield f"- Counts for the subscription: {'yes' if kind.subscribed else 'no'}"
+    if kind.generic_look:
+        yield "- Look: generic, without photo"
+    if kind.for_test_persons:
+        yield "- Ordered only for booked test persons, where `TEST_PERSONS_FILE` names them"
     yield ""
     yield "| certificate profile | belongs to | issued at | CA by level |"
     yield "|---|---|---|---|"

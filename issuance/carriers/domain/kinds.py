@@ -119,7 +119,9 @@ class CarrierKind:
     supplier makes it. `unbound` are the states in which it has no holder yet. `held_until_code` means that its certificates are
     on hold from issuance until the holder has chosen the code. `assurance_levels` are its possible levels. `carrier_years` and
     `eid_years` are names of settings with the validity. `subscribed` means that a holder with a valid eID on it counts for the
-    subscription. `eid_orders` are the eIDs that are ordered on it later and that the holder fetches.
+    subscription. `eid_orders` are the eIDs that are ordered on it later and that the holder fetches. `generic_look` means that it
+    has the look of SITHS eID and no photo, whatever its organisation's cards have. `for_test_persons` means that it is ordered
+    only for booked test persons, where the environment names them.
     """
 
     code: str
@@ -137,6 +139,8 @@ class CarrierKind:
     functions: Mapping[Function, FunctionRule] | None = None
     eid_orders: Mapping[EidOrderKind, EidOrderRule] | None = None
     subscribed: bool = False
+    generic_look: bool = False
+    for_test_persons: bool = False
 
     def __post_init__(self) -> None:
         """Raises ValueError if a certificate has no CA for a level of the kind, or has one for another level."""
@@ -165,6 +169,11 @@ class CarrierKind:
     def makes_keys_at_activation(self) -> bool:
         """True if the holder's keys are made on the carrier when it is activated, and certified then."""
         return bool(self.profiles(stage=Stage.ACTIVATION))
+
+    @property
+    def active_on_delivery(self) -> bool:
+        """True if it can be used as soon as the supplier has sent it, without a visit."""
+        return self.transitions.get((CarrierState.ORDERED, CarrierAction.SEND)) is CarrierState.ACTIVE
 
     @property
     def is_card(self) -> bool:
@@ -307,6 +316,7 @@ RESERVE_CARD = CarrierKind(
         Function.REVOKE: REVOKE_CARD,
     },
     subscribed=True,
+    generic_look=True,
 )
 
 MOBILE_EID = CarrierKind(
@@ -345,7 +355,12 @@ TEST_CARD = CarrierKind(
     carrier_years="CARD_VALIDITY_YEARS",
     eid_years="EID_VALIDITY_YEARS",
     certificates=ORDINARY_CARD.certificates,
-    functions={Function.REVOKE: REVOKE_CARD},
+    functions={
+        Function.ORDER: FunctionRule(Action.ORDER_ORDINARY_CARD, _("Nytt testkort")),
+        Function.REVOKE: REVOKE_CARD,
+    },
+    generic_look=True,
+    for_test_persons=True,
 )
 
 _KINDS: dict[str, CarrierKind] = {kind.code: kind for kind in (ORDINARY_CARD, RESERVE_CARD, MOBILE_EID, TEST_CARD)}

@@ -85,7 +85,7 @@ def orderable(*, actor: Actor, bundle: Bundle) -> OrderableBundle:
     """Returns what an order of the bundle would name, for a page that shows it first. Raises as `order_bundle`."""
     _require_quantity(bundle)
     organisation = policy.get(actor, Action.ORDER_RESERVE_BUNDLE, _organisations, bundle.organisation_id)
-    customisation = order_checks.ready_customisation(organisation, CardCustomisation.objects.filter(generic=True).first())
+    customisation = order_checks.generic_customisation(organisation)
     article = _article(organisation, bundle.article_code)
     return OrderableBundle(organisation, article, _office(organisation, bundle.office_id), customisation)
 

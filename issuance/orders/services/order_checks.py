@@ -16,6 +16,7 @@ from issuance.customisations.models import CardCustomisation
 from issuance.customisations.services.effective import effective_customisations, prints
 from issuance.offices.models import Office, OrganisationOffice
 from issuance.orders.domain import rules
+from issuance.orders.services import booked_test_persons
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Person, Post
 from issuance.people.models.photos import Photo
@@ -44,31 +45,34 @@ def require_current(post: Post) -> None:
 
 
 def kinds_for_persons() -> list[str]:
-    """Returns the kinds of articles that are ordered for one person. Reserve cards are ordered in bundles, test cards for no
-    person.
+    """Returns the kinds of articles that are ordered for one person. Reserve cards are ordered in bundles, and test cards only
+    where the environment has booked test persons.
     """
     ordered = (kind for kind in kinds.all_kinds() if kind.rule(kinds.Function.ORDER))
-    return sorted(article_kind for kind in ordered for article_kind in kind.article_kinds)
+    here = (kind for kind in ordered if not kind.for_test_persons or booked_test_persons.are_named())
+    return sorted(article_kind for kind in here for article_kind in kind.article_kinds)
 
 
 def offers(article_kinds: Collection[str] | None = None) -> QuerySet[OrganisationArticle]:
     """Returns which organisations may order which articles today: chosen by the organisation, on sale, and of a kind for
-    persons, or of `article_kinds`.
+    persons, or of `article_kinds`. An article with a photo is no card of the generic look.
     """
     today = clock.today()
     in_time = Q(article__valid_to=None) | Q(article__valid_to__gte=today)
     wanted = sorted(kinds_for_persons() if article_kinds is None else article_kinds)
-    return OrganisationArticle.objects.filter(in_time, orderable=True, article__valid_from__lte=today, article__kind__in=wanted)
+    found = OrganisationArticle.objects.filter(in_time, orderable=True, article__valid_from__lte=today, article__kind__in=wanted)
+    generic = [article_kind for kind in kinds.all_kinds() if kind.generic_look for article_kind in kind.article_kinds]
+    return found.exclude(article__kind__in=generic, article__photo=True)
 
 
 def orderable_articles(organisation_id: UUID) -> list[Article]:
     """Returns the articles that the organisation may order today, by number."""
-    return _orderable_articles(organisation_id)
+    return _orderable_articles(organisation_id, kinds_for_persons())
 
 
 @prepared
-def _orderable_articles(organisation_id: UUID) -> QuerySet[Article]:
-    offered = offers().filter(organisation=organisation_id).values("article")
+def _orderable_articles(organisation_id: UUID, article_kinds: list[str]) -> QuerySet[Article]:
+    offered = offers(article_kinds).filter(organisation=organisation_id).values("article")
     return Article.objects.filter(pk__in=offered).order_by("number", "code")
 
 
@@ -125,6 +129,20 @@ def require_customisation(organisation: Organisation) -> CardCustomisation:
     return ready_customisation(organisation, effective_customisations([organisation]).get(organisation.id))
 
 
+def customisation_of(organisation: Organisation, article: Article) -> CardCustomisation:
+    """Returns the card customisation of an article for the organisation: its own, or the generic one for a kind of the generic
+    look. Raises Conflict.
+    """
+    if kinds.of_article(article.kind).generic_look:
+        return generic_customisation(organisation)
+    return require_customisation(organisation)
+
+
+def generic_customisation(organisation: Organisation) -> CardCustomisation:
+    """Returns the card customisation with the look of SITHS eID, ready to print for the organisation. Raises Conflict."""
+    return ready_customisation(organisation, CardCustomisation.objects.filter(generic=True).first())
+
+
 def ready_customisation(organisation: Organisation, customisation: CardCustomisation | None) -> CardCustomisation:
     """Returns `customisation` if it can be used for cards of the organisation. Raises Conflict."""
     if organisation.closed_at is not None:
@@ -168,13 +186,20 @@ def obstacles(live: people.Live, *, assurance_level: int, is_sent: bool = True) 
 
 def require_person(live: people.Live, article: Article) -> None:
     """Raises Invalid with all obstacles to the article for the person, if there are any, or if the card has a person-id pair and
-    the person only a passport or reserve number.
+    the person only a passport or reserve number. A test card needs a booked test person; raises Unavailable if their file cannot
+    be read.
     """
     found = obstacles(live, assurance_level=article.assurance_level)
     if found:
         name, message = next(iter(found.items()))
         raise Invalid(name.value, message, fields={"person": list(found.values())})
-    if kinds.of_article(article.kind).profiles(kinds.Owner.CARRIER) and not live.person_id.is_certifiable:
+    kind = kinds.of_article(article.kind)
+    if kind.for_test_persons and not booked_test_persons.has(live.person_id):
+        message = (
+            "Testkort beställs bara åt testpersoner som är bokade i Testpersonbokaren. Boka personen och försök igen i morgon."
+        )
+        raise Invalid("person-not-booked", message, fields={"person": [message]})
+    if kind.profiles(kinds.Owner.CARRIER) and not live.person_id.is_certifiable:
         message = "Personen har varken personnummer eller samordningsnummer, och kortets certifikat kräver ett av dem."
         raise Invalid("person-id-not-certifiable", message, fields={"person": [message]})
 

@@ -127,7 +127,7 @@ def of_person(actor: Actor, person: Person, posts: list[Post]) -> list[Function]
     """
     found = []
     for kind in kinds.all_kinds():
-        if rule := kind.rule(kinds.Function.ORDER):
+        if (rule := kind.rule(kinds.Function.ORDER)) and not kind.for_test_persons:  # which the same order offers
             order = Function(_(rule.label), "order_start", person.id, post=True)
             found.append(_unless(order, _why_no_order(actor, rule.right, person, posts)))
         if rule := kind.rule(kinds.Function.HAND_OUT):
@@ -305,6 +305,8 @@ def _why_no_receipt(carrier: Carrier) -> str:
         return _("Kortet är från den tidigare portalen. Kvittensen finns i den portalens arkiv.")
     if carrier.state in carrier_states.INVALID:
         return _("Kortet kvitterades aldrig.")
+    if kinds.kind_of(carrier.kind).active_on_delivery:
+        return _("Testkort är aktiva vid leveransen och kvitteras inte.")
     return _("Kvittensen finns när innehavaren har skrivit under vid aktiveringen.")
 
 

@@ -1,9 +1,10 @@
 """What a supplier's report changes when it applies: the item with its order, and the carrier that it makes with its eIDs."""
 
 from issuance.authz import Actor
+from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
-from issuance.carriers.domain.eid_states import EidAction
-from issuance.carriers.models import CarrierCertificate
+from issuance.carriers.domain.eid_states import EidAction, EidState
+from issuance.carriers.models import Carrier, CarrierCertificate
 from issuance.orders.domain.items import ItemAction
 from issuance.orders.models.orders import OrderItem
 from issuance.orders.services import progress
@@ -69,7 +70,18 @@ def _sent(actor: Actor, rows: ItemRows, event: Sent) -> None:
         registered_mail_id=event.registered_mail_id,
     )
     if rows.made is not None and rows.made.state == CarrierState.ORDERED:
-        steps.step([rows.made], CarrierAction.SEND, actor_ref=actor.ref, sent_at=clock.now())
+        _in_the_post(actor, rows, rows.made)
+
+
+def _in_the_post(actor: Actor, rows: ItemRows, carrier: Carrier) -> None:
+    """Sends the card. A kind that is active on delivery is in use from now on, with its eIDs."""
+    now = clock.now()
+    if not kinds.kind_of(carrier.kind).active_on_delivery:
+        steps.step([carrier], CarrierAction.SEND, actor_ref=actor.ref, sent_at=now)
+        return
+    steps.step([carrier], CarrierAction.SEND, actor_ref=actor.ref, sent_at=now, activated_at=now)
+    waiting = [eid for eid in rows.eids if eid.state == EidState.ORDERED]
+    steps.step(waiting, EidAction.ACTIVATE, actor_ref=actor.ref, activated_at=now)
 
 
 def _registered(event: Sent) -> dict[str, str]:
@@ -97,11 +109,16 @@ def end_piece(actor: Actor, rows: ItemRows) -> None:
 
 
 def _returned(actor: Actor, rows: ItemRows, event: Returned) -> None:
-    """Ends the item and revokes its card, which is not activated. The card of a letter stays in use."""
+    """Ends the item and revokes its card, which no holder has activated. The card of a letter stays in use."""
     facts = {"reason": event.reason, **_state(rows)}
     progress.step_items(rows.order, [rows.item], ItemAction.RETURN, actor_ref=actor.ref, facts=facts, reason=event.reason)
-    if rows.made is not None and rows.made.state == CarrierState.SENT:
+    if rows.made is not None and rows.made.state == _sent_state(rows.made):
         revoke_locked([rows.made], actor=actor, reason=RevocationReason.RETURNED)
+
+
+def _sent_state(carrier: Carrier) -> CarrierState:
+    """Returns the state of a sent card of this kind that nobody has activated."""
+    return CarrierState.ACTIVE if kinds.kind_of(carrier.kind).active_on_delivery else CarrierState.SENT
 
 
 def _erase_puk(item: OrderItem) -> None:
