@@ -31,6 +31,8 @@ from siths_portal.lib.imports.planning import RowOutcome
 from siths_portal.lib.imports.reading import ImportedRow
 
 type Line = tuple[PlannedCarrierRow, CardCells]
+type Taken = dict[UUID, tuple[PlannedCarrierRow, str]]
+"""The row and column that named each certificate first."""
 
 _REVOKED = "revoked"
 
@@ -43,13 +45,13 @@ def plan(actor: Actor, rows: Sequence[ImportedRow]) -> CarrierPlan:
     cards: dict[str, list[Line]] = {}
     for line in lines:
         cards.setdefault(line[1].card_serial, []).append(line)
-    taken: dict[UUID, PlannedCarrierRow] = {}
+    taken: Taken = {}
     for of_card in cards.values():
         _plan_card(of_card, existing, taken)
     return CarrierPlan(planned)
 
 
-def _plan_card(lines: Sequence[Line], existing: ExistingCards, taken: dict[UUID, PlannedCarrierRow]) -> None:
+def _plan_card(lines: Sequence[Line], existing: ExistingCards, taken: Taken) -> None:
     """Sets the outcome of all rows of one card."""
     first_row, cells = lines[0]
     carrier = existing.carriers.get(cells.card_serial)
@@ -102,7 +104,7 @@ def _certificates(
     post: Post,
     carrier: Carrier | None,
     existing: ExistingCards,
-    taken: dict[UUID, PlannedCarrierRow],
+    taken: Taken,
 ) -> tuple[CertificateChange, ...]:
     """Returns the certificates to connect. Those that the card has already are left out."""
     found = []
@@ -116,8 +118,9 @@ def _certificates(
                 named.field,
                 "Utfärdaren har inget certifikat med serienumret. Läs in utfärdarens certifikat först, eller lämna cellen tom.",
             )
-        elif (other := taken.setdefault(view.id, row)) is not row:
-            row.refuse(named.field, f"Certifikatet finns också på rad {other.row.number}.")
+        elif (first := taken.setdefault(view.id, (row, named.field))) != (row, named.field):
+            if not _is_same_pair(first, row, named):
+                row.refuse(named.field, f"Certifikatet finns också på rad {first[0].row.number}.")
         elif (owner := existing.owners.get(view.id)) is not None:
             if carrier is None or owner != carrier.pk:
                 row.refuse(named.field, "Certifikatet hör redan till ett annat kort.")
@@ -126,6 +129,12 @@ def _certificates(
         else:
             found.append(CertificateChange(view.id, named.profile, _is_of_eid(named)))
     return tuple(found)
+
+
+def _is_same_pair(first: tuple[PlannedCarrierRow, str], row: PlannedCarrierRow, named: NamedCertificate) -> bool:
+    """Returns whether another row of the same card has already named its certificate with person-id."""
+    one, other = ("".join(each.get("card_serial").split()) for each in (first[0], row))
+    return one == other and first[1] == named.field and not _is_of_eid(named)
 
 
 def _is_of_eid(named: NamedCertificate) -> bool:

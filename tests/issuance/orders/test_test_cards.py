@@ -96,7 +96,7 @@ def test_it_looks_generic_and_is_active_on_delivery_until_it_is_revoked(world: A
     assert (carrier.state, carrier.receipt, carrier.activated_at) == ("active", None, carrier.sent_at)
     eid = Eid.objects.get(carrier=carrier)
     assert (eid.state, eid.activated_at) == ("active", carrier.activated_at)
-    assert verify_states().ok
+    assert verify_states().wrong == ()
     page = text_of(client_of(world.officer()).get(reverse("person", args=[post.person_id])))
     for said in ("Testkort i bruk", "Testkort är aktiva vid leveransen och kvitteras inte.", "Spärra kort"):
         assert said in page, said

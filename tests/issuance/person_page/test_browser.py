@@ -23,6 +23,7 @@ from siths_portal.lib import clock
 from tests.browser import collect_faults, look
 from tests.issuance.activated import Made, activated_card
 from tests.issuance.migrated import CA, migrated_card
+from tests.issuance.person_page.test_mobile import mobile
 from tests.portal import session_cookie
 
 
@@ -93,6 +94,12 @@ def test_every_state_of_the_pages_on_a_person(world: Any, portal: str, browser: 
         look(page, "person-history")
         page.goto(portal + reverse("carrier_history", args=[carriers["revoked"].id]))
         look(page, "carrier-history")
+        page.goto(portal + reverse("person_history", args=[post.person_id]))
+        page.get_by_role("link", name="Visa för utskrift").click()
+        expect(page.get_by_role("search")).to_have_count(0)
+        look(page, "history-paper")
+        page.goto(portal + reverse("carrier_revoke", args=[mobile(post).pk]))
+        look(page, "mobile-revoke")
         page.goto(portal + reverse("certificate", args=[certificate.pk]))
         look(page, "certificate-serial-only")
         page.goto(portal + reverse("eid_revoke", args=[carriers["active"].eids.get(organisation=world.region).id]))
