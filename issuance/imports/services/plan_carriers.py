@@ -1,4 +1,4 @@
-"""The plan of a file of cards from an earlier portal: the preview shows it, and the execution computes it again (rules 7.12)."""
+"""The plan of a file of cards from an earlier portal, for the preview and again for the execution (rules/issuance 7.12)."""
 
 from collections.abc import Sequence
 from uuid import UUID
