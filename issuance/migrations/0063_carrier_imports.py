@@ -47,7 +47,7 @@ def unmake(_apps: Any, schema_editor: Any) -> None:
 class Migration(migrations.Migration):
     """Adds a table and a function; no row changes."""
 
-    dependencies = [("issuance", "0061_person_news_index")]
+    dependencies = [("issuance", "0062_reserve_card_issues")]
 
     operations = [
         migrations.CreateModel(
