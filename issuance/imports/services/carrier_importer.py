@@ -5,14 +5,14 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain import carrier_states
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.domain.kinds import of_article
-from issuance.carriers.models import Carrier, Eid
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.imports.domain import CARRIER_TABLES, CardStatus
 from issuance.imports.models import CarrierImport
 from issuance.imports.services import migration, plan_carriers
@@ -126,11 +126,13 @@ def _links(carrier_id: UUID, eid_id: UUID | None, eid: EidChange) -> Iterator[Li
 
 
 def _link(links: Sequence[Link]) -> None:
-    """Connects certificates by a database function, because the portal's role may insert no other links (ADR 0311)."""
-    if links:
-        columns = [list(column) for column in zip(*links, strict=True)]
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT issuance_link_existing(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[])", columns)
+    CarrierCertificate.objects.bulk_create(
+        [
+            CarrierCertificate(certificate_id=certificate_id, carrier_id=carrier_id, eid_id=eid_id, profile=profile)
+            for certificate_id, carrier_id, eid_id, profile in links
+        ],
+        batch_size=1000,
+    )
 
 
 def _carrier(change: CarrierChange) -> Carrier:

@@ -6,9 +6,7 @@ import secrets
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-import psycopg2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -32,13 +30,13 @@ from issuance.people.queries.scope_check import scope_faults
 from issuance.records.models.events import Event
 from issuance.revocation.services import revocation
 from pki import service as pki
-from pki.models import Certificate, CertificateAuthority, CertificateBlob, CertificateStatus
+from pki.models import Certificate, CertificateBlob, CertificateStatus
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, Invalid
 from siths_portal.lib.files import csv_files
 from siths_portal.lib.imports.importer import Stale
 from siths_portal.lib.imports.planning import RowOutcome
-from tests.database_roles import acting_as, connected_as
+from tests.database_roles import acting_as
 from tests.issuance.migrated import CA
 from tests.issuance.organisations.test_pages import client_of
 from tests.issuance.person_page.test_pages import text_of
@@ -289,21 +287,10 @@ class TestRows:
         assert counts[0] == counts[1]
 
 
-def test_the_portals_process_connects_nothing_else(world: Any) -> None:
-    """No certificate that this portal issues, and no card that was ordered here (ADR 0311)."""
-    actor, row = admin(world), card(world.post(), **of_eid(*pair()))
-    free = Certificate.objects.get(serial=pair()[0].upper()).pk
-    ours = world.order().carrier_id
+def test_the_portals_process_may_do_all_of_it(world: Any) -> None:
     with acting_as("portal"):
-        carried_out(actor, row)
-    migrated = Carrier.objects.get(origin="migrated").pk
-    issued = _issued_here()
-    for certificate, carrier in ((free, ours), (issued, migrated)):
-        with pytest.raises(psycopg2.errors.InsufficientPrivilege), connected_as("portal") as cursor:
-            cursor.execute(
-                "SELECT issuance_link_existing(%s::uuid[], %s::uuid[], %s::uuid[], %s::text[])",
-                ([str(certificate)], [str(carrier)], [None], ["person-id-auth"]),
-            )
+        made = carried_out(admin(world), card(world.post(), **of_eid(*pair())))
+    assert made.made["certificates"] == 2
 
 
 def test_the_command_imports_files_in_order_and_stops_at_the_first_wrong_one(world: Any, tmp_path: Path) -> None:
@@ -364,17 +351,3 @@ def _certificate(identity: str) -> bytes:
     name = x509.Name([x509.NameAttribute(NameOID.SERIAL_NUMBER, identity)])
     built = x509.CertificateBuilder(name, name, _KEY.public_key(), 7, clock.now(), clock.now() + DAY)
     return built.sign(_KEY, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
-
-
-def _issued_here() -> UUID:
-    """A certificate with a profile, as this portal's own have."""
-    from pki.models import ProfileVersion
-
-    ca = CertificateAuthority.objects.get(slug=CA)
-    version = ProfileVersion.objects.order_by("pk").first()
-    now = clock.now()
-    row = Certificate.objects.create(
-        ca=ca, serial="0177", status=CertificateStatus.RESERVED, profile_version=version, tbs_der=b"1", not_before=now,
-        not_after=now + DAY, created_at=now,
-    )  # fmt: skip
-    return row.pk
