@@ -77,7 +77,7 @@ def _page(
         "rows": [
             {"label": _("Kort"), "value": wording.card_serial(card.card_serial)},
             {"label": _("Organisation"), "value": card.organisation.name},
-            {"label": _("Skickas"), "value": _delivery(registered=card.article.registered_mail, protected=head.is_protected)},
+            {"label": _("Skickas"), "value": _delivery(registered=card.card_article.registered_mail, protected=head.is_protected)},
             {"label": _("Pris"), "value": _("%(price)s utan moms") % {"price": price} if price else ""},
         ],
         "act_text": _("PUK-brev, %(price)s") % {"price": price} if price else _("PUK-brev"),

@@ -29,6 +29,7 @@ _KINDS: Mapping[str, tuple[Any, tuple[str, ...]]] = {
     "bestallning": (gettext_lazy("Beställningar"), ("order", "eid_order")),
     "besok": (gettext_lazy("Identifiering och aktivering"), ("identification", "transaction")),
     "person": (gettext_lazy("Person, uppdrag och roller"), ("person", "post")),
+    "registervard": (gettext_lazy("Registervård"), ("work_item",)),
 }
 """The kinds of events that a history can be narrowed to, with the types of their subjects."""
 
