@@ -65,7 +65,7 @@ def _page(
     head = person_view.person_head(actor=actor, person_id=card.holder_id)
     disclosures.record(actor=actor, person_id=head.id, shown=disclosures.Shown.ORDER, subject=card.pk)
     form = form or LetterForm(initial={"key": secrets.token_hex(16)})
-    price = _price(card)
+    price, registered = _price(card), card.card_article.registered_mail
     context = {
         "form": form,
         "key": form["key"].value(),
@@ -77,7 +77,7 @@ def _page(
         "rows": [
             {"label": _("Kort"), "value": wording.card_serial(card.card_serial)},
             {"label": _("Organisation"), "value": card.organisation.name},
-            {"label": _("Skickas"), "value": _delivery(registered=card.card_article.registered_mail, protected=head.is_protected)},
+            {"label": _("Skickas"), "value": _delivery(registered=registered, protected=head.is_protected)},
             {"label": _("Pris"), "value": _("%(price)s utan moms") % {"price": price} if price else ""},
         ],
         "act_text": _("PUK-brev, %(price)s") % {"price": price} if price else _("PUK-brev"),
