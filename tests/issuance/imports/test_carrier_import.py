@@ -288,8 +288,9 @@ class TestRows:
 
 
 def test_the_portals_process_may_do_all_of_it(world: Any) -> None:
+    actor, row = admin(world), card(world.post(), **of_eid(*pair()))
     with acting_as("portal"):
-        made = carried_out(admin(world), card(world.post(), **of_eid(*pair())))
+        made = carried_out(actor, row)
     assert made.made["certificates"] == 2
 
 
