@@ -66,7 +66,7 @@ def _answer[L](
     """Returns the list as a page, as a file, or with `?papper=1` as a page to print."""
     actor = actor_of(request)
     head = person_view.person_head(actor=actor, person_id=person_id)
-    context = {"head": head, "photo_url": photo_url(head), "heading": heading, "lead": lead}
+    context = {"head": head, "photo_url": photo_url(head), "about": heading, "lead": lead}
 
     def draw(page: Listed[L]) -> HttpResponse:
         if not listed.on_paper:
