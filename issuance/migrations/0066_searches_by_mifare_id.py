@@ -7,7 +7,7 @@ from django.db.models.functions import Upper
 class Migration(migrations.Migration):
     """Allows one more kind of search."""
 
-    dependencies = [("issuance", "0063_carrier_imports")]
+    dependencies = [("issuance", "0065_carrier_imports")]
 
     operations = [
         migrations.RemoveConstraint(model_name="search", name="issuance_search_kind"),

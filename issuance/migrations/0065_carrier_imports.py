@@ -8,7 +8,7 @@ import siths_portal.lib.ids
 class Migration(migrations.Migration):
     """Adds a table; no row changes."""
 
-    dependencies = [("issuance", "0062_reserve_card_issues")]
+    dependencies = [("issuance", "0064_attestations")]
 
     operations = [
         migrations.CreateModel(

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     """Cards stay as they are."""
 
-    dependencies = [("issuance", "0064_searches_by_mifare_id")]
+    dependencies = [("issuance", "0066_searches_by_mifare_id")]
 
     operations = [
         migrations.AddField("carrier", "device", models.CharField(db_default="", default="", max_length=60)),
