@@ -1,5 +1,6 @@
 """The demo's reserve cards: a bundle from its order to a card that two officers hand out and its holder activates."""
 
+import shutil
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -78,28 +79,28 @@ class ReserveCards:
         run_supplier(str(self.order.pk))
 
     def give_officers_cards(self) -> None:
-        """Two officers identify each other and hand out a card on level 3, or a new code of the card that they have."""
+        """Two officers log in, identify each other and hand out a card on level 3 that the other one signs with."""
         organisation = Organisation.objects.get(hsa_id=PLACE)
         self.found = ordering.employee_of(organisation)
         pair, office = ordering.officers_of(organisation)[:2], ordering.office_of(organisation)
-        for own, colleague in (pair, pair[::-1]):
-            line = CardLine(self.artefacts, ordering.ARTICLE, "", found=Case(colleague, own, office))
-            line.clerk.log_in(colleague.name, colleague.hsa_id)
-            if self._has_card(own):
-                line.order_id = ordering.order_of(own).id
-                line.unlock()
-            else:
-                line.order()
-                line.supply()
-                line.activate()
-            self.officers.append(Officer(own, line.clerk, line.serial, line.code))
-        # Each of them sat at the desk of the other.
-        self.officers[0].clerk, self.officers[1].clerk = self.officers[1].clerk, self.officers[0].clerk
+        for person in pair:
+            _destroy_cards(person)  # of an earlier run that failed
+            self.officers.append(Officer(person, Clerk()))
+            self.officers[-1].clerk.log_in(person.name, person.hsa_id)
+        for own, colleague in (self.officers, self.officers[::-1]):
+            line = CardLine(self.artefacts, ordering.ARTICLE, "", clerk=colleague.clerk, code=own.code)
+            line.found = Case(colleague.person, own.person, office)
+            line.order()
+            line.supply()
+            line.activate()
+            own.serial = line.serial
 
-    @staticmethod
-    def _has_card(own: PersonOnPage) -> bool:
-        cards = Carrier.objects.filter(person=own.person_id, state=CarrierState.ACTIVE.value)
-        return cards.exclude(card_key_sha256="").exists()
+    def revoke_officers_cards(self) -> None:
+        """The officers revoke each other's cards and destroy them, so that both can log in without a card again."""
+        for own, colleague in (self.officers, self.officers[::-1]):
+            colleague.clerk.find(own.person.written)
+            colleague.clerk.revoke_card("Skadat eller ur funktion")
+            _destroy_cards(own.person)
 
     def receive(self) -> None:
         """An officer receives the bundle to the stock of the office."""
@@ -127,3 +128,11 @@ class ReserveCards:
         clerk.finish_activation()
         if self.cards[0].state != CarrierState.ACTIVE:
             raise LineFault(f"the reserve card is not active: it is {self.cards[0].state}")
+
+
+def _destroy_cards(person: PersonOnPage) -> None:
+    """Takes the cards that the demo's supplier made for the person out of the simulators' reader."""
+    for serial in (
+        Carrier.objects.filter(person=person.person_id).exclude(card_key_sha256="").values_list("card_serial", flat=True)
+    ):
+        shutil.rmtree(settings.VAR_DIR / "simulators" / "cards" / serial, ignore_errors=True)

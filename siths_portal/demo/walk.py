@@ -87,6 +87,7 @@ class Walk:
             ("An officer receives the bundle", self.reserve_cards.receive),
             ("Two officers hand out a reserve card", self.reserve_cards.hand_out),
             ("Activate the reserve card", self.reserve_cards.activate),
+            ("Revoke the cards of the two officers", self.reserve_cards.revoke_officers_cards),
             ("Publish and fetch the CRLs", self.publish_crls),
             ("The scheduled job drafts last month's invoices", self.invoices.draft),
             ("Two finance people approve them", self.invoices.approve),
