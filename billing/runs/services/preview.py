@@ -86,13 +86,13 @@ def _subscriptions(party_id: UUID, month: Month, counts: Iterable[ports.Subscrip
 
 
 def previewed_line(order_id: UUID) -> str | None:
-    """Returns the text of the preview's line with the order's card or letter, or None if the preview does not include it.
+    """Returns the text of the preview's line with the order's card, bundle or letter, or None if the preview does not include it.
 
     Pulls the feed first.
     """
     month = Month.of(clock.now())
     ledger.collect()
-    keys = [kind.source_key(order_id) for kind in (line_kinds.CARD, line_kinds.PUK_LETTER)]
+    keys = [kind.source_key(order_id) for kind in (line_kinds.CARD, line_kinds.RESERVE_CARD, line_kinds.PUK_LETTER)]
     entry = unbilled(billable().filter(source_key__in=keys, period__lte=month.first_day)).first()
     if entry is None:
         return None
