@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
-from django.utils.translation import ngettext
+from django.utils.translation import ngettext, ngettext_lazy
 
 from issuance.authz import Actor, policy
 from issuance.people.services import disclosures
@@ -45,6 +45,8 @@ class WorkItemList(List[WorkLine]):
         self.actor, self.kind, self.view = actor_of(request), kind, view
         self.picked = request.POST.getlist(ROW)
         self.caption = _(kind.heading)
+        if kind.revokes or kind.reminds:
+            self.counted_as = ngettext_lazy("{n} kort", "{n} kort")
         self.file_name = _(kind.name).lower()
         self.columns = [*_columns(kind, view, self.actor)]
 
@@ -59,10 +61,6 @@ class WorkItemList(List[WorkLine]):
     def nothing(self, *, past_end: bool) -> Empty | None:
         """See `List`."""
         return self.no_match if self.view is not View.ALL and not past_end else super().nothing(past_end=past_end)
-
-    def count_text(self, count: int) -> str:
-        """See `List`."""
-        return ngettext("{n} rad", "{n} rader", count).format(n=count)
 
     def note_page(self, lines: Sequence[WorkLine]) -> None:
         """See `List`."""
