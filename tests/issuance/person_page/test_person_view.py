@@ -91,7 +91,7 @@ def test_an_ordered_card_tells_how_its_order_stands(world: Any) -> None:
     }
     (eid,) = carrier.eids
     assert (eid.state, eid.hsa_id, eid.has_signature_certificate) == ("ordered", order.eid.hsa_id, False)
-    assert functions(eid) == {"Spärra SITHS eID": ""}
+    assert functions(eid) == {"Spärra SITHS eID": "", "Historik för SITHS eID": ""}
 
     supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)
     made = card(1)
@@ -181,7 +181,7 @@ def test_invalid_carriers_are_shown_on_demand(world: Any) -> None:
     revoked = next(carrier for carrier in page.carriers if carrier.id == old.id)
     assert (revoked.state, revoked.revocation_reason, revoked.eids[0].state) == ("revoked", "Förlorat eller stulet", "revoked")
     assert set(functions(revoked)) == {"Visa elektronisk kvittens", "Historik"}
-    assert functions(revoked.eids[0]) == {}
+    assert functions(revoked.eids[0]) == {"Historik för SITHS eID": ""}
 
 
 _ORDERING = ("Nytt SITHS eID ordinarie kort", "Nytt SITHS eID reservkort", "Ersätt kort")
