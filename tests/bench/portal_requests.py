@@ -28,7 +28,7 @@ from tests.portal import portal_client
 SAMPLE = 2_000
 PAGES = [page for page in urlpatterns if str(page.pattern).startswith("administrera/") or page in role_urls]
 LEFT_OUT = (
-    "_csv", "_xlsx", "setup_import_preview", "role_request", "_reopen", "_request_close", "_use_generic",
+    "_csv", "_xlsx", "_import_preview", "role_request", "_reopen", "_request_close", "_use_generic",
     "customisation_withdraw", "role_request_withdraw", "bundle", "bundle_withdraw",
 )  # fmt: skip
 """Ends of the names of files, whose length is that of a list, of pages of a user's own file, of a requested role or of a bundle,
