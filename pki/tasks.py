@@ -9,11 +9,11 @@ from pki.crl import building
 from pki.health import checks
 from pki.hsm import inventory
 from pki.issuing import (
+    certifying,
     issuance_sets,
     key_checks,
     pkilint_sampling,
     reconciling,
-    requested,
     responders,
     shared_factors,
     signing,
@@ -38,7 +38,7 @@ def sign(certificate_ids: list[str]) -> None:
 @shared_task(name="pki.certify")  # type: ignore[untyped-decorator]
 def certify(request_id: str) -> None:
     """Makes the certificates that a card asks for. If the task is lost, the app's next call wakes it again."""
-    requested.certify(UUID(request_id))
+    certifying.certify(UUID(request_id))
 
 
 @shared_task(name="pki.settle")  # type: ignore[untyped-decorator]

@@ -24,7 +24,8 @@ from issuance.stock.services import receiving
 from issuance.suppliers.domain import Produced, Sent
 from issuance.suppliers.services import card_certificates, supplier_events, supplier_intake
 from pki import service as pki
-from pki.issuing import requested, signing
+from pki.issuing import signing
+from pki.issuing.certifying import certify as certify_in_the_worker
 from siths_portal.lib import clock
 from siths_portal.simulators.card import TRANSPORT, Card, new_serial
 from tests.issuance.activated import PUK, App, Made, Plastic, activated_card, pem
@@ -227,7 +228,7 @@ class Activating:
 def work(blank: Blank) -> int:
     """The `pki` worker's part for the newest request of a card. Returns how many certificates it issued."""
     request = CertificateRequest.objects.filter(eid__carrier__card_serial=blank.serial).latest("created_at")
-    return requested.certify(request.pk)
+    return certify_in_the_worker(request.pk)
 
 
 def activating(blank: Blank, actor: Actor) -> Activating:
