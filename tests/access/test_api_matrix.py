@@ -297,6 +297,7 @@ def proof() -> dict[str, Any]:
 
 EIDAPP_BODIES: dict[str, Callable[[], dict[str, Any]]] = {
     "start_transaction": proof,
+    "request_certificates": lambda: {"csrs": card()["csrs"], "signature": base64.b64encode(b"x" * 70).decode()},
     "report_code_set": dict,
     "report_card": lambda: {"report": "code-blocked"},
     "complete_transaction": lambda: {"signature": base64.b64encode(b"x" * 256).decode()},

@@ -16,6 +16,7 @@ from issuance.people.services.people import person_id_of
 from issuance.records.models.events import Event
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
+from siths_portal.lib import clock
 from tests.issuance.migrated import CA, migrated_card
 from tests.issuance.orders.wizard import Clerk, text_of
 from tests.issuance.pictures import picture
@@ -32,7 +33,7 @@ def test_one_more_card_is_told_of_and_needs_the_answer(world: Any) -> None:
     said = text_of(clerk.page)
     for fact in ("Ordinarie kort utan serienummer än", "Beställd", world.region.name, "av ", "Giltigt till"):
         assert fact in said, fact
-    assert f"{first.ordered_at:%Y-%m-%d}" in said
+    assert f"{first.ordered_at.astimezone(clock.STOCKHOLM):%Y-%m-%d}" in said
     refused = clerk.send()
     assert refused.status_code == 422
     assert ASKED in text_of(refused)

@@ -136,9 +136,9 @@ CASES: dict[str, Callable[[Making, World], None]] = {
 SENT = "Skickad till innehavaren"
 ON_THE_PAGE = {
     "puk-refused": [SENT, "Portalen har upplåsningskoden"],
-    "spoilt": [SENT, "Visa 1 ogiltigt"],
-    "returned": [SENT, "Visa 1 ogiltigt"],
-    "withdrawn": ["Inget giltigt kort", "Visa 1 ogiltigt"],
+    "spoilt": [SENT, "Visa ogiltiga bärare"],
+    "returned": [SENT, "Visa ogiltiga bärare"],
+    "withdrawn": ["Inget giltigt kort", "Visa ogiltiga bärare"],
     "letter": ["Ett brev med kortets upplåsningskod (PUK) beställdes"],
 }
 """What the page of the order's person or its history says."""
