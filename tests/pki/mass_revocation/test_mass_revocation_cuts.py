@@ -143,7 +143,7 @@ def held(id_):
 @pytest.mark.timeout(1200)
 def test_a_worker_that_is_killed_while_it_runs_is_replaced(world, workers):
     """A real worker on the real queue, killed with all its processes in its third batch; the wake-ups in Redis are lost too."""
-    count = 1_500
+    count = 1_300
     rows_like(world, count // 2)
     rows_like(world, count // 2, world.second)
     view = started(BOTH)
