@@ -43,6 +43,7 @@ from tests.conftest import nobody_works
 from tests.first_rows import further_rows
 from tests.issuance.suppliers.api.cards import PaperCard
 from tests.issuance.world import World
+from tests.waiting import wait_for
 
 CLIENT = "bureau"
 PUK = "31415926"
@@ -171,11 +172,16 @@ class App:
 
     def start(self, opened: Opened, *, work: bool = True) -> Started:
         """Starts the transaction and opens the JWE; `work`: does the `pki` worker's part meanwhile."""
-        proof = self.proof(opened)
-        started = activation_app.start(handle=opened.handle, proof=proof)
-        if started is None and work:
+        proof, answers = self.proof(opened), []
+
+        def is_answered() -> bool:
+            answers.append(activation_app.start(handle=opened.handle, proof=proof))
+            return answers[-1] is not None
+
+        if not is_answered() and work:
             delivering.deliver_secrets()
-            started = activation_app.start(handle=opened.handle, proof=proof)
+            wait_for(is_answered)  # a worker that runs beside the test may have it in hand
+        started = answers[-1]
         assert started is not None
         self.started = started
         self.secrets = json.loads(jwe.decrypt_compact(started.encrypted, self.key, registry=REGISTRY).plaintext)

@@ -5,6 +5,7 @@ The clerk's page and the holder's app stand in two windows of two origins; what 
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -79,6 +80,11 @@ class Stage:
         self.plastic[index].unblock(puk=PUK, new_code=TRANSPORT_DIGITS)
         return Plastic(self.plastic[index], code=TRANSPORT_DIGITS)
 
+    def make_card(self, number: int) -> Card:
+        """A new card in the reader."""
+        digits = f"97520000000000{number}"
+        return Card.make(self.cards, digits + luhn_check_digit(digits), puk=PUK, transport_code=TRANSPORT)
+
     def told(self) -> str:
         """All that the processes wrote."""
         return "\n".join(log.read_text() for log in self.logs.glob("*.log"))
@@ -138,9 +144,9 @@ def stage(pki_snapshot: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             ["manage.py", "eid_app_simulator", "--bind", f"127.0.0.1:{ports[1]}", "--portal", portal, "--cards", str(cards)],
             folder / "app.log", lambda: answers(app),
         ))  # fmt: skip
-        serials = [f"97520000000000{n}" for n in (4711, 4712)]
-        plastic = [Card.make(cards, n + luhn_check_digit(n), puk=PUK, transport_code=TRANSPORT) for n in serials]
-        yield Stage(portal, app, cards, people, folder, plastic)
+        made = Stage(portal, app, cards, people, folder, plastic=[])
+        made.plastic += [made.make_card(number) for number in (4711, 4712)]
+        yield made
 
 
 @dataclass
@@ -775,6 +781,7 @@ class ReserveCards:
     """Two officers with cards of their own in the reader, two blank cards, and the persons who get them."""
 
     stage: Stage
+    own_cards: list[Card]
     issuer: Actor
     first: Actor
     second: Actor
@@ -783,21 +790,24 @@ class ReserveCards:
 
 
 @pytest.fixture
-def reserve_cards(stage: Stage, world: Any, monkeypatch: pytest.MonkeyPatch) -> ReserveCards:
+def reserve_cards(stage: Stage, world: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[ReserveCards]:
     monkeypatch.setattr(settings, "PORTAL_BASE_URL", stage.portal)
     prepare(world.region, world.office)
     first, second = world.officer(), world.officer(role=Role.RESERVE_CARD_ADMIN_LOA3)
+    own_cards = [stage.make_card(number) for number in (4713, 4714)]
 
     def give_cards() -> None:
-        for number, officer in enumerate((first, second)):
-            officer_with_card(world, officer, keys=stage.card(number))
+        for card, officer in zip(own_cards, (first, second), strict=True):
+            officer_with_card(world, officer, keys=Plastic(card))
 
     assert run_at_once(1, give_cards) == []  # in a thread of its own, as above
     posts = [world.post(given_name="Tora", surname="Tillfällig"), world.post(given_name="Rut", surname="Reserv")]
     blanks = [Envelope.make(stage.cards, code) for code in ("135790", "864209")]
     issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
     publish(world, stage.people)
-    return ReserveCards(stage, issuer, first, second, blanks, posts)
+    yield ReserveCards(stage, own_cards, issuer, first, second, blanks, posts)
+    for card in (*own_cards, *(blank.card for blank in blanks)):  # other tests know two cards in the reader
+        shutil.rmtree(card.folder)
 
 
 def test_reserve_cards_from_the_bundle_to_their_holders(reserve_cards: ReserveCards, world: Any, browser: Browser) -> None:
@@ -811,11 +821,11 @@ def test_reserve_cards_from_the_bundle_to_their_holders(reserve_cards: ReserveCa
     with logged_in(browser, stage, reserve_cards.first) as page:
         desk.receive(page, portal, [three.serial, two.serial])
         desk.hand_out(page, portal, holder.person_id, three.serial)
-        desk.sign_statement(page, stage.plastic[0].serial, CODE)
+        desk.sign_statement(page, reserve_cards.own_cards[0].serial, CODE)
         desk.reads(page, "Nu väntar utlämningen på en andra person.")
         with logged_in(browser, stage, reserve_cards.second) as colleague:
             desk.check(colleague, portal, three.serial)
-            desk.sign_statement(colleague, stage.plastic[1].serial, CODE)
+            desk.sign_statement(colleague, reserve_cards.own_cards[1].serial, CODE)
             desk.reads(colleague, "Utlämningen är godkänd.")
         page.reload()
         desk.press(page, "Aktivera kort")
