@@ -217,7 +217,7 @@ def _rule(document: str) -> str:
 
 
 def _attestor(identification: Identification) -> dict[str, Any]:
-    """Returns who attested, without the person's number; nothing if nobody did."""
+    """Returns name and relation of who attested, without their person-id. Returns an empty dict without an attestation."""
     attestation = getattr(identification, "attestation", None)
     if attestation is None:
         return {}

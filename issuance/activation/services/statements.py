@@ -57,7 +57,7 @@ def message(statement: Statement) -> bytes:
 
 
 def own_card(actor: Actor) -> Carrier:
-    """Returns the officer's newest card on level 3 in use. Raises Conflict if there is none."""
+    """Returns the officer's newest active card on level 3. Raises Conflict if they have no such card."""
     rows = Carrier.objects.filter(
         person=actor.person_id,
         kind=ORDINARY_CARD.code,

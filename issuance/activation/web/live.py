@@ -52,7 +52,7 @@ def changed(request: HttpRequest, template: str, context: dict[str, Any]) -> Htt
 
 
 def reopen(request: HttpRequest, transaction_id: UUID, service: Callable[..., Opened], page: str) -> HttpResponse:
-    """Gets a new handle from the service and leads back to the page, or says why there is none. Raises NotFound, Forbidden."""
+    """Gets a new handle from the service and redirects to the page. A refusal is shown there. Raises NotFound, Forbidden."""
     try:
         opened = service(actor=actor_of(request), transaction_id=transaction_id)
     except (Conflict, Unavailable) as error:

@@ -1,4 +1,4 @@
-"""Deletion of rows that are kept for hours: searches, dry runs, people whom a search made visible, and uploaded files."""
+"""Deletes rows that the portal keeps for some hours: searches and what they made visible, dry runs, and uploaded files."""
 
 import datetime as dt
 

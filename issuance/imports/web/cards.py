@@ -89,7 +89,7 @@ def carrier_import_preview(request: HttpRequest, import_id: UUID) -> HttpRespons
 def _preview(
     request: HttpRequest, kept: CarrierImport, plan: CarrierPlan, *, refusal: str = "", status: int = 200
 ) -> HttpResponse:
-    """Returns the page of the preview, which names nobody who is not in the file."""
+    """Returns the page of the preview. It names only persons who are in the file."""
     context = {
         **pages.preview(request, plan, texts=_OUTCOME_TEXTS, warned=_("Utan certifikat")).context,
         "stages": stages(2, stopped=plan.has_errors or bool(plan.too_long)),
