@@ -162,8 +162,7 @@ def test_pages_with_files_accept_large_bodies(front: House) -> None:
     pages = {
         "orders/photo.html": [reverse("order_photo_upload", args=[some])],
         "billing/import_start.html": [reverse("customer_import"), reverse("price_import"), reverse("payment_file")],
-        "imports/start.html": [reverse("setup_import")],
-        "imports/cards_start.html": [reverse("carrier_import")],
+        "imports/file_form.html": [reverse("setup_import"), reverse("carrier_import")],
         "operators/propose.html": [reverse("pki_ceremony_propose")],
         "operators/sign.html": [reverse("pki_proposal_sign", args=[some])],
         "operators/mass_new.html": [reverse("pki_mass_new")],

@@ -10,7 +10,7 @@ from issuance.people.models.persons import Post
 from siths_portal.lib import clock
 
 CA = "demo-bulk"
-_SERIALS = itertools.count()
+_SERIALS = itertools.count(1)
 
 
 def migrated_card(post: Post, **changes: object) -> MigratedCard:
