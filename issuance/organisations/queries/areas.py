@@ -15,10 +15,10 @@ from issuance.offices.models import Office
 from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import FormerIssuer, FormerPlace, IssuingArea, Organisation
 from issuance.organisations.queries.places import RIGHTS, AreaHead, head_of
+from issuance.people.models.persons import Person
 from issuance.people.queries import officers
 from issuance.records.domain import wording
 from issuance.roles.models.grants import RoleGrant
-from issuance.roles.queries.role_reach import may_get_roles
 from issuance.roles.services.actors import current, in_force, with_post
 from issuance.roles.services.role_periods import last_day_of
 from siths_portal.lib import clock
@@ -182,21 +182,27 @@ def has_issuers() -> Exists:
 def _issuers(actor: Actor, row: IssuingArea) -> tuple[Issuer, ...]:
     """Returns the current and coming responsible issuers of an area, by name. A person who has both roles counts as current."""
     now = clock.now()
-    grants = {f"user:{grant.person_id}": grant for grant in _holding(row.pk).order_by("-valid_from")}
-    people = {ref: grant.person_id for ref, grant in grants.items()}
-    openable_ids = people.values() if policy.holds(actor, Action.ASSIGN_ROLE) else ()
-    opened = may_get_roles(actor=actor, person_ids=openable_ids) - {actor.person_id}
-    named = officers.names(actor, people).items()
-    found = (_issuer(grants[ref], name, opens=people[ref] in opened, now=now) for ref, name in named)
+    grants = {
+        f"user:{grant.person_id}": grant for grant in _holding(row.pk).annotate(opens=_opens(actor)).order_by("-valid_from")
+    }
+    named = officers.names(actor, grants).items()
+    found = (_issuer(grants[ref], name, now=now) for ref, name in named)
     return tuple(sorted(found, key=lambda one: one.name))
 
 
-def _issuer(grant: RoleGrant, name: str, *, opens: bool, now: dt.datetime) -> Issuer:
+def _opens(actor: Actor) -> Value | Exists:
+    """Returns whether the actor may open the page of roles of a role's holder, who is somebody else."""
+    if not policy.holds(actor, Action.ASSIGN_ROLE):
+        return Value(False)
+    return Exists(Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk=OuterRef("person")).exclude(pk=actor.person_id))
+
+
+def _issuer(grant: RoleGrant, name: str, *, now: dt.datetime) -> Issuer:
     coming = grant.valid_from > now
     return Issuer(
         grant.person_id,
         name,
-        opens,
+        grant.opens,  # type: ignore[attr-defined]
         last_day_of(grant),
         rests=not (coming or grant.awake),  # type: ignore[attr-defined]
         begins=wording.day(grant.valid_from) if coming else None,
