@@ -194,7 +194,8 @@ def _opens(actor: Actor) -> Value | Exists:
     """Returns whether the actor may open the page of roles of a role's holder, who is somebody else."""
     if not policy.holds(actor, Action.ASSIGN_ROLE):
         return Value(False)
-    return Exists(Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk=OuterRef("person")).exclude(pk=actor.person_id))
+    others = Person.objects.visible_to(actor, Action.ASSIGN_ROLE).filter(pk=OuterRef("person"))
+    return Exists(others.exclude(pk=actor.person_id) if actor.person_id else others)
 
 
 def _issuer(grant: RoleGrant, name: str, *, now: dt.datetime) -> Issuer:
