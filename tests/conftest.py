@@ -191,6 +191,18 @@ def _let_examples_take_their_time() -> None:
     settings.load_profile("busy")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Makes a run red whose processes have left the PUK or the transport code of a test's card in a log."""
+    if hasattr(session.config, "workerinput"):
+        return
+    from tests.secrets_in_clear import leaky_logs
+
+    if found := leaky_logs(session.config._tmp_path_factory.getbasetemp()):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        session.config.get_terminal_writer().line(f"\nA PUK or a code in clear in {', '.join(found)}", red=True)
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Ends what `pytest_configure` started."""
     made = _running.get("template")

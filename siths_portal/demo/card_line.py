@@ -50,6 +50,7 @@ class CardLine:
     place: str = ""
     clerk: Clerk = field(default_factory=Clerk)
     code: str = field(default_factory=holder.new_code, repr=False)
+    earlier_secrets: list[str] = field(default_factory=list, repr=False)
     issued: list[Issued] = field(default_factory=list)
     chain_files: list[str] = field(default_factory=list)
     found: ordering.Case | None = None
@@ -74,6 +75,11 @@ class CardLine:
     def serial(self) -> str:
         """The card's serial number."""
         return self.card_order.carrier.card_serial
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every code that the holder has chosen, and the PUK as a letter shows it."""
+        return [self.code, *self.earlier_secrets]
 
     def log_in(self) -> None:
         """Finds a person without a card. The person's ID administrator logs in as one of the provider's test persons."""
@@ -138,7 +144,7 @@ class CardLine:
 
     def unlock(self) -> None:
         """The holder has forgotten the code. The ID administrator identifies the holder, who chooses a new code in the app."""
-        self.code = holder.new_code()
+        self._choose_new_code()
         self.clerk.find(self.case.holder.written)
         self.clerk.begin_unlocking("Pass")
         holder.unlock(self.clerk.handle("Öppna SITHS eID-appen"), self.serial, self.code)
@@ -146,14 +152,20 @@ class CardLine:
 
     def unlock_by_letter(self) -> None:
         """The holder has forgotten the code again and gets a letter with the PUK, which the supplier prints."""
-        self.code = holder.new_code()
+        self._choose_new_code()
         self.clerk.find(self.case.holder.written)
         self.clerk.order_letter(self.case.office.name)
         letter = OrderItem.objects.filter(puk_of=self.card_order.carrier).latest("pk")
         self.letter_id = letter.order_id
         run_supplier(str(letter.order_id))
         printed = settings.VAR_DIR / "simulators" / "supplier" / "letters" / f"{letter.order_id}-{letter.number}.txt"
-        holder.unlock_with_letter(self.serial, printed.read_text().split()[-1], self.code)
+        puk = printed.read_text().split()[-1]
+        self.earlier_secrets.append(puk)
+        holder.unlock_with_letter(self.serial, puk, self.code)
+
+    def _choose_new_code(self) -> None:
+        self.earlier_secrets.append(self.code)
+        self.code = holder.new_code()
 
     def judged_receipt(self) -> bytes:
         """Returns the receipt that the portal shows, after checking that the card's key signed the complete file.

@@ -43,6 +43,7 @@ class ReserveCards:
     artefacts: Artefacts
     order_id: UUID | None = None
     code: str = field(default_factory=holder.new_code, repr=False)
+    envelope: str = field(default="", repr=False)
     officers: list[Officer] = field(default_factory=list)
     found: PersonOnPage | None = None
 
@@ -64,6 +65,11 @@ class ReserveCards:
     def cards(self) -> list[Carrier]:
         """The cards of the bundle."""
         return list(Carrier.objects.filter(item__order=self.order).order_by("item__number"))
+
+    @property
+    def secrets(self) -> list[str]:
+        """The codes of the officers' cards, of the envelope, and the one that the holder has chosen."""
+        return [self.code, self.envelope, *(officer.code for officer in self.officers)]
 
     def order_bundle(self) -> None:
         """The responsible issuer orders the bundle."""
@@ -123,8 +129,8 @@ class ReserveCards:
         clerk, serial = self.officers[0].clerk, self.cards[0].card_serial
         clerk.find(self.person.written)
         clerk.begin_activation("Körkort")
-        envelope = Card(settings.VAR_DIR / "simulators" / "cards" / serial).envelope_code
-        holder.activate_reserve_card(clerk.handle(), serial, envelope, self.code)
+        self.envelope = Card(settings.VAR_DIR / "simulators" / "cards" / serial).envelope_code
+        holder.activate_reserve_card(clerk.handle(), serial, self.envelope, self.code)
         clerk.finish_activation()
         if self.cards[0].state != CarrierState.ACTIVE:
             raise LineFault(f"the reserve card is not active: it is {self.cards[0].state}")

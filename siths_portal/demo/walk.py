@@ -10,7 +10,7 @@ from django.conf import settings
 
 from billing import service as billing
 from billing.records.domain.periods import Month
-from siths_portal.demo import log_scan, ordering, places, status_client
+from siths_portal.demo import log_scan, ordering, places, secret_scan, status_client
 from siths_portal.demo.artefacts import Artefacts
 from siths_portal.demo.card_line import CardLine
 from siths_portal.demo.clerk import Clerk
@@ -20,6 +20,7 @@ from siths_portal.demo.status_client import await_ocsp, fetch_crl
 from siths_portal.lib.processes import jobs
 from siths_portal.wiring import chains
 
+_LOGS = (settings.VAR_DIR / "log", settings.VAR_DIR / "supervisor")
 ALGORITHMS: tuple[hashes.HashAlgorithm, ...] = (hashes.SHA1(), hashes.SHA256())  # noqa: S303  (CertID hashes, RFC 6960)
 
 
@@ -97,6 +98,7 @@ class Walk:
             ("Card, letter and bundle are in the running month", self.preview),
             ("Verify the audit chains", self.verify_audit),
             ("Find no personal data in the logs", self.scan_logs),
+            ("Find no PUK, code or PIN in database and logs", self.scan_secrets),
         ]
 
     def list_work(self) -> None:
@@ -232,7 +234,16 @@ class Walk:
 
     def scan_logs(self) -> None:
         """Checks that no log contains a person's data, a card serial or a secret."""
-        folders = [settings.VAR_DIR / "log", settings.VAR_DIR / "supervisor"]
-        found = log_scan.scan(folders, log_scan.terms())
+        found = log_scan.scan(_LOGS, log_scan.terms())
         if found:
             raise WalkFault(f"personal data in {', '.join(found[:5])}")
+
+    def scan_secrets(self) -> None:
+        """Checks that neither a table nor a log contains a code, the letter's PUK or a PIN of the token in clear."""
+        lines = (self.card, self.p256, self.replacement, self.reserve_cards)
+        secrets = [secret for line in lines for secret in line.secrets]
+        secrets += [file.read_text().strip() for file in (settings.VAR_DIR / "secrets").glob("*pin")]
+        files = [path for folder in _LOGS for path in folder.rglob("*.log*")]  # none in containers
+        found = secret_scan.in_tables(secret_scan.own_tables(), secrets) + secret_scan.in_files(files, secrets)
+        if found:
+            raise WalkFault(f"a PUK, code or PIN in clear in {', '.join(found)}")

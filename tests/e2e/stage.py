@@ -22,6 +22,7 @@ from typing import Any
 
 import psycopg2
 
+from siths_portal.demo import secret_scan
 from siths_portal.dev import approvers, home, nginx, processes, programs, steps, tokens
 from siths_portal.dev.home import House
 from siths_portal.dev.launch import HOUSE, PROGRAM
@@ -34,11 +35,17 @@ from tests.ports import allow_house, guarded
 ROOT = Path(__file__).resolve().parents[2]
 # The holders' self service has no part in the line.
 LEFT_OUT = {"minasidor"}
-TERMS = """
+ANSWERS = """
 import json, sys
+from pki.models import Secret, SecretState
+from pki.secrets.sealing import open_sealed
 from siths_portal.demo import log_scan
-for _ in sys.stdin:
-    print(json.dumps(list(log_scan.terms())), flush=True)
+answers = {
+    "terms": log_scan.terms,
+    "puks": lambda: (open_sealed(secret).decode() for secret in Secret.objects.filter(state=SecretState.SEALED)),
+}
+for question in sys.stdin:
+    print(json.dumps(list(answers[question.strip()]())), flush=True)
 """
 
 
@@ -106,23 +113,39 @@ class Stage:
 
         Over one connection, since waits ask often and a psql for each would cost more than the answer.
         """
-        if self._asking is None:
-            self._asking = psycopg2.connect(dbname=DATABASE, user="postgres", host=str(self.house.postgres.socket_dir))
-            self._asking.autocommit = True
-        with self._asking.cursor() as cursor:
+        with self._connection().cursor() as cursor:
             cursor.execute(sql)
             return "\n".join("|".join(map(str, row)) for row in cursor.fetchall())
 
+    def _connection(self) -> Any:
+        if self._asking is None:
+            self._asking = psycopg2.connect(dbname=DATABASE, user="postgres", host=str(self.house.postgres.socket_dir))
+            self._asking.autocommit = True
+        return self._asking
+
     def forbidden(self) -> list[str]:
-        """Everything that may stand in no address, title or log, as it is now. One command answers, each time anew."""
+        """Everything that may stand in no address, title or log, as it is now."""
+        return self._answer("terms")
+
+    def in_clear(self, *codes: str) -> list[str]:
+        """The tables and logs that contain one of `codes`, the PUK of a card or a PIN of the token in clear."""
+        puks = self._answer("puks")
+        assert puks, "no card has a PUK: the search would prove nothing"
+        pins = [(self.house.var / "secrets" / name).read_text() for name in ("pin", "so_pin")]
+        logs, secrets = sorted((self.house.var / "log").rglob("*.log*")), (*codes, *puks, *pins)
+        with self._connection().cursor() as cursor:
+            return secret_scan.in_tables(secret_scan.tables(cursor), secrets) + secret_scan.in_files(logs, secrets)
+
+    def _answer(self, question: str) -> list[str]:
+        """The answer of a command that answers each question anew, as the operators' shell would."""
         if self._naming is None:
             self._naming = subprocess.Popen(
-                [sys.executable, "manage.py", "shell", "-v", "0", "-c", TERMS],
+                [sys.executable, "manage.py", "shell", "-v", "0", "-c", ANSWERS],
                 cwd=ROOT, env=self.house.command_env(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
             )  # fmt: skip
         assert self._naming.stdin
         assert self._naming.stdout
-        self._naming.stdin.write("\n")
+        self._naming.stdin.write(f"{question}\n")
         self._naming.stdin.flush()
         return list(json.loads(self._naming.stdout.readline()))
 

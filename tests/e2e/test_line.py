@@ -32,8 +32,10 @@ ALL_FOUR = 4
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
+    """The house; what all tests leave in its database and logs has no PUK, code or PIN in clear."""
     with running_stage() as made:
         yield made
+        assert made.in_clear(CODE) == []
 
 
 @pytest.fixture(scope="module")

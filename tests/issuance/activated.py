@@ -43,12 +43,11 @@ from tests.conftest import nobody_works
 from tests.first_rows import further_rows
 from tests.issuance.suppliers.api.cards import PaperCard
 from tests.issuance.world import World
+from tests.secrets_in_clear import PUK, TRANSPORT
 from tests.waiting import wait_for
 
 CLIENT = "bureau"
-PUK = "31415926"
 CODE = "246810"
-TRANSPORT = "transport-8d1f0c"
 REGISTRY = jwe.JWERegistry(
     header_registry={name: HeaderParameter(name, "str") for name in ("transaction", "card_serial", "order", "serial")},
     algorithms=["ECDH-ES", "A256GCM"],

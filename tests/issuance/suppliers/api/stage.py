@@ -19,6 +19,7 @@ from siths_portal.dev import nginx
 from siths_portal.dev.home import House, make_socket_folder
 from siths_portal.dev.probes import accepts, api_is_ready
 from tests.ports import free_port
+from tests.secrets_in_clear import leaky_logs
 from tests.tls import Identity, SmallCa
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -167,6 +168,10 @@ class Stage:
         return (self.folder / f"{name}.log").read_text()
 
 
+def _require_no_secrets(folder: Path) -> None:
+    assert leaky_logs(folder) == []
+
+
 @contextlib.contextmanager
 def stage() -> Iterator[Stage]:
     """Everything in a new short folder: unix sockets have short paths. DATABASE_URL must name the tests' database."""
@@ -174,6 +179,7 @@ def stage() -> Iterator[Stage]:
         folder = Path(tempfile.mkdtemp(prefix="siths-api-", dir="/tmp"))
         folder.chmod(0o711)  # nginx's workers walk through
         stack.callback(shutil.rmtree, folder, True)
+        stack.callback(_require_no_secrets, folder)  # when its processes have ended
         house = House(folder, "test", free_port() - 443, folder / "run", folder / "pg")
         (house.var / "tls").mkdir(parents=True)
         house.runtime.mkdir()
