@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from issuance.authz import Action, Actor, client
 from issuance.carriers.domain.carrier_states import CarrierState
-from issuance.carriers.models import CarrierCertificate
+from issuance.carriers.models import Carrier, CarrierCertificate
 from issuance.orders.domain.items import ItemState
 from issuance.orders.domain.puk_states import PukState
 from issuance.orders.models.orders import OrderItem
@@ -159,8 +159,8 @@ def _outcome(rows: ItemRows, kind: str) -> EventOutcome:
     outcome = outcome_of(kind, ItemState(rows.item.state))
     if rows.made is None:
         return outcome
-    if outcome is EventOutcome.APPLIED and kind == Returned.kind and rows.made.code_set_at is not None:
-        return EventOutcome.NOTED  # the holder has the card, so a supplier neither revokes it nor ends its order (ADR 0033)
+    if outcome is EventOutcome.APPLIED and kind == Returned.kind and _is_received(rows.made):
+        return EventOutcome.NOTED  # its holder or office has the card, so a supplier ends neither card nor order (ADR 0033)
     if outcome is EventOutcome.APPLIED and kind == Sent.kind and puks.blocks_sending(rows.item):
         # A card that ended before its PUK was sealed was not delivered and is not charged.
         return EventOutcome.PARKED if rows.made.state == CarrierState.ORDERED else EventOutcome.NOTED
@@ -171,6 +171,11 @@ def _outcome(rows: ItemRows, kind: str) -> EventOutcome:
     if statuses & {"revoked", "failed"}:
         return EventOutcome.NOTED
     return outcome if statuses == {"issued"} else EventOutcome.PARKED
+
+
+def _is_received(carrier: Carrier) -> bool:
+    """Returns whether the holder has chosen a code for the card, or an office has received it to its stock."""
+    return carrier.code_set_at is not None or carrier.state in (CarrierState.IN_STOCK, CarrierState.RESERVED)
 
 
 def _check_form(rows: ItemRows, event: SupplierReport) -> None:
