@@ -13,12 +13,13 @@ from django.db.models import QuerySet
 
 from issuance.authz import Action, Actor, policy
 from issuance.records.services import steps
-from issuance.register_care.domain.states import LONGEST_DELAY, LONGEST_REASON, MOST_AT_ONCE, WorkAction
+from issuance.register_care.domain.states import LONGEST_DELAY, LONGEST_REASON, MOST_AT_ONCE, WorkAction, WorkState
 from issuance.register_care.models import WorkItem
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 
 _NOBODY = UUID(int=0)
+_DECIDED = {WorkAction.POSTPONE: WorkState.POSTPONED, WorkAction.FINISH: WorkState.DONE}
 
 
 def kept_by(actor: Actor) -> QuerySet[WorkItem]:
@@ -33,9 +34,13 @@ def not_about(actor: Actor, rows: QuerySet[WorkItem]) -> QuerySet[WorkItem]:
 
 @transaction.atomic(durable=True)
 def take_on(*, actor: Actor, item_ids: Sequence[UUID]) -> int:
-    """Makes the actor responsible for the rows. Returns how many. Raises NotFound, Forbidden, Invalid, IllegalTransition."""
+    """Makes the actor responsible for the rows. Returns how many. A second click changes nothing (S33).
+
+    Raises NotFound, Forbidden, Invalid, IllegalTransition.
+    """
     rows = locked(actor, item_ids)
-    steps.step(rows, WorkAction.ASSIGN, actor_ref=actor.ref, assignee_ref=actor.ref)
+    new = [row for row in rows if row.assignee_ref != actor.ref or row.state == WorkState.DONE]
+    steps.step(new, WorkAction.ASSIGN, actor_ref=actor.ref, assignee_ref=actor.ref)
     return len(rows)
 
 
@@ -86,8 +91,11 @@ def _decide(
     actor: Actor, item_ids: Sequence[UUID], action: WorkAction, reason: str, facts: Mapping[str, str], **changes: Any
 ) -> int:
     rows = locked(actor, item_ids)
+    decided = changes | {"reason": reason.strip(), "decided_by_ref": actor.ref, "state": _DECIDED[action].value}
+    # A second click decides the same again and changes nothing (S33).
+    new = [row for row in rows if any(getattr(row, name) != value for name, value in decided.items())]
     steps.step(
-        rows,
+        new,
         action,
         actor_ref=actor.ref,
         facts={"justification": reason.strip(), **facts},

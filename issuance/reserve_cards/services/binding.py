@@ -35,13 +35,18 @@ def not_usable() -> Invalid:
     return Invalid("card-not-usable", message, fields={"card_serial": [message]})
 
 
+def serial_of(scanned: str) -> str:
+    """Returns a serial number as it is stored, from what was scanned or typed."""
+    return _SEPARATORS.sub("", scanned)
+
+
 def lock_usable(card_serial: str, post: Post) -> Carrier:
     """Locks and returns the card with this serial number, as scanned, if it can be handed out for the assignment.
 
     That is a card in stock at an open office that is connected to the assignment's organisation, or the person's own active
     reserve card without a valid eID; and no other hand-out of it is open. Raises Invalid at `card_serial`.
     """
-    serial = _SEPARATORS.sub("", card_serial)
+    serial = serial_of(card_serial)
     rows = Carrier.objects.select_for_update(of=("self",), no_key=True).filter(card_serial=serial, kind=RESERVE_CARD.code)
     carrier = rows.exclude(card_serial="").filter(valid_to__gt=clock.now()).first()
     if carrier is None or not (_lies_in_stock(carrier, post) or _is_own(carrier, post)):

@@ -37,6 +37,9 @@ from siths_portal.lib.errors import Conflict, Invalid
 PURPOSE = "reserve_card_first"
 """The purpose of the first officer's statement."""
 
+_TAKEN = ("card-not-usable", "issuance_one_open_reserve_issue")
+"""How the rules and the database refuse a card that is handed out already."""
+
 _OBSTACLES = {
     rules.Obstacle.DECEASED: "Personen är avliden enligt personregistret. Inget reservkort kan lämnas ut.",
     rules.Obstacle.NOT_PERSONNUMMER: "Personen saknar personnummer. Lämna ut reservkortet på tillitsnivå 2.",
@@ -73,7 +76,7 @@ def proposed_last_day(assurance_level: int) -> dt.date:
 
 
 def hand_out(*, actor: Actor, wanted: HandOut) -> HandedOut:
-    """Hands out a reserve card. First reads assignment and person live.
+    """Hands out a reserve card. First reads assignment and person live. A second click returns the first one's hand-out (S33).
 
     Raises NotFound, Forbidden (role, own matter), Invalid (level, last day, serial number, document, obstacles of the person),
     Conflict (assignment, no own card to sign with), Unavailable (external systems).
@@ -90,10 +93,36 @@ def hand_out(*, actor: Actor, wanted: HandOut) -> HandedOut:
     _require_person(live, wanted.assurance_level)
     try:
         return _place(actor, wanted)
-    except IntegrityError as error:
-        if "issuance_one_open_reserve_issue" not in str(error):
+    except (Invalid, IntegrityError) as error:
+        if not any(reason in str(error) for reason in _TAKEN):
             raise
+        if (done := _first_click(actor, wanted)) is not None:
+            return done
         raise binding.not_usable() from None
+
+
+def _first_click(actor: Actor, wanted: HandOut) -> HandedOut | None:
+    """Returns the hand-out that the officer made a moment ago with the same answers, and on level 3 a new handle for its
+    statement. None if there is none.
+    """
+    now = clock.now()
+    rows = ReserveCardIssue.objects.select_related("carrier", "post").filter(
+        officer_ref=actor.ref,
+        post=wanted.post_id,
+        carrier__card_serial=binding.serial_of(wanted.card_serial),
+        assurance_level=wanted.assurance_level,
+        state__in=[IssueState.BOUND.value, IssueState.PROPOSED.value],
+        created_at__gt=now - visits.SECOND_CLICK,
+    )
+    issue = rows.order_by("-created_at", "-pk").first()
+    if issue is None or issue.valid_to != _valid_to(wanted, issue.carrier, issue.post, now):
+        return None
+    if issue.state == IssueState.BOUND:
+        return HandedOut(issue) if issue.assurance_level < rules.LOA3 else None
+    if issue.identity_document != wanted.identity_document:
+        return None
+    statement = Statement.objects.filter(subject_ref=issue.pk, purpose=PURPOSE).latest("pk")
+    return HandedOut(issue, statements.renew(actor, statement.pk, PURPOSE))
 
 
 def _posts() -> QuerySet[Post]:

@@ -1,6 +1,7 @@
 """What officers decide about rows of work: whose rows, all or none, and what the next night makes of it (S11)."""
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from issuance.people.models.persons import Post
 from issuance.records.models.events import Event
 from issuance.register_care.models import WorkItem
 from issuance.register_care.queries import work
-from issuance.register_care.services import deciding
+from issuance.register_care.services import deciding, reminding
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, IllegalTransition, Invalid, NotFound
 from tests.issuance.register_care.works import active, found, later, night
@@ -70,6 +71,23 @@ def test_who_takes_rows_on_is_responsible(world: Any) -> None:
     assert set(WorkItem.objects.values_list("assignee_ref", "state")) == {(officer.ref, "open")}
 
 
+def test_s33_a_second_click_decides_nothing_more(world: Any) -> None:
+    rows = ended(world, world.region, world.clinic)
+    officer, ids, until = world.officer(), [row.pk for row in rows], clock.today() + dt.timedelta(days=5)
+    acts: dict[str, Callable[[], int]] = {
+        "assigned": lambda: deciding.take_on(actor=officer, item_ids=ids),
+        "postponed": lambda: deciding.postpone(actor=officer, item_ids=ids, until=until, reason="Ledig"),
+        "finished": lambda: deciding.finish(actor=officer, item_ids=ids, reason="Nytt uppdrag"),
+    }
+    for action, act in acts.items():
+        assert [act(), act()] == [2, 2]
+        assert Event.objects.filter(action=f"work_item.{action}").count() == 2
+    deciding.reopen(actor=officer, item_ids=ids)
+    deciding.postpone(actor=officer, item_ids=ids, until=until, reason="Ledig")
+    deciding.postpone(actor=officer, item_ids=ids, until=until + dt.timedelta(days=1), reason="Ledig")
+    assert Event.objects.filter(action="work_item.postponed").count() == 6, "another day is another decision"
+
+
 @pytest.mark.parametrize(
     ("until", "reason", "fields"),
     [(0, "Skäl", {"until"}), (366, "Skäl", {"until"}), (5, " ", {"reason"}), (None, "x" * 501, {"until", "reason"})],
@@ -91,7 +109,9 @@ def test_s11_one_row_outside_refuses_all(world: Any) -> None:
     for act in (
         lambda ids: deciding.take_on(actor=officer, item_ids=ids),
         lambda ids: deciding.finish(actor=officer, item_ids=ids, reason="Skäl"),
+        lambda ids: deciding.postpone(actor=officer, item_ids=ids, until=clock.today() + dt.timedelta(days=1), reason="Skäl"),
         lambda ids: deciding.reopen(actor=officer, item_ids=ids),
+        lambda ids: reminding.remind(actor=officer, item_ids=ids),
     ):
         with pytest.raises(NotFound):
             act([inside.pk, outside.pk])

@@ -160,6 +160,21 @@ class TestTwoOfficers:
             with pytest.raises(Invalid, match="card-not-usable"):
                 hand_out(blank, world.post(), first.actor, level=level)
 
+    def test_s33_second_clicks_of_both_officers(self, world: Any, blank: Blank, first: Officer, second: Officer) -> None:
+        """The first one's is the same hand-out with a new link. The second one's supersedes what is not signed."""
+        post = world.post()
+        clicks = [hand_out(blank, post, first.actor, level=3) for _ in range(2)]
+        assert clicks[0].issue == clicks[1].issue
+        opened = [click.opened for click in clicks if click.opened is not None]
+        assert (opened[0].transaction, opened[0].handle == opened[1].handle) == (opened[1].transaction, False)
+        first.sign(opened[1])
+        with pytest.raises(Invalid, match="card-not-usable"):
+            hand_out(blank, post, first.actor, level=3)
+        checks = [second_opens(clicks[0].issue, second) for _ in range(2)]
+        assert [EidAppTransaction.objects.get(pk=each.transaction.pk).state for each in checks] == ["superseded", "created"]
+        second.sign(checks[1])
+        assert ReserveCardIssue.objects.get().state == "bound"
+
     def test_rejected_withdrawn_and_overdue(self, world: Any, first: Officer, second: Officer) -> None:
         cards = stocked(world, 3)
         issues = [proposed(card, world.post(), first) for card in cards]

@@ -7,7 +7,7 @@ import pytest
 from django.db import DatabaseError, transaction
 
 from issuance.activation.models import CertificateRequest
-from issuance.activation.services import activation, activation_app, certifying
+from issuance.activation.services import activation, activation_app, certifying, visits
 from issuance.activation.services.receipt_integrity import verify_receipts
 from issuance.authz import Role
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid, Receipt
@@ -25,7 +25,8 @@ from pki import service as pki
 from pki.models import Certificate
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
-from tests.issuance.reserve_cards.blank import Activating, Blank, activating, hand_out, stocked, work
+from tests.issuance.activation.test_activation import run_at_once
+from tests.issuance.reserve_cards.blank import Activating, Blank, activating, hand_out, in_stock, stocked, work
 from tests.issuance.world import person_number
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
@@ -65,6 +66,19 @@ class TestHandingOut:
         with pytest.raises(Invalid, match=fault):
             hand_out(blank, world.post(), world.officer(), last_day=clock.today() + dt.timedelta(days=days))
         assert blank.carrier.state == "in_stock"
+
+    def test_s33_a_second_click_gets_the_first_hand_out(self, world: Any, blank: Blank) -> None:
+        """Also those that come at the same time. Other answers, another officer and a later request are refused."""
+        post, officer, done = world.post(), world.officer(), list[Any]()
+        assert run_at_once(3, lambda: done.append(hand_out(blank, post, officer).issue.pk)) == []
+        assert (len(done), len(set(done)), Eid.objects.count()) == (3, 1, 1)
+        assert Event.objects.filter(action="carrier.holder_bound").count() == 1
+        tomorrow = clock.today() + dt.timedelta(days=1)
+        for wanted in ({"last_day": tomorrow}, {"post": world.post()}, {"actor": world.officer(role=Role.DEPUTY_ISSUER)}):
+            with pytest.raises(Invalid, match="card-not-usable"):
+                hand_out(blank, **{"post": post, "actor": officer, **wanted})
+        with clock.moved_to(clock.now() + visits.SECOND_CLICK), pytest.raises(Invalid, match="card-not-usable"):
+            hand_out(blank, post, officer)
 
     def test_coordination_number_and_no_address_are_enough(self, world: Any, blank: Blank) -> None:
         post = world.post(person_id=person_number(coordination=True), registered_address=None)
@@ -155,6 +169,15 @@ class TestActivation:
         assert Receipt.objects.get(carrier=carrier).signature_certificate_id == view.id
         assert verify_states().wrong == verify_receipts().wrong == ()
         assert issuance_check.OrderedCards().without_order({view.id: view.carrier_ref}) == {}
+
+    def test_s04_an_officers_own_card_on_level_2_signs_nothing(self, world: Any, blank: Blank) -> None:
+        officer, colleague = world.officer(), world.officer(role=Role.RESPONSIBLE_ISSUER)
+        hand_out(blank, Post.objects.get(person=officer.person_id), colleague)
+        step = activating(blank, colleague)
+        step.certify()
+        assert step.finish().state == "active"
+        with pytest.raises(Conflict, match="officer-without-card"):
+            hand_out(in_stock(world)[0], world.post(), officer, level=3)
 
     def test_a_request_without_the_card_key_gets_nothing(self, world: Any, blank: Blank) -> None:
         step = _started(world, blank)

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from issuance.activation.services import visits
 from issuance.authz import Role
 from issuance.carriers.models import Carrier, CarrierCertificate
 from issuance.housekeeping.services import deadlines
@@ -20,6 +21,8 @@ from issuance.revocation.services import revocation
 from issuance.stock.models import StockCard, StockCount
 from issuance.stock.queries import stock
 from issuance.stock.services import cards, counting, receiving
+from issuance.suppliers.domain import EventOutcome, Returned
+from issuance.suppliers.services import supplier_events
 from pki import service as pki
 from pki.issuing import signing
 from siths_portal.lib import clock
@@ -27,7 +30,7 @@ from siths_portal.lib.errors import Conflict, Forbidden, IllegalTransition, Inva
 from tests.issuance.authorities import serial_of
 from tests.issuance.orders.bundles import bundle, prepare
 from tests.issuance.stock.stocks import received_bundle, sent_bundle, states, with_stock
-from tests.issuance.world import SETUP
+from tests.issuance.world import SETUP, SUPPLIER
 
 
 @pytest.fixture
@@ -107,6 +110,14 @@ class TestReceiving:
         order = bundle(ready.region, ready.office, 2)
         with pytest.raises(Conflict, match="bundle-not-sent"):
             receiving.receive_bundle(actor=ready.officer(), order_id=order.pk)
+
+    def test_s32_a_card_that_its_office_has_is_not_reported_back(self, ready: Any) -> None:
+        order = sent_bundle(ready, 1)
+        receiving.receive_bundle(actor=ready.officer(), order_id=order.pk)
+        outcome = supplier_events.register_event(client_ref=SUPPLIER, order_id=order.pk, event=Returned("unknown-address"))
+        assert outcome is EventOutcome.NOTED
+        order.refresh_from_db()
+        assert (order.state, order.items.get().state, states(order)) == ("sent", "sent", [("in_stock", "in_stock")])
 
     def test_a_sent_bundle_waits_for_longer_than_a_card_for_its_holder(self, ready: Any) -> None:
         order = sent_bundle(ready, 1)
@@ -206,11 +217,21 @@ class TestCounting:
         assert not StockCount.objects.exists()
         assert figures(ready).in_stock == 3
 
+    def test_s33_a_second_click_gets_the_first_count(self, ready: Any) -> None:
+        received_bundle(ready)
+        first = count(ready, 1, 2)
+        assert (count(ready, 1, 2), StockCount.objects.count()) == (first, 1)
+        assert Event.objects.filter(action="office.stock_counted").count() == 1
+        assert count(ready, 1) != first, "one more is missing"
+        with clock.moved_to(clock.now() + visits.SECOND_CLICK):
+            assert (count(ready, 1).expected, StockCount.objects.count()) == (1, 3)
+
     def test_an_office_is_short_below_its_level(self, ready: Any) -> None:
         received_bundle(ready, 2)
         officer = ready.officer()
         for least, short in ((3, [ready.office.pk]), (2, []), (None, [])):
-            counting.set_level(actor=officer, office_id=ready.office.pk, least=least)
+            for _ in range(2):  # a second click is no event
+                counting.set_level(actor=officer, office_id=ready.office.pk, least=least)
             assert [line.id for line in stock.short_offices(actor=officer)] == short
         assert Event.objects.filter(action="office.stock_level_set").count() == 3
         for wrong in (-1, counting.HIGHEST_LEVEL + 1):
