@@ -16,6 +16,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from issuance import tasks
 from issuance.authz import Actor, Role
@@ -334,11 +335,23 @@ def test_the_pages_from_the_template_to_the_card_that_a_clerk_finds(world: Any) 
     assert client.post(answer["Location"], plan).status_code == 422
     assert client.post(answer["Location"], plan | {"katalog": "1"}).status_code == 302
     assert "Kort 2" in text_of(client.get(answer["Location"]))
+    client.post(answer["Location"], plan | {"katalog": "1"})  # a second click
+    assert Event.objects.filter(action="carrier_import.carried_out").count() == 1
     clerk = client_of(world.officer())
     found = clerk.post("/sok/", {"text": rows[0]["card_serial"]})
     shown = text_of(clerk.get(found["Location"]))
     assert "Kort i bruk" in shown
     assert "Spärra kort" in shown
+
+
+def test_s39_cells_are_shown_as_they_were_written(world: Any) -> None:
+    hostile = "{{ 7*7 }}<script>alert(1)</script>"
+    client, start = client_of(admin(world)), reverse("carrier_import")
+    rows = [card(world.post(), **{field: hostile}) for field in ("article", "hsa_id", "organisation", "status", "reason")]
+    answer = client.post(start, {"file": SimpleUploadedFile("kort.csv", content(*rows, card(world.post(), card_serial=hostile)))})
+    page = client.get(answer["Location"]).content.decode()
+    assert page.count("{{ 7*7 }}&lt;script&gt;") >= 1
+    assert "<script>alert" not in page
 
 
 def _number_of(world: Any, post: Post) -> Any:

@@ -21,11 +21,15 @@ from tests.issuance.person_page.test_pages import client_of, migrated, text_of
 pytestmark = pytest.mark.usefixtures("authorities")
 
 
+DEVICE, SHOWN = "Elins <i>telefon</i>", "Elins &lt;i&gt;telefon&lt;/i&gt;"
+"""A device as its holder has named it, and as every page shows it (S39)."""
+
+
 def mobile(post: Post) -> Carrier:
     """A mobile eID in use, with its two certificates."""
     now = clock.now()
     carrier = Carrier(
-        kind="mobile_eid", origin="migrated", person=post.person, organisation=post.organisation, device="Elins telefon",
+        kind="mobile_eid", origin="migrated", person=post.person, organisation=post.organisation, device=DEVICE,
         state="active", valid_from=now, valid_to=now + dt.timedelta(days=700), activated_at=now, created_at=now,
     )  # fmt: skip
     with transaction.atomic():
@@ -43,7 +47,7 @@ def test_it_is_shown_with_its_device_and_revoked_beside_the_card(world: Any) -> 
     client = client_of(world.officer(role=Role.REVOKER))
     page = client.get(reverse("person", args=[post.person_id]))
     text = text_of(page)
-    for said in ("Mobilt SITHS i bruk: Elins telefon", "Enhet Elins telefon", "Spärra Mobilt SITHS"):
+    for said in (f"Mobilt SITHS i bruk: {SHOWN}", f"Enhet {SHOWN}", "Spärra Mobilt SITHS"):
         assert said in text, said
     assert "Aktivt, utan giltigt SITHS eID" not in text
     address = reverse("carrier_revoke", args=[carrier.pk])
@@ -59,12 +63,12 @@ def test_it_is_shown_with_its_device_and_revoked_beside_the_card(world: Any) -> 
     assert done.status_code == 302, text_of(done)
     told = text_of(client.get(done["Location"]))
     assert "Mobilt SITHS är spärrat" in told
-    assert "Elins telefon" in told
+    assert SHOWN in told
     links = CarrierCertificate.objects.filter(carrier=carrier).values_list("certificate_id", flat=True)
     assert set(Certificate.objects.filter(pk__in=list(links)).values_list("status", flat=True)) == {"revoked"}
     assert Carrier.objects.get(pk=card.pk).state == "active"
     history = text_of(client.get(reverse("carrier_history", args=[carrier.pk])))
-    assert "Historik för Mobilt SITHS Elins telefon" in history
+    assert f"Historik för Mobilt SITHS {SHOWN}" in history
 
 
 def test_only_cards_need_an_article(world: Any) -> None:

@@ -130,6 +130,18 @@ def test_a_row_is_postponed_finished_and_opened_again(world: Any) -> None:
     assert reverse("carrier_revoke", args=[row.carrier_id]) in page.content.decode()
 
 
+def test_s39_a_reason_is_shown_as_it_was_written(world: Any) -> None:
+    """In the list, its file, the row's history and on the form that is refused."""
+    row, client, reason = gone(world), clerk(world), "=1+1 {{ 7*7 }}<script>alert(1)</script>"
+    refused = decide(client, ENDED, "postpone", row, reason=reason)
+    decide(client, ENDED, "finish", row, reason=reason)
+    for page in (refused, client.get(f"{ENDED}?visa=avslutade"), client.get(reverse("work_item", args=[row.pk]))):
+        assert "=1+1 {{ 7*7 }}&lt;script&gt;alert(1)&lt;/script&gt;" in page.content.decode()
+        assert "<script>alert" not in page.content.decode()
+    file = b"".join(client.get(f"{ENDED}?visa=avslutade&fil=csv").streaming_content).decode("utf-8-sig")
+    assert f'"\'{reason}"' in file
+
+
 def test_the_persons_page_and_history_tell_of_a_row(world: Any) -> None:
     row, client = gone(world), clerk(world)
     address = reverse("work_item", args=[row.pk])

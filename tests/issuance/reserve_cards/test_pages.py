@@ -14,6 +14,7 @@ from issuance.people.models.persons import Person
 from issuance.records.models.events import Event
 from issuance.reserve_cards.models import ReserveCardIssue
 from siths_portal.lib.errors import Invalid
+from siths_portal.lib.pdf import rendering
 from tests.issuance.activated import App, Made
 from tests.issuance.activation.test_pages import text_of
 from tests.issuance.reserve_cards.blank import Activating, Blank, Officer, hand_out, officer_with_card, proposed, stocked
@@ -69,9 +70,10 @@ def test_another_person_attests_who_the_holder_is(world: Any, blank: Blank, cler
     hand_out(blank, world.post(), world.officer())
     address = reverse("activate", args=[blank.carrier.pk])
     assert "Fyll i intyget av annan person" in text_of(clerk.get(address))
+    name = "Chef <i>{{ 7*7 }}</i>"  # S39: shown as it is written
     given = {
         "identity_document": "attestation",
-        "attestor_name": "Chef Chefsson",
+        "attestor_name": name,
         "attestor_number": person_number().value,
         "relation": "superior",
         "attestor_document": "passport",
@@ -79,9 +81,10 @@ def test_another_person_attests_who_the_holder_is(world: Any, blank: Blank, cler
     refused = clerk.post(address, {**given, **MAIN})
     assert refused.status_code == 422
     assert "Bekräfta att intyget är underskrivet och arkiverat." in text_of(refused)
+    assert "Chef &lt;i&gt;{{ 7*7 }}&lt;/i&gt;" in refused.content.decode()
     assert clerk.post(address, {**given, "stated": "on", **MAIN}).status_code == 302
     kept = Attestation.objects.get(identification__carrier=blank.carrier)
-    assert (kept.attestor_name, kept.relation) == ("Chef Chefsson", "superior")
+    assert (kept.attestor_name, kept.relation) == (name, "superior")
     again = activation.reopen(actor=world.officer(), transaction_id=EidAppTransaction.objects.get().pk)
     app = App(Made(blank, blank.carrier, None))  # type: ignore[arg-type]
     app.start(again)
@@ -89,8 +92,11 @@ def test_another_person_attests_who_the_holder_is(world: Any, blank: Blank, cler
     step.certify()
     receipt = step.finish().receipt
     assert receipt is not None
-    assert receipt.content["identification"]["attestor"] == {"name": "Chef Chefsson", "relation": "superior"}
+    assert receipt.content["identification"]["attestor"] == {"name": name, "relation": "superior"}
     assert given["attestor_number"] not in str(receipt.content)
+    history = clerk.get(reverse("carrier_history", args=[blank.carrier.pk])).content.decode()
+    assert "Chef &lt;i&gt;{{ 7*7 }}&lt;/i&gt;" in history
+    assert rendering.text(bytes(receipt.document.content)).count(name) == 1
 
 
 def test_level_three_takes_full_documents_alone(world: Any, blank: Blank) -> None:
@@ -150,6 +156,19 @@ def test_the_second_officer_rejects_with_a_reason(world: Any, blank: Blank, firs
     assert colleague.post(address, {"reason": "", "neka": "1"}).status_code == 422
     assert colleague.post(address, {"reason": "Fotot stämmer inte", "neka": "1"})["Location"] == reverse("reserve_cards_waiting")
     assert "väntar inte längre" in text_of(colleague.get(address))
+
+
+def test_s39_a_rejection_is_shown_as_it_was_written(world: Any, blank: Blank, first: Officer, second: Officer) -> None:
+    issue, colleague = proposed(blank, world.post(), first), logged_in(second.actor)
+    address, reason = reverse("reserve_card_approve", args=[issue.pk]), "{{ 7*7 }}<script>alert(1)</script>"
+    pages = [colleague.post(address, {"reason": reason * 10, "neka": "1"})]
+    colleague.post(address, {"reason": reason, "neka": "1"})
+    histories = reverse("carrier_history", args=[blank.carrier.pk]), reverse("person_history", args=[issue.person_id])
+    pages += [logged_in(first.actor).get(history, {"papper": paper}) for history in histories for paper in ("", "1")]
+    assert [page.status_code for page in pages] == [422, 200, 200, 200, 200]
+    shown = [page.content.decode() for page in pages]
+    assert "{{ 7*7 }}&lt;script&gt;alert(1)" in shown[0]
+    assert not [text for text in shown if "<script>alert" in text]
 
 
 def test_a_new_link_and_the_way_out(world: Any, blank: Blank, first: Officer) -> None:

@@ -254,8 +254,8 @@ class TestThePages:
         form = sent(client, person, reason="other", justification=hostile, requester="other", requester_name=hostile)
         wrong = client.post(reverse("person_revoke", args=[person.pk]), form | {"confirm": "0000"})
         client.post(reverse("person_revoke", args=[person.pk]), form)
-        history = client.get(reverse("person_history", args=[person.pk]))
-        for page, times in ((wrong, 2), (history, 2)):
+        history, paper = (client.get(reverse("person_history", args=[person.pk]), {"papper": each}) for each in ("", "1"))
+        for page, times in ((wrong, 2), (history, 2), (paper, 2)):
             body = page.content.decode()
             assert body.count("{{ 7*7 }}{% load x %}&lt;script&gt;") >= times
             assert "<script>alert" not in body

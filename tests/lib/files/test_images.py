@@ -1,11 +1,14 @@
 """What counts as a PNG from outside."""
 
+import ast
 import contextlib
 import io
 import struct
 import zlib
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -49,6 +52,19 @@ def test_takes_a_png_and_tells_its_size() -> None:
 def test_refuses_what_is_not_wholly_a_still_png(content: bytes, code: str) -> None:
     with pytest.raises(Invalid, match=code):
         check(content)
+
+
+def test_s35_the_library_is_told_one_format_wherever_it_opens_a_picture() -> None:
+    opened = [
+        (path.name, [getattr(each.value, "elts", []) for each in call.keywords if each.arg == "formats"])
+        for app in ("siths_portal", "issuance", "billing", "authn", "pki")
+        for path in (Path(settings.BASE_DIR) / app).rglob("*.py")
+        if "PIL" in (text := path.read_text())
+        for call in ast.walk(ast.parse(text))
+        if isinstance(call, ast.Call) and ast.unparse(call.func).endswith("Image.open")
+    ]
+    assert len(opened) >= 4
+    assert [name for name, formats in opened if [len(each) for each in formats] != [1]] == []
 
 
 def test_refuses_by_size_before_decoding() -> None:

@@ -1,6 +1,7 @@
 """Uploaded files: held in memory up to a limit, whatever is sent."""
 
 import io
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.http import HttpResponse
 from django.test import RequestFactory, override_settings
 
 from siths_portal.lib.files.uploads import UploadLimitMiddleware, declared_size
+from siths_portal.lib.pages import error_pages
 
 LIMIT = 5 * 1024 * 1024
 BOUNDARY = "grans"
@@ -103,6 +105,24 @@ def test_so_many_uploads_are_served_at_a_time() -> None:
         assert middleware(request(10)[0]).status_code == 200
     assert seen[:4] == [503, 200, 200, 200]
     assert middleware(RequestFactory().post("/", {"a": 1}, content_type="application/x-www-form-urlencoded")).status_code == 200
+
+
+def test_s36_of_a_thousand_at_once_a_few_are_read_and_the_others_not_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(error_pages, "error_page", lambda *_arguments, **_options: HttpResponse(status=503))
+    sent = [request(LIMIT + 1) for _ in range(1000)]
+    waiting, answers = list(sent), list[int]()
+
+    def serve(made: Any) -> HttpResponse:
+        """Has read its file, and is not done before all others have come."""
+        assert len(made.FILES["photo"].read()) == LIMIT + 1
+        while waiting:
+            answers.append(middleware(waiting.pop()[0]).status_code)
+        return HttpResponse()
+
+    middleware = UploadLimitMiddleware(serve)
+    answers.append(middleware(waiting.pop()[0]).status_code)
+    assert Counter(answers) == {503: 1000 - settings.UPLOADS_AT_ONCE, 200: settings.UPLOADS_AT_ONCE}
+    assert sum(body.most > 0 for _, body in sent) == settings.UPLOADS_AT_ONCE
 
 
 @pytest.mark.parametrize("user", [None, SimpleNamespace(is_authenticated=False)])
