@@ -23,7 +23,18 @@ import pytest
 
 from siths_portal.dev.private_services import API_ROLE, PrivatePostgres, PrivateRedis
 from siths_portal.lib.processes.call_stack import with_room
-from tests import first_rows, fork_server, kept_connection, midnight, ports, prepared_queries, pressing, superuser, template
+from tests import (
+    first_rows,
+    fork_server,
+    kept_connection,
+    midnight,
+    ports,
+    prepared_queries,
+    pressing,
+    secrets_in_clear,
+    superuser,
+    template,
+)
 from tests.database_roles import TEST_ROLE
 
 pytest_plugins = ["tests.pki_fixtures"]
@@ -196,9 +207,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Makes a run red whose processes have left the PUK or the transport code of a test's card in a log."""
     if hasattr(session.config, "workerinput"):
         return
-    from tests.secrets_in_clear import leaky_logs
-
-    if found := leaky_logs(session.config._tmp_path_factory.getbasetemp()):
+    if found := secrets_in_clear.leaky_logs(session.config._tmp_path_factory.getbasetemp()):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         session.config.get_terminal_writer().line(f"\nA PUK or a code in clear in {', '.join(found)}", red=True)
 

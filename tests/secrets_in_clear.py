@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from siths_portal.demo import secret_scan
+from tests import first_rows
 
 PUK = "31415926"
 TRANSPORT = "transport-8d1f0c"
@@ -11,8 +12,6 @@ TRANSPORT = "transport-8d1f0c"
 
 def none_in_clear(logs: Iterable[Path], *secrets: str) -> None:
     """Asserts that neither a table nor one of the logs contains one of the secrets."""
-    from tests import first_rows
-
     assert secret_scan.in_tables(first_rows.texts().items(), secrets) == []
     assert secret_scan.in_files(logs, secrets) == []
 

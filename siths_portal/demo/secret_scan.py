@@ -1,10 +1,11 @@
 """Searches a database and files for PUKs, PINs and codes in clear: as text, in hexadecimal, in base64 (S23, S25).
 
-A secret of digits counts if no other digit is next to it and it is not a part of a UUID, a hash or a fraction of a second: these
+A secret of digits counts if no other digit is next to it and it is not a part of a UUID, a hash or a decimal number, which
 contain a few given digits by chance. Compressed contents, such as the streams of a PDF, are not decompressed.
 """
 
 import base64
+import io
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -27,27 +28,15 @@ def tables(cursor: Any) -> Iterator[tuple[str, bytes]]:
         "AND has_table_privilege(format('%I.%I', schemaname, tablename), 'SELECT') ORDER BY tablename"
     )
     for (table,) in cursor.fetchall():
-        rows = _Buffer()
+        rows = io.BytesIO()
         cursor.copy_expert(f'COPY "{table}" TO STDOUT', rows)
-        yield table, bytes(rows.content)
+        yield table, rows.getvalue()
 
 
 def own_tables() -> Iterator[tuple[str, bytes]]:
     """Yields the tables of the process's own database, as `tables`."""
     with connection.cursor() as cursor:
         yield from tables(cursor)
-
-
-class _Buffer:
-    """A file that COPY writes to."""
-
-    def __init__(self) -> None:
-        self.content = bytearray()
-
-    def write(self, data: bytes) -> int:
-        """Appends the data."""
-        self.content += data
-        return len(data)
 
 
 def in_tables(rows: Iterable[tuple[str, bytes]], secrets: Iterable[str]) -> list[str]:
@@ -86,7 +75,7 @@ def _in_clear(content: bytes, secret: bytes) -> bool:
         return False
     if not secret.isdigit():
         return True
-    places = re.finditer(rb"(?<!\d)(?<!:\d\d\.)" + secret + rb"(?!\d)", content)
+    places = re.finditer(rb"(?<!\d)(?<!\d\.)" + secret + rb"(?!\.?\d)", content)
     return any(not _is_in_hash(content, *place.span()) for place in places)
 
 

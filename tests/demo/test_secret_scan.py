@@ -1,6 +1,7 @@
 """The search for PUKs and codes finds each form in which one may stand, names the place, and never the secret."""
 
 import base64
+import io
 import uuid
 from pathlib import Path
 
@@ -16,8 +17,8 @@ BASE64 = [base64.b64encode(b"{" * before + b'"puk":"27182818"}').decode() for be
 @pytest.mark.parametrize(
     "written",
     [
-        PUK, f"puk={PUK},", f"kod{PUK}", f'{{"puk": "{PUK}"}}', PUK.encode().hex(), PUK.encode().hex().upper(), *BASE64,
-        f"\\\\x{f'code {PUK}'.encode().hex()}", f"{uuid.UUID(int=7)}\t{PUK}",
+        PUK, f"puk={PUK},", f"puk {PUK}.", f"kod{PUK}", f'{{"puk": "{PUK}"}}', PUK.encode().hex(), PUK.encode().hex().upper(),
+        *BASE64, f"\\\\x{f'code {PUK}'.encode().hex()}", f"{uuid.UUID(int=7)}\t{PUK}",
     ],
 )  # fmt: skip
 def test_each_form_is_found_in_tables_and_files(written: str, tmp_path: Path) -> None:
@@ -35,6 +36,7 @@ def test_each_form_is_found_in_tables_and_files(written: str, tmp_path: Path) ->
         f"9{PUK}",
         f"{PUK}0",
         f"00:46:22.{PUK}",
+        f"{PUK}.5",
         f"{PUK}-1111-2222-3333-444444444444",
         f"{'ab' * 12}{PUK}{'cd' * 16}",
         f"{PUK}{'AB' * 12}",
@@ -54,7 +56,7 @@ def test_a_search_that_would_prove_nothing_is_refused(rows: list[tuple[str, byte
 def test_texts_and_bytes_of_a_real_database_are_read() -> None:
     with connection.cursor() as cursor:
         for kind, value in (("text", PUK), ("bytea", f"x{PUK}"), ("jsonb", f'["{PUK}"]')):
-            rows = secret_scan._Buffer()
+            rows = io.BytesIO()
             cursor.copy_expert(f"COPY (SELECT '{value}'::{kind}) TO STDOUT", rows)
-            assert secret_scan.in_tables([(kind, bytes(rows.content))], [PUK]) == [kind]
+            assert secret_scan.in_tables([(kind, rows.getvalue())], [PUK]) == [kind]
         assert dict(secret_scan.tables(cursor))["django_migrations"]
