@@ -18,6 +18,7 @@ from issuance.activation.models import Statement
 from issuance.activation.services import statements, visits
 from issuance.activation.services.visits import Opened
 from issuance.authz import Actor, policy
+from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.models import Carrier
 from issuance.orders.domain import rules
 from issuance.orders.services import order_checks
@@ -118,7 +119,8 @@ def _first_click(actor: Actor, wanted: HandOut) -> HandedOut | None:
     if issue is None or issue.valid_to != _valid_to(wanted, issue.carrier, issue.post, now):
         return None
     if issue.state == IssueState.BOUND:
-        return HandedOut(issue) if issue.assurance_level < rules.LOA3 else None
+        unused = issue.carrier.state == CarrierState.RESERVED
+        return HandedOut(issue) if unused and issue.assurance_level < rules.LOA3 else None
     if issue.identity_document != wanted.identity_document:
         return None
     statement = Statement.objects.filter(subject_ref=issue.pk, purpose=PURPOSE).latest("pk")

@@ -14,7 +14,6 @@ from issuance.people.models.persons import Person
 from issuance.records.models.events import Event
 from issuance.reserve_cards.models import ReserveCardIssue
 from siths_portal.lib.errors import Invalid
-from siths_portal.lib.pdf import rendering
 from tests.issuance.activated import App, Made
 from tests.issuance.activation.test_pages import text_of
 from tests.issuance.reserve_cards.blank import Activating, Blank, Officer, hand_out, officer_with_card, proposed, stocked
@@ -96,7 +95,6 @@ def test_another_person_attests_who_the_holder_is(world: Any, blank: Blank, cler
     assert given["attestor_number"] not in str(receipt.content)
     history = clerk.get(reverse("carrier_history", args=[blank.carrier.pk])).content.decode()
     assert "Chef &lt;i&gt;{{ 7*7 }}&lt;/i&gt;" in history
-    assert rendering.text(bytes(receipt.document.content)).count(name) == 1
 
 
 def test_level_three_takes_full_documents_alone(world: Any, blank: Blank) -> None:
@@ -163,9 +161,9 @@ def test_s39_a_rejection_is_shown_as_it_was_written(world: Any, blank: Blank, fi
     address, reason = reverse("reserve_card_approve", args=[issue.pk]), "{{ 7*7 }}<script>alert(1)</script>"
     pages = [colleague.post(address, {"reason": reason * 10, "neka": "1"})]
     colleague.post(address, {"reason": reason, "neka": "1"})
-    histories = reverse("carrier_history", args=[blank.carrier.pk]), reverse("person_history", args=[issue.person_id])
-    pages += [logged_in(first.actor).get(history, {"papper": paper}) for history in histories for paper in ("", "1")]
-    assert [page.status_code for page in pages] == [422, 200, 200, 200, 200]
+    history, card = reverse("person_history", args=[issue.person_id]), reverse("stock_card", args=[blank.carrier.stock.pk])
+    pages += [logged_in(first.actor).get(page) for page in (history, f"{history}?papper=1", card)]
+    assert [page.status_code for page in pages] == [422, 200, 200, 200]
     shown = [page.content.decode() for page in pages]
     assert "{{ 7*7 }}&lt;script&gt;alert(1)" in shown[0]
     assert not [text for text in shown if "<script>alert" in text]
