@@ -69,6 +69,16 @@ _ASKED = (
 """Pages that are others by what is asked of them."""
 
 
+ERRANDS = {
+    "person_id": ("person", "person_history", "person_access_log", "person_revoke", "reserve_card"),
+    "carrier_id": ("carrier_history", "carrier_replace", "carrier_revoke", "puk_letter", "unlock"),
+    "eid_id": ("eid_history", "eid_revoke"),
+    "office_id": ("office_stock", "stock_count", "stock_level"),
+    "": ("stock", "reserve_cards_waiting", "held_revocations", "paper_revocations"),
+}
+"""Pages of a clerk's errands that nobody has begun, by what their address names."""
+
+
 def names() -> list[tuple[str, str]]:
     """Every page of Administrera by name, but for files, and what is asked of it."""
     return [*((str(page.name), "") for page in PAGES if not str(page.name).endswith(LEFT_OUT)), *_ASKED]
@@ -151,6 +161,22 @@ class Country:
             found = Carrier.objects.filter(person__in=of_them).exclude(card_serial="")
             return list(found.values_list("card_serial", flat=True))
         return list(PersonIdentifier.objects.filter(person__in=of_them).values_list("value", flat=True))
+
+    def errands(self) -> dict[str, Callable[[], Request]]:
+        """The pages of ERRANDS in the largest region, about active cards, asked for by its clerks and issuers."""
+        clients, largest = self.searchers(), Organisation.objects.get(name="Region Prov 1")
+        active = Eid.objects.filter(organisation=largest, state="active", carrier__state="active")
+        held = active.filter(carrier__person__is_protected=False).order_by("?")[:SAMPLE]
+        found = list(held.values_list("carrier__person", "carrier", "id"))
+        people, carriers, eids = map(list, zip(*found, strict=True))
+        offices = _ids(Office.objects.filter(area=largest.area_id))
+        ids = {"person_id": people, "carrier_id": carriers, "eid_id": eids, "office_id": offices}
+
+        def draw(name: str, key: str) -> Request:
+            arguments = [self.chance.choice(ids[key])] if key else []
+            return Request(self.chance.choice(clients), reverse(name, args=arguments))
+
+        return {name: partial(draw, name, key) for key, pages in ERRANDS.items() for name in pages}
 
     def care(self) -> dict[str, Callable[[], Request]]:
         """Registervård, the list of each kind that has rows, and a row, asked for by clerks and the administration."""

@@ -1,6 +1,6 @@
 """One process of the portal's benchmark: the pages by Django's test client, over the database of its environment.
 
-`pages`, `holders` or `timing`, and how many requests or pairs of each; the answer is a line of JSON.
+`pages`, `errands`, `holders` or `timing`, and how many requests or pairs of each; the answer is a line of JSON.
 """
 
 import gc
@@ -45,7 +45,7 @@ def main() -> None:
     # Each searcher asks more often than a person does.
     for name in ("SEARCHES_PER_HOUR", "SEARCHES_BY_ENDING_PER_HOUR", "SEARCH_MISSES_SUSPECT"):
         setattr(settings, name, 10**9)
-    what: dict[str, Callable[[int], Any]] = {"pages": _pages, "holders": _holders, "timing": _timing}
+    what: dict[str, Callable[[int], Any]] = {"pages": _pages, "errands": _errands, "holders": _holders, "timing": _timing}
     gc.collect()
     gc.freeze()
     print(json.dumps(what[sys.argv[1]](int(sys.argv[2]))))
@@ -109,6 +109,11 @@ def _pages(count: int) -> dict[str, Any]:
             hits.append(Request(request.client, address))
     found["search_hits"] = measured(lambda: country.chance.choice(hits), count)
     return found
+
+
+def _errands(count: int) -> dict[str, Any]:
+    """Every page of a person, a card or a stock of reserve cards that is not the middle of an errand."""
+    return {name: measured(draw, count, (200, 302)) for name, draw in Country().errands().items()}
 
 
 def _holders(count: int) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet, Value
-from django.db.models.functions import Coalesce
+from django.db.models import Exists, OuterRef, Q, QuerySet, TextField, Value
+from django.db.models.functions import Cast, Coalesce
 from django.utils.translation import gettext as _
 
 from authn import service as authn
@@ -134,10 +134,10 @@ def _carrier_subjects(actor: Actor, carriers: list[Carrier]) -> dict[tuple[str, 
     ids = list(names)
     return {
         **{("carrier", str(pk)): name for pk, name in names.items()},
-        **{(kind, str(pk)): f"SITHS eID {hsa_id}" for kind, pk, hsa_id in _eids_and_orders(actor, ids)},
-        **{("order", str(pk)): names[carrier_id] for pk, carrier_id in _orders(ids)},
-        **{("transaction", str(pk)): names[carrier_id] for pk, carrier_id in _transactions(ids)},
-        **{("identification", str(pk)): names[carrier_id] for pk, carrier_id in _identifications(ids)},
+        **{
+            (kind, str(pk)): f"SITHS eID {label}" if kind in _NAMED_BY_HSA_ID else names[UUID(label)]
+            for kind, pk, label in _parts(actor, ids)
+        },
     }
 
 
@@ -167,30 +167,28 @@ def _post_or_work(kind: str, name: str) -> str:
     return _("Registervård: {kind}").format(kind=_(work_kinds.kind_of(name).name))
 
 
+_NAMED_BY_HSA_ID = (Eid.subject, EidOrder.subject)
+
+
 @prepared
-def _eids_and_orders(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[Eid, Any]:
-    """Returns type, id and HSA-id of the eIDs on carriers, and of the orders of eIDs, that the actor sees."""
+def _parts(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[Eid, Any]:
+    """Returns type, id and label of what belongs to carriers: the eIDs and orders of eIDs that the actor sees, labelled by their
+    HSA-id, and the orders of carriers and of letters with their PUKs, transactions and identifications, by their carrier's id.
+    """
     eids = Eid.objects.visible_to(actor, Action.VIEW_HISTORY).filter(carrier__in=carrier_ids)
     eid_orders = EidOrder.objects.visible_to(actor, Action.VIEW_HISTORY).filter(carrier__in=carrier_ids)
-    named = eids.values_list(Value(Eid.subject), "id", "hsa_id")
-    return named.union(eid_orders.values_list(Value(EidOrder.subject), "id", "hsa_id"), all=True)
-
-
-@prepared
-def _orders(carrier_ids: list[UUID]) -> QuerySet[OrderItem, Any]:
-    """Returns the orders of carriers and of letters with their PUKs, each with the carrier."""
-    concerned = OrderItem.objects.filter(Q(carrier__in=carrier_ids) | Q(puk_of__in=carrier_ids))
-    return concerned.values_list("order_id", Coalesce("carrier_id", "puk_of_id"))
-
-
-@prepared
-def _transactions(carrier_ids: list[UUID]) -> QuerySet[EidAppTransaction, Any]:
-    return EidAppTransaction.objects.filter(carrier__in=carrier_ids).values_list("id", "carrier_id")
-
-
-@prepared
-def _identifications(carrier_ids: list[UUID]) -> QuerySet[Identification, Any]:
-    return Identification.objects.filter(carrier__in=carrier_ids).values_list("id", "carrier_id")
+    items = OrderItem.objects.filter(Q(carrier__in=carrier_ids) | Q(puk_of__in=carrier_ids))
+    carrier_of_item = Cast(Coalesce("carrier_id", "puk_of_id"), TextField())
+    of_carriers = (
+        rows.filter(carrier__in=carrier_ids).values_list(Value(kind), "id", Cast("carrier_id", TextField()))
+        for kind, rows in (("transaction", EidAppTransaction.objects), ("identification", Identification.objects))
+    )
+    return eids.values_list(Value(Eid.subject), "id", "hsa_id").union(
+        eid_orders.values_list(Value(EidOrder.subject), "id", "hsa_id"),
+        items.values_list(Value("order"), "order_id", carrier_of_item),
+        *of_carriers,
+        all=True,
+    )
 
 
 _SUBJECTS = (
