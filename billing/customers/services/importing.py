@@ -9,12 +9,11 @@ from billing.customers.models import BillingCustomer, CustomerImport, CustomerSt
 from billing.customers.services import changes
 from billing.customers.services.customers import CustomerTerms, require_usable
 from billing.records.domain import identifiers
-from billing.records.models import Event
+from billing.records.services.importing import FinanceImporter
 from issuance import service as issuance
-from issuance.authz import Actor, policy
-from siths_portal.lib.errors import Invalid, NotFound
+from issuance.authz import Actor
+from siths_portal.lib.errors import Invalid
 from siths_portal.lib.imports.columns import ImportColumn, ImportTable
-from siths_portal.lib.imports.importer import Importer
 from siths_portal.lib.imports.planning import ImportPlan, PlannedRow, RowOutcome
 from siths_portal.lib.imports.reading import ImportedRow
 
@@ -65,29 +64,16 @@ PlannedCustomer = PlannedRow[ImportedRow, CustomerChange]
 CustomerPlan = ImportPlan[PlannedCustomer]
 
 
-class CustomerImporter(Importer[Actor, CustomerImport, ImportedRow, CustomerPlan]):
+class CustomerImporter(FinanceImporter[CustomerImport, ImportedRow, CustomerPlan]):
     """Imports customer data by the rules of the customer's page. Another electronic address becomes a request."""
 
     name = "customer_import"
     tables = {"kunder": CUSTOMERS}
     model = CustomerImport
     row_class = ImportedRow
-    event = Event
-    hours = 24
-
-    def require(self, actor: Actor) -> None:
-        """Passes for finance administrators."""
-        policy.require_global(actor, changes.ACTION)
-
-    def admit(self, actor: Actor) -> None:
-        """Passes: the few finance administrators may send any number of files."""
 
     def lock(self) -> None:
         """Does nothing: `change_locked` locks each customer and finds what others changed."""
-
-    def not_found(self) -> NotFound:
-        """Returns the usual error."""
-        return policy.not_found()
 
     def plan(self, actor: Actor, rows: Sequence[ImportedRow]) -> CustomerPlan:
         """Returns what becomes of each row. Two rows of one customer are refused."""

@@ -11,10 +11,7 @@ from siths_portal.lib.pages.day import SOURCES, Source
 
 urlpatterns = [
     path("fakturor/kunder/", views.customer_list, name="customers"),
-    path("fakturor/kunder/fil/", importing.start, name="customer_import"),
-    path("fakturor/kunder/fil/mall.xlsx", importing.template_xlsx, name="customer_import_xlsx"),
-    path("fakturor/kunder/fil/mall.csv", importing.template_csv, name="customer_import_csv"),
-    path("fakturor/kunder/fil/<uuid:import_id>/", importing.preview, name="customer_import_preview"),
+    *importing.PAGES.urlpatterns("fakturor/kunder/fil/"),
     path("fakturor/kunder/<uuid:party_id>/", views.customer, name="customer"),
     path("fakturor/kunder/<uuid:party_id>/uppgifter/", views.customer_edit, name="customer_edit"),
     path("fakturor/kunder/<uuid:party_id>/avsluta/", views.customer_end, name="customer_end"),

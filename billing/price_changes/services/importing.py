@@ -13,11 +13,10 @@ from billing.prices.models import PriceItem
 from billing.prices.services import replacing
 from billing.prices.services.replacing import NewPrice
 from billing.records.domain import identifiers
-from billing.records.models import Event
-from issuance.authz import Actor, policy
-from siths_portal.lib.errors import Conflict, Invalid, NotFound
+from billing.records.services.importing import FinanceImporter
+from issuance.authz import Actor
+from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.imports.columns import ImportColumn, ImportTable
-from siths_portal.lib.imports.importer import Importer
 from siths_portal.lib.imports.planning import ImportPlan, PlannedRow, RowOutcome
 from siths_portal.lib.imports.reading import ImportedRow
 
@@ -48,29 +47,16 @@ PlannedPrice = PlannedRow[ImportedRow, Asked]
 PricePlan = ImportPlan[PlannedPrice]
 
 
-class PriceImporter(Importer[Actor, PriceImport, ImportedRow, PricePlan]):
+class PriceImporter(FinanceImporter[PriceImport, ImportedRow, PricePlan]):
     """Imports prices by the rules of their form."""
 
     name = "price_import"
     tables = {"priser": PRICES}
     model = PriceImport
     row_class = ImportedRow
-    event = Event
-    hours = 24
-
-    def require(self, actor: Actor) -> None:
-        """Passes for finance administrators."""
-        policy.require_global(actor, changes.ACTION)
-
-    def admit(self, actor: Actor) -> None:
-        """Passes: the few finance administrators may send any number of files."""
 
     def lock(self) -> None:
         """Does nothing: the database allows one undecided request for each price."""
-
-    def not_found(self) -> NotFound:
-        """Returns the usual error."""
-        return policy.not_found()
 
     def plan(self, actor: Actor, rows: Sequence[ImportedRow]) -> PricePlan:
         """Returns what becomes of each row. A price that holds already stays."""

@@ -12,10 +12,7 @@ from siths_portal.lib.pages.day import SOURCES, Source
 urlpatterns = [
     path("fakturor/priser/", views.price_list, name="prices"),
     path("fakturor/priser/nytt/", views.price_new, name="price_new"),
-    path("fakturor/priser/fil/", importing.start, name="price_import"),
-    path("fakturor/priser/fil/mall.xlsx", importing.template_xlsx, name="price_import_xlsx"),
-    path("fakturor/priser/fil/mall.csv", importing.template_csv, name="price_import_csv"),
-    path("fakturor/priser/fil/<uuid:import_id>/", importing.preview, name="price_import_preview"),
+    *importing.PAGES.urlpatterns("fakturor/priser/fil/"),
     path("fakturor/priser/begaran/<uuid:change_id>/", views.price_request, name="price_request"),
     path("fakturor/priser/artikel/<slug:article_code>/", views.price, name="price"),
 ]

@@ -7,13 +7,15 @@ from uuid import UUID
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
 
 from authn.web import require_recent_login
 from billing.records.web.page import AT_ONCE, actor_of, page
 from siths_portal.lib.files import workbooks
 from siths_portal.lib.files.downloads import attachment
+from siths_portal.lib.files.uploads import takes_files
 from siths_portal.lib.http.answer_times import in_step
 from siths_portal.lib.imports import pages
 from siths_portal.lib.imports.columns import template_csv, template_workbook
@@ -34,6 +36,16 @@ class ImportPages:
     heading: Any
     lead: Any
     above: Any
+
+    def urlpatterns(self, address: str) -> list[URLPattern]:
+        """Returns the URLs of the import, which begin with `address`."""
+        reads = require_http_methods(["GET", "HEAD", "POST"])
+        return [
+            path(address, takes_files(reads(self.start)), name=self.url_name),
+            path(f"{address}mall.xlsx", require_safe(self.template_xlsx), name=f"{self.url_name}_xlsx"),
+            path(f"{address}mall.csv", require_safe(self.template_csv), name=f"{self.url_name}_csv"),
+            path(f"{address}<uuid:import_id>/", reads(self.preview), name=f"{self.url_name}_preview"),
+        ]
 
     def start(self, request: HttpRequest) -> HttpResponse:
         """Reads a file and redirects to its preview. A GET shows the form and the columns. Raises Forbidden."""
