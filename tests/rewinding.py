@@ -3,8 +3,11 @@
 Only rows rewind: an act must leave nothing in Redis or in memory that the next round would notice.
 """
 
+import contextlib
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+
+from django.db import transaction
 
 from tests import superuser
 from tests.first_rows import FRAMEWORK, texts
@@ -24,3 +27,13 @@ def rewinder() -> Callable[[], None]:
                     cursor.copy_expert(f'COPY "{table}" FROM STDIN', io.BytesIO(kept[table]))
 
     return rewind
+
+
+@contextlib.contextmanager
+def undone() -> Iterator[None]:
+    """Rolls back what is done inside, which other connections never see. Services may begin durable transactions there."""
+    outer = transaction.atomic()
+    outer._from_testcase = True  # as the transaction of Django's own test cases
+    with outer:
+        yield
+        transaction.set_rollback(True)

@@ -13,28 +13,71 @@ from hypothesis import strategies as st
 
 from issuance.carriers.domain import eid_states
 from issuance.carriers.domain.carrier_states import INVALID, CarrierAction, CarrierState
-from issuance.carriers.domain.kinds import ORDINARY_CARD
-from issuance.carriers.models import Carrier
+from issuance.carriers.domain.eid_states import EidAction, EidState
+from issuance.carriers.domain.kinds import CarrierKind, all_kinds
+from issuance.carriers.models import Carrier, Eid
 from issuance.orders.domain import items, order_states
+from issuance.orders.services.ordering import eid_of_post
 from issuance.records.models.events import Event
+from issuance.records.models.stateful import Stateful
 from issuance.records.services import steps
 from issuance.suppliers.domain import EventOutcome, outcome_of
 from siths_portal.lib import clock
 from siths_portal.lib.errors import IllegalTransition
+from tests.rewinding import undone
 
 # A row a state, a column an action, in the order of the enumerations; `.` is refused. rules/issuance 4.2, 4.3.
-CARRIER = """
-  serial_bound produced sent received holder_bound code_set code_blocked code_reset activated unlocked revoked expired cancelled
-ordered ordered ordered sent . . . . . . . revoked . cancelled
-sent . . . . . activated_unsigned . . . . revoked . .
+ACTIONS = """
+serial_bound produced sent received holder_bound code_set code_blocked code_reset activated revoked unlocked expired cancelled
+"""
+CARRIERS = {
+    "ordinary_card": """
+ordered ordered ordered sent . . . . . . revoked . . cancelled
+sent . . . . . activated_unsigned . . . revoked . . .
 in_stock . . . . . . . . . . . . .
 reserved . . . . . . . . . . . . .
-activated_unsigned . . . . . . activated_unsigned activated_unsigned active . revoked . .
-active . . . . . . . . . active revoked expired .
+activated_unsigned . . . . . . activated_unsigned activated_unsigned active revoked . . .
+active . . . . . . . . . revoked active expired .
 revoked . . . . . . . . . . . . .
 expired . . . . . . . . . . . . .
 cancelled . . . . . . . . . . . . .
-"""
+""",
+    "reserve_card": """
+ordered ordered ordered sent . . . . . . revoked . . cancelled
+sent . . . in_stock . . . . . revoked . . .
+in_stock . . . . reserved . . . . revoked . . .
+reserved . . . . . activated_unsigned . . . revoked . . .
+activated_unsigned . . . . . . activated_unsigned activated_unsigned active revoked . . .
+active . . . . reserved . . . . revoked . expired .
+revoked . . . . . . . . . . . . .
+expired . . . . . . . . . . . . .
+cancelled . . . . . . . . . . . . .
+""",
+    "mobile_eid": """
+ordered . . . . . activated_unsigned . . . revoked . . cancelled
+sent . . . . . . . . . . . . .
+in_stock . . . . . . . . . . . . .
+reserved . . . . . . . . . . . . .
+activated_unsigned . . . . . . activated_unsigned activated_unsigned active revoked . . .
+active . . . . . . . . . revoked . expired .
+revoked . . . . . . . . . . . . .
+expired . . . . . . . . . . . . .
+cancelled . . . . . . . . . . . . .
+""",
+    "test_card": """
+ordered ordered ordered active . . . . . . revoked . . cancelled
+sent . . . . . . . . . . . . .
+in_stock . . . . . . . . . . . . .
+reserved . . . . . . . . . . . . .
+activated_unsigned . . . . . . . . . . . . .
+active . . . . . . . . . revoked . expired .
+revoked . . . . . . . . . . . . .
+expired . . . . . . . . . . . . .
+cancelled . . . . . . . . . . . . .
+""",
+}
+"""By kind, without the first line, which is `ACTIONS` for all."""
+
 EID = """
             certificates_planned activated revoked expired cancelled
 ordered     ordered              active    revoked .       cancelled
@@ -70,15 +113,15 @@ cancelled     .                  .        .    .      .      .        .
 
 
 def cells(matrix: str) -> dict[tuple[str, str], str]:
-    head, *rows = [line.split() for line in matrix.strip().splitlines()]
+    head, *rows = [line.split() for line in matrix.splitlines() if line]
     return {(row[0], action): cell for row in rows for action, cell in zip(head, row[1:], strict=True)}
 
 
 @pytest.mark.parametrize(
     ("matrix", "table", "states", "actions"),
     [
-        (CARRIER, ORDINARY_CARD.transitions, CarrierState, CarrierAction),
-        (EID, eid_states.TRANSITIONS, eid_states.EidState, eid_states.EidAction),
+        *((ACTIONS + CARRIERS[kind.code], kind.transitions, CarrierState, CarrierAction) for kind in all_kinds()),
+        (EID, eid_states.TRANSITIONS, EidState, EidAction),
         (ORDER, order_states.TRANSITIONS, order_states.OrderState, order_states.OrderAction),
         (ITEM, items.TRANSITIONS, items.ItemState, items.ItemAction),
     ],
@@ -127,36 +170,62 @@ def test_an_order_is_where_all_its_items_are(state: str, of_items: str, actions:
         state = order_states.TRANSITIONS[order_states.OrderState(state), action]
 
 
-def carrier_in(world: Any, state: CarrierState) -> Carrier:
+def carrier_in(world: Any, state: CarrierState, kind: str = "ordinary_card", post: Any = None) -> Carrier:
     """A carrier that is put into a state without a history."""
     now = clock.now()
-    post = world.post()
+    post = post or world.post()
     carrier = Carrier(
-        origin="migrated", person=post.person, organisation=post.organisation, article_id="631", state=state.value,
+        kind=kind, origin="migrated", person=post.person, organisation=post.organisation, article_id="631", state=state.value,
         valid_from=now, valid_to=now + dt.timedelta(days=1000), created_at=now,
     )  # fmt: skip
     steps.begin([carrier], "migrated", actor_ref="system:migration", facts={})
     return carrier
 
 
-@pytest.mark.parametrize("state", list(CarrierState))
-@pytest.mark.parametrize("action", list(CarrierAction))
-def test_a_step_follows_the_table_or_changes_nothing(world: Any, state: CarrierState, action: CarrierAction) -> None:
-    carrier = carrier_in(world, state)
-    wanted = ORDINARY_CARD.transitions.get((state, action))
-    if wanted is None:
-        with pytest.raises(IllegalTransition) as refused:
-            steps.step([carrier], action, actor_ref="system:setup")
-        assert refused.value.code == f"carrier-{state.value.replace('_', '-')}"
-    else:
-        steps.step([carrier], action, actor_ref="system:setup", facts={"why": "test"})
-    stored = Carrier.objects.get(pk=carrier.pk)
-    events = Event.objects.filter(subject_type="carrier", subject_ref=str(carrier.pk)).order_by("subject_seq")
-    assert stored.state == (wanted or state).value
-    assert stored.seq == len(events) == (2 if wanted else 1)
-    if wanted:
-        assert events[1].action == f"carrier.{action.value}"
-        assert events[1].facts == {"from": state.value, "to": wanted.value, "why": "test"}
+def eid_in(carrier: Carrier, post: Any, state: EidState) -> Eid:
+    """An eID that is put into a state without a history."""
+    eid = eid_of_post(post, carrier)
+    eid.state, eid.created_at, eid.activated_at = state.value, carrier.created_at, carrier.created_at
+    eid.valid_from, eid.valid_to = carrier.valid_from, carrier.valid_to
+    steps.begin([eid], "ordered", actor_ref="system:migration", facts={})
+    return eid
+
+
+def require_step(row: Stateful, action: StrEnum, wanted: StrEnum | None) -> None:
+    """The step leads where the table says, with one event, or is refused and changes nothing."""
+    name, state = type(row).subject, row.state
+    with undone():
+        if wanted is None:
+            with pytest.raises(IllegalTransition) as refused:
+                steps.step([row], action, actor_ref="system:setup")
+            assert refused.value.code == f"{name}-{state.replace('_', '-')}"
+        else:
+            steps.step([row], action, actor_ref="system:setup", facts={"why": "test"})
+        stored = type(row).objects.get(pk=row.pk)
+        events = Event.objects.filter(subject_type=name, subject_ref=str(row.pk)).order_by("subject_seq")
+        assert stored.state == (wanted or state)
+        assert stored.seq == len(events) == (2 if wanted else 1)
+        if wanted:
+            assert events[1].action == f"{name}.{action.value}"
+            assert events[1].facts == {"from": state, "to": wanted.value, "why": "test"}
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, id=kind.code) for kind in all_kinds()])
+def test_a_step_follows_the_table_or_changes_nothing(world: Any, kind: CarrierKind) -> None:
+    post = world.post()
+    for state in CarrierState:
+        pk = carrier_in(world, state, kind.code, post).pk
+        for action in CarrierAction:
+            require_step(Carrier.objects.get(pk=pk), action, kind.transitions.get((state, action)))
+
+
+def test_a_step_of_an_eid_follows_the_table_or_changes_nothing(world: Any) -> None:
+    post = world.post()
+    carrier = carrier_in(world, CarrierState.ACTIVE, post=post)
+    for state in EidState:
+        pk = eid_in(carrier, post, state).pk
+        for action in EidAction:
+            require_step(Eid.objects.get(pk=pk), action, eid_states.TRANSITIONS.get((state, action)))
 
 
 def test_all_rows_of_a_step_move_or_none(world: Any) -> None:
@@ -167,14 +236,14 @@ def test_all_rows_of_a_step_move_or_none(world: Any) -> None:
     assert Event.objects.filter(action="carrier.revoked").count() == 0
 
 
-@given(walk=st.lists(st.sampled_from(list(CarrierAction)), max_size=12))
-def test_any_walk_leaves_seq_equal_to_the_number_of_events(walk: list[CarrierAction]) -> None:
+@given(kind=st.sampled_from(list(all_kinds())), walk=st.lists(st.sampled_from(list(CarrierAction)), max_size=12))
+def test_any_walk_leaves_seq_equal_to_the_number_of_events(kind: CarrierKind, walk: list[CarrierAction]) -> None:
     """Without a database: the table and the counting rule alone, as `step` applies them."""
     state, seq = CarrierState.ORDERED, 1
     events = ["ordered"]
     for action in walk:
-        if (state, action) in ORDINARY_CARD.transitions:
-            state = ORDINARY_CARD.transitions[state, action]
+        if (state, action) in kind.transitions:
+            state = kind.transitions[state, action]
             seq += 1
             events.append(action.value)
     assert seq == len(events)
