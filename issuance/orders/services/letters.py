@@ -7,9 +7,8 @@ from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 
 from authn import service as authn
-from issuance.authz import Action, Actor, policy
+from issuance.authz import Actor
 from issuance.carriers import services as carriers
-from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier
@@ -48,14 +47,15 @@ def order_letter(*, actor: Actor, letter: Letter, idempotency_key: str) -> CardO
     customisation. First reads the person live: the supplier gets the registered address, or forwards the letter through the tax
     agency for a protected person.
 
-    The same key and content return the same order; other content raises Conflict. Raises NotFound, Forbidden (role, own matter),
-    Invalid (office; person deceased or without address), Conflict (the card is not active, has no PUK here, or has a letter under
-    way; organisation, card customisation, or a supplier that prints no letters), Unavailable.
+    The same key and content return the same order; other content raises Conflict. Raises NotFound (also for a kind without PUK
+    letters), Forbidden (role, own matter), Invalid (office; person deceased or without address), Conflict (the card is not
+    active, has no PUK here, or has a letter under way; organisation, card customisation, or a supplier that prints no letters),
+    Unavailable.
     """
     repeats.require_key(idempotency_key)
     if known := repeats.earlier(actor, letter.content_sha256, idempotency_key):
         return known
-    seen = policy.get(actor, Action.ORDER_PUK_LETTER, _cards(), letter.carrier_id)
+    seen = _allowed(actor, _cards(), letter.carrier_id)
     _require_usable(seen)
     person_id = people.person_id_of(seen.holder_id)
     register = people.read_register(PersonKey(person_id.kind.value, person_id.value))
@@ -73,7 +73,7 @@ def to_order(*, actor: Actor, carrier_id: UUID) -> tuple[Carrier, str]:
     """Returns the card that `actor` may order a letter for, and why it gets none now, or "". Reads nothing live. Raises NotFound
     (also for a kind without PUK), Forbidden (role, own matter).
     """
-    card = carriers.get(actor, Function.ORDER_PUK_LETTER, _cards(), carrier_id)
+    card = _allowed(actor, _cards(), carrier_id)
     try:
         _require_usable(card)
         _require_none_under_way(card)
@@ -89,7 +89,7 @@ def _place(actor: Actor, letter: Letter, idempotency_key: str) -> CardOrder:
     list(Person.objects.select_for_update(no_key=True).filter(carriers=letter.carrier_id).values_list("id"))
     hold_organisations(Carrier.objects.filter(pk=letter.carrier_id).values_list("organisation_id", flat=True))
     locked = _cards().select_for_update(of=("self",), no_key=True)
-    card = policy.get(actor, Action.ORDER_PUK_LETTER, locked, letter.carrier_id)
+    card = _allowed(actor, locked, letter.carrier_id)
     _require_usable(card)
     _require_none_under_way(card)
     customisation = _customisation(card)
@@ -123,6 +123,11 @@ def _place(actor: Actor, letter: Letter, idempotency_key: str) -> CardOrder:
     return order
 
 
+def _allowed(actor: Actor, rows: QuerySet[Carrier], carrier_id: UUID) -> Carrier:
+    """Returns the card if its kind has the function and the actor the right. Raises NotFound, Forbidden (role, own matter)."""
+    return carriers.get(actor, Function.ORDER_PUK_LETTER, rows, carrier_id)
+
+
 def _cards() -> QuerySet[Carrier]:
     return Carrier.objects.select_related("organisation__area", "article").defer("card_key_spki")
 
@@ -134,7 +139,7 @@ def _require_usable(card: Carrier) -> None:
     if card.state != CarrierState.ACTIVE or card.valid_to <= clock.now():
         raise Conflict("carrier-not-active", "Ett brev med upplåsningskoden kan bara beställas till ett aktivt kort.")
     sealed = card.puk_secret_id is not None and pki.secret_state(card.puk_secret_id) == "sealed"
-    if not kinds.kind_of(card.kind).needs_puk or not sealed:
+    if not sealed:
         raise Conflict("puk-not-kept", "Portalen har inte kortets upplåsningskod. Beställ ett nytt kort om koden är glömd.")
 
 
