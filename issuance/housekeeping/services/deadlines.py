@@ -92,12 +92,12 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
 
 def not_activated_in_time() -> Q:
     """Selects cards that were sent to their holders more than the allowed calendar days ago, and reserve cards that were handed
-    out and whose eID ended before the activation. The last day counts to its end in Stockholm. A reserve card that is sent has no
-    holder who could activate it.
+    out and have no eID left to activate: it ended or was revoked before the activation. The last day counts to its end in
+    Stockholm. A reserve card that is sent has no holder who could activate it.
     """
-    ended = Eid.objects.filter(carrier=OuterRef("pk"), state=EidState.ORDERED.value, valid_to__lte=clock.now())
+    waiting = Eid.objects.filter(carrier=OuterRef("pk"), state=EidState.ORDERED.value, valid_to__gt=clock.now())
     return Q(state=CarrierState.SENT.value, person__isnull=False, sent_at__lt=_days_back(settings.NOT_ACTIVATED_DAYS)) | Q(
-        Exists(ended), state=CarrierState.RESERVED.value
+        ~Exists(waiting), state=CarrierState.RESERVED.value
     )
 
 
