@@ -99,7 +99,8 @@ def cancel_order(*, actor: Actor, order_id: UUID) -> CardOrder:
     seen = policy.get(actor, Action.REMOVE_ORDER, CardOrder.objects, order_id)
     ordered = Carrier.objects.filter(item__order=seen, state=CarrierState.ORDERED.value).order_by("id")
     carriers = list(ordered.select_for_update(of=("self",), no_key=True))
-    eids = list(Eid.objects.select_for_update(no_key=True).filter(carrier__in=carriers).order_by("id"))
+    waiting = Eid.objects.filter(carrier__in=carriers, state=EidState.ORDERED.value)  # one may be revoked
+    eids = list(waiting.select_for_update(no_key=True).order_by("id"))
     order = CardOrder.objects.select_for_update(no_key=True).get(pk=seen.pk)
     if order.state != OrderState.CANCELLED:
         now = clock.now()

@@ -105,7 +105,8 @@ def end_piece(actor: Actor, rows: ItemRows) -> None:
         revoke_locked([carrier], actor=actor, reason=RevocationReason.PRODUCTION_FAILED)
         return
     steps.step([carrier], CarrierAction.CANCEL, actor_ref=actor.ref, ended_at=clock.now())
-    steps.step(rows.eids, EidAction.CANCEL, actor_ref=actor.ref, ended_at=clock.now())
+    waiting = [eid for eid in rows.eids if eid.state == EidState.ORDERED]  # one may be revoked
+    steps.step(waiting, EidAction.CANCEL, actor_ref=actor.ref, ended_at=clock.now())
 
 
 def _returned(actor: Actor, rows: ItemRows, event: Returned) -> None:
