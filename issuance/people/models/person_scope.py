@@ -15,7 +15,7 @@ from issuance.people.models.persons import Person
 
 _WANTED = """
     SELECT organisation_id, person_id FROM issuance_post WHERE ended_at IS NULL {of_person}
-    UNION SELECT organisation_id, person_id FROM issuance_carrier WHERE true {of_person}
+    UNION SELECT organisation_id, person_id FROM issuance_carrier WHERE person_id IS NOT NULL {of_person}
     UNION SELECT e.organisation_id, c.person_id FROM issuance_eid e JOIN issuance_carrier c ON c.id = e.carrier_id
           WHERE true {of_carriers_person}
 """
