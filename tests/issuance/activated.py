@@ -301,12 +301,16 @@ def _make(order: CardOrder, keys: Any) -> None:
     certificates = {view.profile: view.der or b"" for view in settled}
     assert set(certificates) == set(PROFILES)
     keys.store(certificates)
-    key = pki.secret_jwks()["keys"][0]
-    header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": key["kid"], "order": str(order.id), "serial": keys.serial}
-    sealed = jwe.encrypt_compact(header, PUK.encode(), ECKey.import_key(key), registry=REGISTRY)
-    supplier_events.register_event(client_ref=CLIENT, order_id=order.id, event=Produced("0123456789", sealed))
+    supplier_events.register_event(client_ref=CLIENT, order_id=order.id, event=produced(order, keys))
     sealing.open_secrets()
     supplier_events.register_event(client_ref=CLIENT, order_id=order.id, event=Sent(clock.today(), ""))
+
+
+def produced(order: CardOrder, keys: Any) -> Produced:
+    """The report on a card that is made, with its PUK."""
+    key = pki.secret_jwks()["keys"][0]
+    header = {"alg": "ECDH-ES", "enc": "A256GCM", "kid": key["kid"], "order": str(order.id), "serial": keys.serial}
+    return Produced("0123456789", jwe.encrypt_compact(header, PUK.encode(), ECKey.import_key(key), registry=REGISTRY))
 
 
 def activated_card(world: World, post: Post | None = None, *, keys: Any = None, actor: Actor | None = None) -> Made:
