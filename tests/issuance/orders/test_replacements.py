@@ -386,6 +386,8 @@ class TestRemade:
             answer = clerk.client.post(address, {"fault": fault.value})
             assert answer["Location"].startswith(reverse("person", args=[made.carrier.person_id]))
         new = OrderItem.objects.get(order=made.order, number=2)
+        again = remaking.remake_returned(actor=world.officer(), order_id=made.order.pk, number=1, fault=fault)
+        assert again == new, "of two at once the second gets what the first one made"
         assert (new.fault, new.state, CardOrder.objects.get(pk=made.order.pk).state) == (fault.value, "waiting", "queued")
         person = clerk.client.get(reverse("person", args=[made.carrier.person_id]))
         assert "Kortet görs om: det förra i beställningen blev fel" in text_of(person)
