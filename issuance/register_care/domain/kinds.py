@@ -2,11 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 
 from django.utils.translation import gettext_noop as _
 
 from issuance.authz.roles import Action
 from issuance.register_care.domain import causes
+
+
+class About(StrEnum):
+    """The subject of each row of a kind, as which its list counts the rows."""
+
+    CARD = "card"
+    PERSON = "person"
+    ORGANISATION = "organisation"
+    BUNDLE = "bundle"
+    ORDER = "order"
 
 
 @dataclass(frozen=True)
@@ -24,11 +35,11 @@ class WorkKind:
     """A kind of work. URLs contain `slug`, so it is Swedish. `name` is its name in the overview, `heading` that of its list and
     `lead` the sentence below.
 
-    `causes` selects the causes (`domain.causes`). `days` is the time from the night in which a cause was found to its due day,
-    where the cause has no due day of its own. `acts` are the acts of which a row offers the first whose column it has.
-    `cause` says what is wrong, with the row's facts; empty where the heading says it. `revokes` means that the card is revoked
-    after the due day. `reminds` means that the holder can get a reminder. `on_day` means that Dagen counts its rows, unless it
-    has a line of its own about the same.
+    `about` is the subject of a row. `causes` selects the causes (`domain.causes`). `days` is the time from the night in which a
+    cause was found to its due day, where the cause has no due day of its own. `acts` are the acts of which a row offers the first
+    whose column it has. `cause` says what is wrong, with the row's facts; empty where the heading says it. `revokes` means that
+    the card is revoked after the due day. `reminds` means that the holder can get a reminder. `on_day` means that Dagen counts
+    its rows, unless it has a line of its own about the same.
     """
 
     code: str
@@ -37,6 +48,7 @@ class WorkKind:
     heading: str
     lead: str
     causes: str
+    about: About = About.CARD
     days: int
     acts: tuple[Act, ...]
     cause: str = ""
@@ -106,6 +118,7 @@ NEWLY_PROTECTED = WorkKind(
     heading=_("Personer som nyss fick skyddade personuppgifter"),
     lead=_("Gå igenom personens kort, e-post och bokade besök. Använd tjänste-id i stället för namn."),
     causes=causes.NEWLY_PROTECTED,
+    about=About.PERSON,
     days=7,
     acts=(_PERSON,),
 )
@@ -128,6 +141,7 @@ NAME_DIFFERS = WorkKind(
     heading=_("Personer med olika namn i HSA-katalogen och personregistret"),
     lead=_("Namnet på kortet kommer från personregistret. Be er HSA-administratör att rätta namnet i katalogen."),
     causes=causes.NAME_DIFFERS,
+    about=About.PERSON,
     days=30,
     acts=(_PERSON,),
 )
@@ -139,6 +153,7 @@ RENAMED_ORGANISATION = WorkKind(
     heading=_("Organisationer som heter något annat i HSA-katalogen"),
     lead=_("Namnet skrivs i nya certifikat och ska vara det som står i HSA-katalogen. SITHS-förvaltningen ändrar det."),
     causes=causes.RENAMED_ORGANISATION,
+    about=About.ORGANISATION,
     days=30,
     acts=(Act("organisation_edit", "organisation_id", _("Redigera organisationen"), Action.CREATE_ORGANISATION),),
     cause=_("I katalogen: {name}"),
@@ -151,6 +166,7 @@ STALE_STOCK = WorkKind(
     heading=_("Reservkort i lager att se över"),
     lead=_("Korten går snart ut, saknas, eller är skickade och inte mottagna."),
     causes=causes.STALE_STOCK,
+    about=About.BUNDLE,
     days=7,
     acts=(
         Act("office_stock", "office_id", _("Visa lagret"), Action.KEEP_STOCK),
@@ -166,6 +182,7 @@ SILENT_ORDER = WorkKind(
     heading=_("Beställningar som kortleverantören inte har hört av sig om"),
     lead=_("Fråga kortleverantören. Ta bort beställningen om kortet inte behövs längre."),
     causes=causes.SILENT_ORDER,
+    about=About.ORDER,
     days=3,
     acts=(_PERSON, Act("bundle", "order_id", _("Visa bunten"), Action.ORDER_RESERVE_BUNDLE)),
     cause=_("Senaste besked {day}"),

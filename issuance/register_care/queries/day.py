@@ -76,9 +76,9 @@ def _line(urgency: Urgency, rows: Sequence[_Row]) -> Line:
     found = [kind for kind in kinds.all_kinds() if counts[kind.code]]
     named = [f"{_(kind.name)}: {counts[kind.code]}" for kind in found[:NAMED]]
     others = sum(counts[kind.code] for kind in found[NAMED:])
-    more = [ngettext("{n} rad till", "{n} rader till", others).format(n=others)] if others else []
+    more = [ngettext("{n} sak till", "{n} saker till", others).format(n=others)] if others else []
     free = sum(not row.is_taken for row in rows)
-    title = ngettext("{n} rad i Registervård", "{n} rader i Registervård", len(rows))
+    title = ngettext("{n} sak att göra i Registervård", "{n} saker att göra i Registervård", len(rows))
     return Line(
         urgency=urgency,
         title=title.format(n=_("Fler än {n}").format(n=MOST) if len(rows) > MOST else len(rows)),

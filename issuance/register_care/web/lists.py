@@ -1,7 +1,8 @@
 """The list of a kind of work. Its columns follow from the kind."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from django.http import HttpRequest
 from django.urls import reverse, reverse_lazy
@@ -12,7 +13,7 @@ from django.utils.translation import ngettext, ngettext_lazy
 from issuance.authz import Actor, policy
 from issuance.people.services import disclosures
 from issuance.records.web.frame import actor_of
-from issuance.register_care.domain.kinds import Act, WorkKind
+from issuance.register_care.domain.kinds import About, Act, WorkKind
 from issuance.register_care.models import WorkItem
 from issuance.register_care.queries import work
 from issuance.register_care.queries.work import View, WorkLine
@@ -21,6 +22,14 @@ from siths_portal.lib.lists import Column, Empty, FormChoice, Key, Kind, List, R
 
 VIEW = "visa"
 """The parameter with the view."""
+
+_COUNTED: Mapping[About, Any] = {
+    About.CARD: ngettext_lazy("{n} kort", "{n} kort"),
+    About.PERSON: ngettext_lazy("{n} person", "{n} personer"),
+    About.ORGANISATION: ngettext_lazy("{n} organisation", "{n} organisationer"),
+    About.BUNDLE: ngettext_lazy("{n} bunt", "{n} buntar"),
+    About.ORDER: ngettext_lazy("{n} beställning", "{n} beställningar"),
+}
 
 _NOTHING = Empty(
     lazy("Inga rader"),
@@ -45,8 +54,7 @@ class WorkItemList(List[WorkLine]):
         self.actor, self.kind, self.view = actor_of(request), kind, view
         self.picked = request.POST.getlist(ROW)
         self.caption = _(kind.heading)
-        if kind.revokes or kind.reminds:
-            self.counted_as = ngettext_lazy("{n} kort", "{n} kort")
+        self.counted_as = _COUNTED[kind.about]
         self.file_name = _(kind.name).lower()
         self.columns = [*_columns(kind, view, self.actor)]
 

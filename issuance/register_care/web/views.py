@@ -76,9 +76,9 @@ def _row(each: KindFigures) -> dict[str, object]:
 def _lead(total: int, week: int) -> str:
     if not total:
         return _("Inget att göra. Katalogen, personregistret och korten stämmer överens.")
-    rows = ngettext("{n} rad väntar.", "{n} rader väntar.", total).format(n=total)
+    waiting = ngettext("{n} sak väntar.", "{n} saker väntar.", total).format(n=total)
     soon = ngettext("{n} ska vara klar inom 7 dagar.", "{n} ska vara klara inom 7 dagar.", week).format(n=week)
-    return f"{rows} {soon}" if week else rows
+    return f"{waiting} {soon}" if week else waiting
 
 
 def _run_text(run: CareRun | None) -> str:

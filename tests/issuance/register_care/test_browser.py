@@ -21,7 +21,7 @@ def care(page: Page, portal: str, hands: Hands, see: Looker) -> None:
     """The officer reminds two holders, and postpones the row about a person who left."""
     page.goto(f"{portal}{reverse('day')}")
     hands.press(page.get_by_role("navigation", name="Huvudmeny").get_by_role("link", name="Registervård"))
-    expect(page.get_by_text("4 rader väntar.")).to_be_visible()
+    expect(page.get_by_text("4 saker väntar.")).to_be_visible()
     see.look(page, "overview")
     hands.press(link(page, "Ej aktiverade kort"))
     see.look(page, "list")

@@ -63,7 +63,7 @@ def test_the_overview_names_what_is_to_do(world: Any, django_assert_max_num_quer
     with django_assert_max_num_queries(MOST_QUERIES):
         page = client.get(reverse("register_care"))
     text = text_of(page)
-    assert "2 rader väntar. 1 ska vara klar inom 7 dagar." in text
+    assert "2 saker väntar. 1 ska vara klar inom 7 dagar." in text
     assert f"Avstämd med HSA-katalogen och personregistret {clock.today()}." in text
     assert [row["title"] for row in page.context["rows"]] == ["Ej aktiverade kort"]
     assert f'href="{WAITING}"' in page.content.decode()
@@ -196,7 +196,7 @@ def test_dagen_counts_what_it_does_not_tell_of_already(world: Any) -> None:
     assert "i Registervård" not in text_of(client.get(reverse("day"))), "two weeks are left"
     WorkItem.objects.update(due=clock.today())
     page = client.get(reverse("day"))
-    assert "1 rad i Registervård" in text_of(page)
+    assert "1 sak att göra i Registervård" in text_of(page)
     assert "1 utan ansvarig" in text_of(page)
     assert f'href="{ENDED}"' in page.content.decode()
     assert "i Registervård" not in text_of(client_of(world.officer(role=Role.REVOKER)).get(reverse("day")))
@@ -207,7 +207,7 @@ def test_an_issuer_sees_stock_and_lists_on_dagen(world: Any) -> None:
     WorkItem.objects.update(due=clock.today())
     StockLevel.objects.create(office=world.office, least=3)
     text = text_of(client_of(world.officer(role=Role.RESPONSIBLE_ISSUER)).get(reverse("day")))
-    assert "1 rad i Registervård" in text
+    assert "1 sak att göra i Registervård" in text
     assert "Avslutade personer med giltigt kort: 1." in text
     assert "Få reservkort på Kontor A" in text
 
