@@ -20,10 +20,12 @@ from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, Eid
+from issuance.offices.models import Office, OrganisationOffice
 from issuance.orders.domain.drafts import DraftState
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.orders import CardOrder
+from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Person
 from issuance.records.domain import wording
 from issuance.register_care.queries import day as register_care
@@ -168,9 +170,23 @@ def last_day_to_activate(sent_at: dt.datetime | None) -> dt.date | None:
     return day + dt.timedelta(days=settings.NOT_ACTIVATED_DAYS) if day else None
 
 
-def days_left_of_sent(actor: Actor) -> list[int]:
-    """Returns the days that each card has left to be activated, the fewest first, for at most MOST + 1 cards."""
-    found = not_activated(actor).order_by(_oldest()).values_list("sent_at", flat=True)[: MOST + 1]
+def sent_from(actor: Actor, office: str = "") -> QuerySet[Carrier]:
+    """Returns the cards of `not_activated`, those that were ordered through the office with this id if one is given."""
+    found = not_activated(actor)
+    return found.filter(item__order__office=office) if office else found
+
+
+def offices_of_sent(actor: Actor) -> list[tuple[str, str]]:
+    """Returns the offices that the actor's organisations may choose, as choices of a form: ids and names."""
+    reached = Organisation.objects.visible_to(actor, Action.ACTIVATE_ORDINARY_CARD)
+    connected = OrganisationOffice.objects.filter(office=OuterRef("pk"), organisation__in=reached)
+    rows = Office.objects.filter(Exists(connected)).order_by("name", "pk")
+    return [(str(pk), name) for pk, name in rows.values_list("pk", "name")]
+
+
+def days_left_of_sent(actor: Actor, office: str = "") -> list[int]:
+    """Returns the days that each card of `sent_from` has left to be activated, the fewest first, for at most MOST + 1 cards."""
+    found = sent_from(actor, office).order_by(_oldest()).values_list("sent_at", flat=True)[: MOST + 1]
     return [_days_left(last_day_to_activate(moment)) for moment in found]
 
 

@@ -2,9 +2,11 @@
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from statistics import median_high
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
@@ -45,6 +47,7 @@ class WorkLine:
     person_id: UUID
     name: str
     organisation: str
+    office: str = ""
     last: str = ""
     hsa_id: str = ""
     day: dt.date | None = None
@@ -92,10 +95,26 @@ _WITHIN: Mapping[str, Text] = {
 """The saved views of sent cards, by the most days that a card has left."""
 
 
+class OfficeForm(Form):
+    """Through which office the listed cards were ordered."""
+
+    kontor = forms.ChoiceField(
+        label=_("Kontor"), required=False, error_messages={"invalid_choice": _("Välj ett kontor i listan.")}
+    )
+
+    def __init__(self, offices: Sequence[tuple[str, str]], *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["kontor"].choices = [("", _("Alla")), *offices]  # type: ignore[attr-defined]
+
+
+_OFFICE_DONE = Empty(_("Inget kort väntar"), _("Alla skickade kort som är beställda genom kontoret är aktiverade."))
+
+
 class SentList(WorkList):
     """Cards that are sent and not activated, those that are revoked first on top.
 
-    Its views are by the days left. Each card is activated by itself, so none can be ticked; Registervård decides about many.
+    Its views are by the days left, its filter is the office. Each card is activated by itself, so none can be ticked;
+    Registervård decides about many.
     """
 
     counted_as = ngettext_lazy("{n} kort", "{n} kort")
@@ -105,7 +124,7 @@ class SentList(WorkList):
         _CARD,
         Column(key="skickat", heading=_("Skickat"), value="day", kind=Kind.DAY, sort=Key("sent_at", nullable=False)),
         _REVOKED,
-        _ORGANISATION,
+        Column(key="organisation", heading=_("Organisation, kontor"), below=lambda line: [line.office] if line.office else []),
     )
     caption = _("Skickade kort som inte är aktiverade")
     caption_hidden = True
@@ -117,14 +136,28 @@ class SentList(WorkList):
         super().__init__(request)
         given = request.GET.get("inom", "")
         self.within = given if given in _WITHIN else ""
-        self.days_left = cards.days_left_of_sent(self.actor)
+
+    def form(self) -> forms.BaseForm | None:
+        """See `List`. Those who have one office have nothing to choose."""
+        offices = cards.offices_of_sent(self.actor)
+        return OfficeForm(offices, self.request.GET) if len(offices) > 1 else None
+
+    @property
+    def office(self) -> str:
+        """The id of the chosen office, or "" for all."""
+        return str(self.chosen.get("kontor", ""))
+
+    @cached_property
+    def days_left(self) -> Sequence[int]:
+        """The days that each card of the chosen office has left, at most one card more than are counted."""
+        return cards.days_left_of_sent(self.actor, self.office)
 
     def rows(self) -> Source[WorkLine]:
         """See `List`."""
-        found = cards.not_activated(self.actor)
+        found = cards.sent_from(self.actor, self.office)
         if self.within:
             found = found.filter(sent_at__lt=cards.sent_before(int(self.within)))
-        return Rows(found.select_related("person", "organisation").defer("card_key_spki"), _sent_lines)
+        return Rows(found.select_related("person", "organisation", "item__order__office").defer("card_key_spki"), _sent_lines)
 
     def fixed(self) -> Sequence[tuple[str, str]]:
         """See `List`."""
@@ -132,7 +165,14 @@ class SentList(WorkList):
 
     def nothing(self, *, past_end: bool) -> Empty | None:
         """See `List`."""
-        return self.no_match if self.within and not past_end else super().nothing(past_end=past_end)
+        if past_end or not (self.within or self.office):
+            return super().nothing(past_end=past_end)
+        return self.no_match if self.within else _OFFICE_DONE
+
+    def _view_url(self, within: str) -> str:
+        chosen = {"inom": within, "kontor": self.office}
+        query = urlencode({name: value for name, value in chosen.items() if value})
+        return f"{self.page_url()}?{query}" if query else self.page_url()
 
     def count_within(self, days: int) -> int:
         """Returns how many cards have at most `days` days left."""
@@ -144,7 +184,7 @@ class SentList(WorkList):
         return [
             View(
                 text=str(text).format(n=within),
-                url=self.page_url() + (f"?inom={within}" if within else ""),
+                url=self._view_url(within),
                 count=cards.number(numbers[within]),
                 here=within == self.within,
                 urgent=bool(within and numbers[within] and int(within) <= cards.SOON),
@@ -178,7 +218,16 @@ _MEDIAN_OF = 4
 
 
 def _sent_lines(found: Sequence[Carrier]) -> Sequence[WorkLine]:
-    return [_card_line(each, each.sent_at, cards.last_day_to_activate(each.sent_at)) for each in found]
+    return [
+        replace(_card_line(each, each.sent_at, cards.last_day_to_activate(each.sent_at)), office=_office_of(each))
+        for each in found
+    ]
+
+
+def _office_of(card: Carrier) -> str:
+    """Returns the office through which the card was ordered, or "" for a card that the portal did not order."""
+    item = getattr(card, "item", None)
+    return item.order.office.name if item else ""
 
 
 def _card_line(card: Carrier, moment: dt.datetime | None, due: dt.date | None) -> WorkLine:

@@ -14,6 +14,7 @@ from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ALLOWED
 from issuance.carriers.models import Carrier, Eid
 from issuance.day.queries import cards
+from issuance.offices.services import connect_office, create_office
 from issuance.operators.web import health
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.orders import CardOrder
@@ -23,6 +24,7 @@ from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
 from siths_portal.lib import clock
 from siths_portal.lib.pages import day as work
+from tests.issuance.world import SETUP
 from tests.portal import portal_client
 
 MOST_QUERIES = 15
@@ -196,6 +198,25 @@ def test_the_list_of_sent_cards_can_be_narrowed(world: Any) -> None:
     assert re.findall(r'</svg>([^<]+) <span class="number">(\d+)<', listed) == [("Inom 7 dagar", "2"), ("Inom 30 dagar", "1")]
     assert titles(shown(client)) == ["1 kort spärras i kväll", "1 kort spärras inom 7 dagar", "1 kort väntar på aktivering"]
     assert "Inget kort spärras så snart" in shown(client_of(world.officer(world.city)), f"{reverse('day_sent')}?inom=7")
+
+
+def test_the_list_of_sent_cards_can_be_of_one_office(world: Any, django_assert_max_num_queries: Any) -> None:
+    other = create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
+    assert 'name="kontor"' not in shown(client_of(world.officer()), reverse("day_sent")), "one office is no choice"
+    connect_office(actor=SETUP, organisation_id=world.region.id, office_id=other.id)
+    for surname, left, office in (("Ek", 3, world.office), ("Al", 3, other), ("Lönn", 60, other)):
+        order = world.order(world.post(surname=surname), office=office)
+        Carrier.objects.filter(pk=order.carrier_id).update(state="sent", sent_at=days_ago(90 - left))
+    client, narrowed = client_of(world.officer()), f"{reverse('day_sent')}?kontor={other.pk}"
+    with django_assert_max_num_queries(MOST_QUERIES):
+        listed = shown(client, narrowed)
+    assert re.findall(r'<th scope="row"><a[^>]*>([^<,]+),', listed) == ["Al", "Lönn"]
+    assert re.findall(r'class="history-fact">([^<]+)<', listed) == ["Kontor B", "Kontor B"]
+    assert f"?inom=7&amp;kontor={other.pk}" in listed
+    assert re.findall(r'class="count[^"]*">(\d+)<', listed.split("list-views")[1]) == ["2", "0", "1", "1"]
+    Carrier.objects.filter(item__order__office=other).update(state="active")
+    assert "beställda genom kontoret är aktiverade" in shown(client, narrowed)
+    assert client.get(f"{reverse('day_sent')}?kontor={world.area.pk}").status_code == 422
 
 
 def test_a_persons_last_act_and_the_numbers_of_the_day(world: Any) -> None:
