@@ -170,6 +170,13 @@ def number_word(number: int) -> str:
 
 
 @register.filter
+def beside_heading(count: str, heading: str) -> str:
+    """Returns the count of a list without its noun if the heading beside it ends with that noun: "3" beside "Kopplade kontor"."""
+    number, _space, noun = str(count).rpartition(" ")
+    return number if number and str(heading).split()[-1].casefold().startswith(noun.casefold()) else str(count)
+
+
+@register.filter
 def with_colon(label: str) -> str:
     """Returns the label with a colon, unless it ends with a punctuation mark."""
     label = str(label)
