@@ -20,7 +20,7 @@ from siths_portal.lib.ids import new_id
 from siths_portal.lib.monitoring import health
 from siths_portal.lib.pages.forms import Form
 from siths_portal.lib.pages.ids_in_texts import whole, with_whole_ids
-from siths_portal.templatetags.portal import breakable, breakable_hash, narrows
+from siths_portal.templatetags.portal import beside_heading, breakable, breakable_hash, narrows
 
 VALUES = st.recursive(
     st.none()
@@ -185,12 +185,29 @@ def test_an_id_in_a_sentence_is_marked_as_whole(value: object, marked: str) -> N
         ("Elin <Ek> TST2321000131-00E00002F", 'Elin &lt;Ek&gt; <span class="number">TST2321000131-00E00002F</span>'),
         ("Faktura 2026-000002.", 'Faktura <span class="whole">2026-000002</span>.'),
         ("18080529-9989", '<span class="whole">18080529-9989</span>'),
+        (
+            "01234567-8901-7000-8000-0123456789ab",
+            '<span class="number uuid">01234567-8901-7000-8000-0123456789ab</span>',
+        ),
         ("Sedan 2026-11-30", "Sedan 2026-11-30"),
         (SafeString("<b>2026-000002</b>"), "<b>2026-000002</b>"),
     ],
 )
 def test_the_ids_of_a_sentence_are_marked_as_whole(text: str, marked: str) -> None:
     assert with_whole_ids(text) == marked
+
+
+@pytest.mark.parametrize(
+    ("count", "heading", "shown"),
+    [
+        ("3 kontor", "Kopplade kontor", "3"),
+        ("1 organisation", "Organisationer", "1"),
+        ("Fler än 200 kort", "Kort", "Fler än 200"),
+        ("3 händelser", "Historik", "3 händelser"),
+    ],
+)
+def test_a_count_beside_a_heading_does_not_repeat_its_noun(count: str, heading: str, shown: str) -> None:
+    assert beside_heading(count, heading) == shown
 
 
 class SomeFilters(Form):

@@ -180,7 +180,7 @@ class Column[L]:
             text = format_html('<time datetime="{}">{}</time>', iso, f"{local:%Y-%m-%d %H:%M:%S}")
         else:
             given = self._written(value) or NOTHING
-            text = with_whole_ids(given) if self.kind == Kind.TEXT and not self.link else conditional_escape(given)
+            text = with_whole_ids(given) if self.kind == Kind.TEXT else conditional_escape(given)
         if url := self.link(line) if self.link else "":
             text = format_html('<a class="ds-link" href="{}">{}</a>', url, text)
         return self._with_below(text, line)

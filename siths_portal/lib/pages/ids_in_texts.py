@@ -7,7 +7,8 @@ from django.utils.html import conditional_escape, format_html
 from django.utils.safestring import SafeString
 
 _ID = re.compile(
-    r"\b(?:[A-Z]{2,3}[0-9]{10}-[0-9A-Z]+"  # an HSA-id
+    r"\b(?:(?P<uuid>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"  # of an order, for example
+    r"|[A-Z]{2,3}[0-9]{10}-[0-9A-Z]+"  # an HSA-id
     r"|[0-9]{8}-[0-9]{4}|[0-9]{6}-[0-9]{4}"  # a personal or organisation number
     r"|[0-9]{4}-[0-9]{6})\b"  # an invoice number
 )
@@ -28,4 +29,9 @@ def with_whole_ids(text: Any) -> SafeString:
     """Returns a sentence, escaped, with each id in it marked. Text that is safe already stays as it is."""
     if hasattr(text, "__html__"):
         return conditional_escape(text)
-    return SafeString(_ID.sub(lambda found: whole(found[0]), conditional_escape(text)))
+    return SafeString(_ID.sub(_marked, conditional_escape(text)))
+
+
+def _marked(found: re.Match[str]) -> SafeString:
+    """Returns an id that was found in a text, marked. On a phone a UUID needs the whole width of its cell, below the label."""
+    return format_html('<span class="number uuid">{}</span>', found[0]) if found["uuid"] else whole(found[0])
