@@ -43,7 +43,9 @@ class NewCardPage:
 
 @dataclass(frozen=True)
 class WaitingView:
-    """A hand-out that waits. `minutes` is how long. `own` means that the reader is its first officer, or the coming holder."""
+    """A hand-out that waits. `minutes` is how long. `own` means that the reader is its first officer, `holder` the coming holder;
+    neither may be its second officer.
+    """
 
     id: UUID
     person_id: UUID
@@ -56,6 +58,7 @@ class WaitingView:
     minutes: int
     late: bool
     own: bool
+    holder: bool
 
 
 LATE_MINUTES = 20
@@ -105,7 +108,8 @@ def _view(actor: Actor, row: ReserveCardIssue, officer: str) -> WaitingView:
         document=wording.label(IDENTITY_DOCUMENT, row.identity_document),
         minutes=minutes,
         late=minutes >= LATE_MINUTES,
-        own=is_first or row.person_id == actor.person_id,
+        own=is_first,
+        holder=row.person_id == actor.person_id,
     )
 
 

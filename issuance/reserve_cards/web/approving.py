@@ -19,6 +19,7 @@ from issuance.records.web.persons import photo_url
 from issuance.reserve_cards.queries import reserve_cards as query
 from issuance.reserve_cards.services import approving
 from issuance.reserve_cards.web.forms import ApprovalForm, RejectionForm
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 
 _REJECT = "neka"
@@ -71,6 +72,18 @@ def _reject(request: HttpRequest, issue_id: UUID) -> HttpResponse:
     return redirect("reserve_cards_waiting")
 
 
+def _stages(page: query.ApprovalPage) -> list[dict[str, str]]:
+    """Returns the two officers and the holder as stages: what each did or has to do."""
+    since = page.issue.waiting_since or page.issue.created_at
+    first = _("Identifierade personen kl. {at} med {document} och skrev under.")
+    at = f"{since.astimezone(clock.STOCKHOLM):%H:%M}"
+    return [
+        {"state": "done", "text": page.officer, "note": first.format(at=at, document=page.document)},
+        {"state": "now", "text": _("Du"), "note": _("Kontrollerar person, handling och kuvert.")},
+        {"state": "later", "text": page.head.given_name_in_use, "note": _("Aktiverar kortet.")},
+    ]
+
+
 def _shown(
     request: HttpRequest,
     issue_id: UUID,
@@ -91,6 +104,7 @@ def _shown(
         "refusal": refusal,
         "photo_url": photo_url(page.head),
         "queue_url": queue,
+        "stages": _stages(page),
     }
     heading = _("Du är andra person för {name}").format(name=page.head.name)
     crumbs = [Crumb(_("Väntar på en andra person"), queue), Crumb(heading)]

@@ -31,19 +31,30 @@ ENDS_SOON = dt.timedelta(days=180)
 """Cards that end within this time are marked, so that they are handed out first."""
 
 
+RATE_DAYS = 90
+"""How long a stock lasts is reckoned from the cards that holders activated in these days."""
+
 MOST_EVENTS = 100
 """The events of a card on its page; a card in stock has some ten."""
 
 
 @dataclass(frozen=True)
 class StockFigures:
-    """The stock of an office: usable cards, missing ones, those on their way, the last day of the oldest, and the level."""
+    """The stock of an office: usable cards, missing ones, those on their way, the last day of the oldest, the level, and the
+    cards of the office that were activated in the last RATE_DAYS.
+    """
 
     in_stock: int = 0
     missing: int = 0
     awaited: int = 0
     oldest: dt.date | None = None
     least: int = 0
+    used: int = 0
+
+    @property
+    def lasts_days(self) -> int | None:
+        """For how many days the cards last if they are used as in the last RATE_DAYS, or None if none was."""
+        return self.in_stock * RATE_DAYS // self.used if self.used else None
 
     @property
     def short(self) -> bool:
@@ -58,11 +69,12 @@ class StockFigures:
 
 @dataclass(frozen=True)
 class StockOffice:
-    """An office in the list of stocks."""
+    """An office in the list of stocks. `most`: the cards in stock of the page's office that has the most."""
 
     id: UUID
     name: str
     figures: StockFigures
+    most: int = 0
 
 
 @dataclass(frozen=True)
@@ -148,8 +160,12 @@ def figures(office_ids: Sequence[UUID]) -> dict[UUID, StockFigures]:
     """Returns the figures of offices. Three queries."""
     counted = StockCard.objects.filter(office__in=office_ids).order_by().values("office")
     missing = Q(state=StockState.MISSING.value)
+    used = Q(carrier__activated_at__gte=clock.now() - dt.timedelta(days=RATE_DAYS))
     found = counted.annotate(
-        usable=Count("pk", filter=usable()), missing=Count("pk", filter=missing), oldest=Min("valid_to", filter=usable())
+        usable=Count("pk", filter=usable()),
+        missing=Count("pk", filter=missing),
+        oldest=Min("valid_to", filter=usable()),
+        used=Count("pk", filter=used),
     )
     rows = {row["office"]: row for row in found}
     awaited: dict[UUID, int] = {}
@@ -250,13 +266,14 @@ def card_lines(rows: Sequence[StockCard]) -> Sequence[StockLine]:
 
 def _office_lines(rows: Sequence[Office]) -> list[StockOffice]:
     found = figures([row.pk for row in rows])
-    return [StockOffice(row.pk, row.name, found[row.pk]) for row in rows]
+    most = max((each.in_stock for each in found.values()), default=0)
+    return [StockOffice(row.pk, row.name, found[row.pk], most) for row in rows]
 
 
 def _figures(row: Mapping[str, Any] | None, awaited: int, least: int) -> StockFigures:
     if row is None:
         return StockFigures(awaited=awaited, least=least)
-    return StockFigures(row["usable"], row["missing"], awaited, wording.last_day(row["oldest"]), least)
+    return StockFigures(row["usable"], row["missing"], awaited, wording.last_day(row["oldest"]), least, row["used"])
 
 
 def _awaited(orders: QuerySet[CardOrder]) -> list[AwaitedBundle]:

@@ -34,6 +34,14 @@ def state_tag(line: StockLine) -> Tag:
     return Tag(kind, str(text))
 
 
+def _need(line: StockOffice) -> str:
+    """Returns in words what an office's stock needs, "" if nothing."""
+    figures = line.figures
+    if figures.short:
+        return str(_("Lågt, gräns {least}")).format(least=figures.least)
+    return str(_("Lämna ut de äldsta")) if figures.oldest_soon else ""
+
+
 class OfficeStockList(List[StockOffice]):
     """The offices whose stock the user keeps."""
 
@@ -46,8 +54,21 @@ class OfficeStockList(List[StockOffice]):
             sort="name",
             link=lambda line: reverse("office_stock", args=[line.id]),
         ),
-        Column(key="lager", heading=_("I lager"), kind=Kind.NUMBER, value=lambda line: line.figures.in_stock),
-        Column(key="lage", heading=_("Läge"), value="figures", template="stock/level_cell.html"),
+        Column(
+            key="lager",
+            heading=_("I lager"),
+            value=lambda line: line.figures.in_stock,
+            template="stock/bar_cell.html",
+            file_value=lambda line: line.figures.in_stock,
+        ),
+        Column(
+            key="racker",
+            heading=_("Räcker"),
+            value="figures",
+            template="stock/lasts_cell.html",
+            in_file=False,
+        ),
+        Column(key="lage", heading=_("Läge"), value=_need, template="stock/level_cell.html"),
         Column(key="saknas", heading=_("Saknas"), kind=Kind.NUMBER, value=lambda line: line.figures.missing),
         Column(key="vag", heading=_("På väg"), kind=Kind.NUMBER, value=lambda line: line.figures.awaited),
         Column(key="aldst", heading=_("Äldst går ut"), kind=Kind.DAY, value=lambda line: line.figures.oldest),

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
+from issuance.people.services import disclosures
 from issuance.records.web.forms import tried
 from issuance.records.web.frame import STOCK, actor_of, render_page
 from issuance.reserve_cards.queries import reserve_cards
@@ -21,6 +22,7 @@ from issuance.stock.web.forms import CardSearchForm, LevelForm, SerialsForm
 from issuance.stock.web.frame import stock_page
 from issuance.stock.web.lists import AwaitedList, CountList, OfficeStockList, StockCardList
 from siths_portal.lib.errors import Invalid
+from siths_portal.lib.lists import Shown
 
 _FIND = "sok"
 
@@ -28,14 +30,32 @@ _FIND = "sok"
 @require_safe
 @STOCK.requires()
 def stock(request: HttpRequest) -> HttpResponseBase:
-    """Lists the offices whose stock the user keeps. Raises Forbidden."""
-    found = query.offices_with_stock(actor=actor_of(request))
-    waiting = len(reserve_cards.waiting(actor=actor_of(request)))
-    return OfficeStockList(request, found).answer(
-        lambda shown: render_page(
-            request, STOCK, "stock/stock.html", {"list": shown, "waiting": waiting}, heading=_("Reservkort"), status=shown.status
-        )
-    )
+    """Lists the hand-outs that wait for a second officer, and the offices whose stock the user keeps. Raises Forbidden."""
+    actor = actor_of(request)
+    return OfficeStockList(request, query.offices_with_stock(actor=actor)).answer(lambda shown: _stock(request, shown))
+
+
+def _stock(request: HttpRequest, shown: Shown[query.StockOffice]) -> HttpResponse:
+    actor = actor_of(request)
+    waiting = reserve_cards.waiting(actor=actor)
+    if waiting:
+        disclosures.record_work(actor=actor, what="reserve_cards", person_ids=reserve_cards.persons_of(waiting))
+    short = [each.name for each in shown.lines if each.figures.short]
+    lead = _stock_lead(len(waiting), short) if waiting or shown.lines else ""
+    context = {"list": shown, "waiting": waiting, "lead": lead}
+    return render_page(request, STOCK, "stock/stock.html", context, heading=_("Reservkort"), status=shown.status)
+
+
+def _stock_lead(waiting: int, short: list[str]) -> str:
+    """Returns how things stand: hand-outs that wait, and offices of the page that need cards."""
+    parts = []
+    if waiting:
+        text = ngettext("{n} utlämning väntar på en andra person.", "{n} utlämningar väntar på en andra person.", waiting)
+        parts.append(text.format(n=waiting))
+    if short:
+        names = _("{first} och {n} kontor till").format(first=short[0], n=len(short) - 1) if len(short) > 1 else short[0]
+        parts.append(_("{names} behöver fler kort.").format(names=names))
+    return " ".join(parts) or _("Inget kontor har för få kort.")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
