@@ -76,7 +76,7 @@ class Clerk:
     def work_lists(self) -> Page:
         """Returns the page Registervård, with the work lists that have rows. Raises PageFault if none has."""
         self.page = self.browser.open(urljoin(settings.PORTAL_BASE_URL, "/registervard/"))
-        if not re.search(r"\d rad(er)? väntar", self.page.text):
+        if not re.search(r"\d sak(er)? väntar", self.page.text):
             raise self.page.fault("no work list has a row")
         return self.page
 

@@ -14,8 +14,9 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from django.urls import reverse, reverse_lazy
+from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import ngettext_lazy
+from django.utils.translation import ngettext, ngettext_lazy
 
 from issuance.carriers.models import Carrier, Eid
 from issuance.day.queries import cards
@@ -167,7 +168,17 @@ class SentList(WorkList):
         """See `List`."""
         if past_end or not (self.within or self.office):
             return super().nothing(past_end=past_end)
-        return self.no_match if self.within else _OFFICE_DONE
+        return self._later() if self.within else _OFFICE_DONE
+
+    def _later(self) -> Empty:
+        """Returns that no card is revoked so soon, when the next one is, and the way to all of them."""
+        if not self.days_left:
+            return self.no_match
+        day = date_format(clock.today() + dt.timedelta(days=self.days_left[0]), "j F")
+        count = len(self.days_left)
+        show = ngettext("Visa {n} kort", "Visa alla {n} kort", count).format(n=cards.number(count).lower())
+        text = _("Alla kort i urvalet har fler dagar kvar. Nästa kort spärras efter {day}.").format(day=day)
+        return Empty(self.no_match.heading, text, self._view_url(""), show)
 
     def _view_url(self, within: str) -> str:
         chosen = {"inom": within, "kontor": self.office}

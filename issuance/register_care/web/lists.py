@@ -32,7 +32,7 @@ _COUNTED: Mapping[About, Any] = {
 }
 
 _NOTHING = Empty(
-    lazy("Inga rader"),
+    lazy("Inget att göra"),
     lazy("Nattens avstämning hittade inget att göra."),
     reverse_lazy("register_care"),
     lazy("Till Registervård"),
@@ -47,7 +47,7 @@ class WorkItemList(List[WorkLine]):
     order = "senast"
     files = ("csv", "xlsx")
     empty = _NOTHING
-    no_match = Empty(lazy("Inga rader i urvalet"), lazy("Välj Alla för att se de andra."))
+    no_match = Empty(lazy("Inget i urvalet"), lazy("Det finns inget som stämmer med urvalet."))
 
     def __init__(self, request: HttpRequest, kind: WorkKind, view: View) -> None:
         super().__init__(request)
@@ -68,7 +68,9 @@ class WorkItemList(List[WorkLine]):
 
     def nothing(self, *, past_end: bool) -> Empty | None:
         """See `List`."""
-        return self.no_match if self.view is not View.ALL and not past_end else super().nothing(past_end=past_end)
+        if past_end or self.view is View.ALL:
+            return super().nothing(past_end=past_end)
+        return Empty(self.no_match.heading, self.no_match.text, self.page_url(), _("Visa alla"))
 
     def note_page(self, lines: Sequence[WorkLine]) -> None:
         """See `List`."""

@@ -214,7 +214,8 @@ def test_the_list_of_sent_cards_can_be_of_one_office(world: Any, django_assert_m
     assert re.findall(r'class="history-fact">([^<]+)<', listed) == ["Kontor B", "Kontor B"]
     assert f"?inom=7&amp;kontor={other.pk}" in listed
     assert re.findall(r'class="count[^"]*">(\d+)<', listed.split("list-views")[1]) == ["2", "0", "1", "1"]
-    Carrier.objects.filter(item__order__office=other).update(state="active")
+    assert "Nästa kort spärras efter" in shown(client, f"{narrowed}&inom=0")
+    Carrier.objects.filter(item__order__office=other).update(state="active", origin="migrated")
     assert "beställda genom kontoret är aktiverade" in shown(client, narrowed)
     assert client.get(f"{reverse('day_sent')}?kontor={world.area.pk}").status_code == 422
 
