@@ -35,9 +35,15 @@ def _kind(row: InvoiceRow) -> str:
     return translated("Kreditfaktura") if row.document_type == DocumentType.CREDIT_NOTE else translated("Faktura")
 
 
-def _credited(row: InvoiceRow) -> list[str]:
-    """Returns that a document is a credit note, and which invoice it credits. Most are invoices, so those say nothing."""
-    return [_kind(row), translated("Krediterar {number}").format(number=row.credits)] if row.credits else []
+def _month(row: InvoiceRow) -> str:
+    return str(row.month).capitalize()
+
+
+def _about(row: InvoiceRow) -> list[str]:
+    """Returns the month, and what a credit note is and which invoice it credits. Most are invoices, so those do not say it."""
+    if not row.credits:
+        return [_month(row)]
+    return [_month(row), _kind(row), translated("Krediterar {number}").format(number=row.credits)]
 
 
 def _paid(row: InvoiceRow) -> str:
@@ -78,13 +84,13 @@ class InvoiceList(List[InvoiceRow]):
     columns = (
         Column(
             key="nummer", heading=_("Nummer"), value="number", link=lambda row: reverse("invoice", args=[row.number]),
-            below=_credited,
+            below=_about,
         ),
         Column(key="typ", heading=_("Typ"), value=_kind, on_page=False),
         Column(key="kund", heading=_("Kund"), value="customer", css="name"),
-        Column(key="manad", heading=_("Månad"), value=lambda row: str(row.month).capitalize()),
-        amount_column("exkl", _("Exkl. moms"), "net"),
-        amount_column("inkl", _("Inkl. moms"), "gross"),
+        Column(key="manad", heading=_("Månad"), value=_month, on_page=False),
+        amount_column("exkl", _("Exkl. moms"), "net", extra=True),
+        amount_column("inkl", _("Inkl. moms"), "gross", extra=True),
         amount_column("betala", _("Att betala"), "payable"),
         Column(
             key="betalt", heading=_("Betalt"), kind=Kind.AMOUNT, value=_paid, below=_remaining,

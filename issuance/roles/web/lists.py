@@ -49,13 +49,6 @@ class RoleHolderList(List[HolderLine]):
             sort=_by("training_passed"),
         ),
         Column(key="lage", heading=gettext_lazy("Status"), value="standing", template=f"{_CELLS}#standing", css="role-state"),
-        Column(
-            key="inloggad",
-            heading=gettext_lazy("Senast inloggad"),
-            value="last_log_in",
-            kind=Kind.MOMENT,
-            template=f"{_CELLS}#log-in",
-        ),
     )
     caption = gettext_lazy("Rollinnehavare")
     caption_hidden = True

@@ -140,7 +140,7 @@ def _line(each: SupplierLine, now: dt.datetime) -> dict[str, Any]:
         "line": each,
         "tag": _tag(each, troubles),
         "troubled": bool(troubles),
-        "way": _("Får skickat") if each.is_pushed_to else _("Hämtar"),
+        "way": _("Får beställningar skickade") if each.is_pushed_to else _("Hämtar beställningar"),
         "oldest": ago(now - each.oldest_queued_at) if each.oldest_queued_at else "",
         "heard": ago(now - each.heard_at) if each.heard_at else "",
         "ends": _end(each),

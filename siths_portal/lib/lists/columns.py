@@ -49,6 +49,9 @@ _CLASSES: Mapping[Kind, str] = {
 }
 
 
+_EXTRA = "column-extra"
+
+
 @dataclass(frozen=True)
 class Tag:
     """The value of a tag column: a kind of `components/tag.html`, and a text if it differs from the kind's usual one."""
@@ -109,6 +112,7 @@ class Column[L]:
     `choice`: puts a box before the value. `hide_empty`: the page leaves the column out if no line of it has a value.
     `row_header`: the column's cells are row headers; default is the page's first column.
     `heading_hidden`: only screen readers get the heading.
+    `extra`: the page leaves the column out where the rail makes it narrow. The page of the line's object must have the value.
     """
 
     key: str
@@ -124,6 +128,7 @@ class Column[L]:
     hide_empty: bool = False
     row_header: bool = False
     heading_hidden: bool = False
+    extra: bool = False
     file_value: Callable[[L], object] | None = None
     on_page: bool = True
     in_file: bool = True
@@ -136,12 +141,12 @@ class Column[L]:
     @property
     def classes(self) -> str:
         """The CSS classes of the column's cells."""
-        return " ".join(filter(None, (_CLASSES[self.kind], self.css)))
+        return " ".join(filter(None, (_CLASSES[self.kind], self.css, _EXTRA if self.extra else "")))
 
     @property
     def heading_class(self) -> str:
-        """The CSS class of the heading, which is aligned like amounts if the column has amounts."""
-        return _CLASSES[Kind.AMOUNT] if self.kind == Kind.AMOUNT else ""
+        """The CSS classes of the heading, which is aligned like amounts if the column has amounts."""
+        return " ".join(filter(None, (_CLASSES[Kind.AMOUNT] * (self.kind == Kind.AMOUNT), _EXTRA if self.extra else "")))
 
     def value_of(self, line: L) -> Any:
         """Returns the value of `line` in this column."""

@@ -60,15 +60,15 @@ def test_the_list_shows_each_supplier_with_what_is_wrong(world: Any, pushed: Ser
     ServiceClient.objects.create(client_ref="gone", kind="supplier", name="Nedlagda AB", active=False)
     client = client_of(operator(world))
     text = text_of(client.get(LIST))
-    assert re.search(r"Byrån AB Som den ska Får skickat 0 – 0 0 0 – 20\d\d-", text)
-    assert re.search(r"Hämtaren AB Certifikat går ut Hämtar 0 – 0 0 – – inget certifikat", text)
-    assert "Nedlagda AB Avstängd" in text
+    assert re.search(r"Byrån AB Får beställningar skickade Som den ska 0 0 0 0 20\d\d-", text)
+    assert re.search(r"Hämtaren AB Hämtar beställningar Certifikat går ut 0 0 0 – inget certifikat", text)
+    assert "Nedlagda AB Hämtar beställningar Avstängd" in text
     assert "1 kortleverantör behöver ses över." in text
     order = world.order()
     stopped(order)
     CardOrder.objects.update(ordered_at=clock.now() - 5 * HOUR)
     text = text_of(client.get(LIST))
-    assert "Byrån AB Stoppade leveranser Får skickat 1 för 5 timmar sedan 0 0 1 –" in text
+    assert "Byrån AB Får beställningar skickade Stoppade leveranser 1 äldsta för 5 timmar sedan 0 0 1" in text
     assert "2 kortleverantörer behöver ses över." in text
 
 
