@@ -170,7 +170,7 @@ def last_day_to_activate(sent_at: dt.datetime | None) -> dt.date | None:
     return day + dt.timedelta(days=settings.NOT_ACTIVATED_DAYS) if day else None
 
 
-def sent_from(actor: Actor, office: str = "") -> QuerySet[Carrier]:
+def sent_from(actor: Actor, office: UUID | None = None) -> QuerySet[Carrier]:
     """Returns the cards of `not_activated`, those that were ordered through the office with this id if one is given."""
     found = not_activated(actor)
     return found.filter(item__order__office=office) if office else found
@@ -184,7 +184,7 @@ def offices_of_sent(actor: Actor) -> list[tuple[str, str]]:
     return [(str(pk), name) for pk, name in rows.values_list("pk", "name")]
 
 
-def days_left_of_sent(actor: Actor, office: str = "") -> list[int]:
+def days_left_of_sent(actor: Actor, office: UUID | None = None) -> list[int]:
     """Returns the days that each card of `sent_from` has left to be activated, the fewest first, for at most MOST + 1 cards."""
     found = sent_from(actor, office).order_by(_oldest()).values_list("sent_at", flat=True)[: MOST + 1]
     return [_days_left(last_day_to_activate(moment)) for moment in found]

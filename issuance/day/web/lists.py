@@ -144,9 +144,10 @@ class SentList(WorkList):
         return OfficeForm(offices, self.request.GET) if len(offices) > 1 else None
 
     @property
-    def office(self) -> str:
-        """The id of the chosen office, or "" for all."""
-        return str(self.chosen.get("kontor", ""))
+    def office(self) -> UUID | None:
+        """The id of the chosen office, or None for all."""
+        chosen = self.chosen.get("kontor")
+        return UUID(chosen) if chosen else None
 
     @cached_property
     def days_left(self) -> Sequence[int]:

@@ -85,14 +85,14 @@ class WorkItemList(List[WorkLine]):
 
 
 def _columns(kind: WorkKind, view: View, actor: Actor) -> Iterator[Column[WorkLine]]:
-    yield Column(key="namn", heading=lazy("Namn"), value=name_of, link=_row_url, choice=FormChoice(field=ROW))
-    yield Column(key="id", heading=lazy("Person-id"), value=_number, kind=Kind.NUMBER, css="whole", hide_empty=True)
+    yield Column(key="namn", heading=lazy("Namn"), value=name_of, link=_row_url, below=_numbers, choice=FormChoice(field=ROW))
+    yield Column(key="id", heading=lazy("Person-id"), value=_number, on_page=False)
     yield Column(key="orsak", heading=lazy("Orsak"), value=cause_of, hide_empty=True)
     yield Column(key="kort", heading=lazy("Kort slutar på"), value="last", kind=Kind.NUMBER, hide_empty=True)
     yield Column(key="organisation", heading=lazy("Organisation"), hide_empty=True, value=_organisation, below=_office)
     yield Column(key="kontor", heading=lazy("Kontor"), value="office", on_page=False)
     if kind.reminds:
-        yield Column(key="skickat", heading=lazy("Skickat"), value="sent_on", kind=Kind.DAY)
+        yield Column(key="skickat", heading=lazy("Skickat"), value="sent_on", kind=Kind.DAY, extra=True)
     heading = lazy("Spärras efter") if kind.revokes else lazy("Senast")
     yield Column(
         key="senast", heading=heading, value="due", kind=Kind.DAY, template="day/due.html", sort=Key("due", nullable=False)
@@ -120,6 +120,10 @@ def _row_url(line: WorkLine) -> str:
 
 def _number(line: WorkLine) -> str:
     return _("Dolt i listor") if line.protected else line.number
+
+
+def _numbers(line: WorkLine) -> list[str]:
+    return [number] if (number := _number(line)) else []
 
 
 def _organisation(line: WorkLine) -> str:

@@ -75,7 +75,7 @@ def _reject(request: HttpRequest, issue_id: UUID) -> HttpResponse:
 def _stages(page: query.ApprovalPage) -> list[dict[str, str]]:
     """Returns the two officers and the holder as stages: what each did or has to do."""
     since = page.issue.waiting_since or page.issue.created_at
-    first = _("Identifierade personen kl. {at} med {document} och skrev under.")
+    first = _("Identifierade personen kl. {at} och skrev under. Handling: {document}.")
     at = f"{since.astimezone(clock.STOCKHOLM):%H:%M}"
     return [
         {"state": "done", "text": page.officer, "note": first.format(at=at, document=page.document)},

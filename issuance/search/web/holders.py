@@ -79,7 +79,7 @@ class HolderList(List[HolderLine]):
         Column(
             key="namn", heading=_("Namn"), value="name", sort="name", link=lambda each: reverse("person", args=[each.person_id])
         ),
-        Column(key="kort", heading=_("Kort"), value=_card, kind=Kind.NUMBER, css="nowrap", in_file=False),
+        Column(key="kort", heading=_("Kort"), value=_card, kind=Kind.NUMBER, css="nowrap", in_file=False, extra=True),
         Column(key="id", heading=_("HSA-id"), value="hsa_id", kind=Kind.NUMBER, css="whole", sort="hsa_id"),
         Column(key="organisation_kontor", heading=_("Organisation, kontor"), value="organisation", below=_office, in_file=False),
         Column(key="organisation", heading=_("Organisation"), on_page=False),

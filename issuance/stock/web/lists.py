@@ -72,8 +72,17 @@ class OfficeStockList(List[StockOffice]):
         Column(key="saknas", heading=_("Saknas"), kind=Kind.NUMBER, value=lambda line: line.figures.missing),
         Column(key="vag", heading=_("På väg"), kind=Kind.NUMBER, value=lambda line: line.figures.awaited),
         Column(key="aldst", heading=_("Äldst går ut"), kind=Kind.DAY, value=lambda line: line.figures.oldest),
+        Column(
+            key="gor",
+            heading=_("Åtgärd"),
+            heading_hidden=True,
+            hide_empty=True,
+            in_file=False,
+            value=lambda line: _("Ta emot bunt") if line.figures.awaited else "",
+            link=lambda line: f"{reverse('office_stock', args=[line.id])}#pa-vag",
+        ),
     )
-    caption = _("Lager")
+    table_id = "kontor"
     order = "kontor"
     files = ("csv", "xlsx")
     file_name = _("lager av reservkort")

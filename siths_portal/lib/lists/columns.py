@@ -194,7 +194,7 @@ class Column[L]:
         if self.below is None:
             return text
         return text + format_html_join(
-            "", '<div class="history-fact">{}</div>', ((with_whole_ids(each),) for each in self.below(line))
+            "", '<span class="history-fact">{}</span>', ((with_whole_ids(each),) for each in self.below(line))
         )
 
 

@@ -312,7 +312,7 @@ def test_a_declared_list_is_a_table_that_a_phone_shows_as_blocks(
     assert 'data-way="fallande"' in html(ask(ordning="-namn"))
     moment = '<time datetime="2026-05-01T12:00:00+02:00">2026-05-01 12:00:00</time>'
     assert f'<td class="moment" data-label="Stängt">{moment}</td>' in page
-    assert '<div class="history-fact">Område</div></td>' in page
+    assert '<span class="history-fact">Område</span></td>' in page
     assert page.count("data-label=") == 27
     assert f'<a class="ds-link" href="/kontor/{next(each.pk for each in offices if each.name == "Alm")}/">Alm</a>' in page
     assert "Stängt</span></span>" in page
