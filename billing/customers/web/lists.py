@@ -41,7 +41,7 @@ class CustomerList(List[CustomerRow]):
         Column(key="referens", heading=_("Fakturareferens"), value="reference"),
         Column(key="adress", heading=_("Elektronisk adress"), value="endpoint", on_page=False),
         Column(key="kontakt", heading=_("Kontaktperson"), value="contact", sort="contact"),
-        Column(key="andrad", heading=_("Ändrad"), kind=Kind.MOMENT, value="changed_at", sort="changed_at"),
+        Column(key="andrad", heading=_("Ändrad"), kind=Kind.MOMENT, value="changed_at", sort="changed_at", extra=True),
         Column(key="bekraftad", heading=_("Bekräftad av kunden"), kind=Kind.MOMENT, value="confirmed_at", sort="confirmed_at"),
         Column(
             key="status",

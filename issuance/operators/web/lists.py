@@ -50,7 +50,7 @@ class ApprovalList(OperatorList):
     counted_as = ngettext_lazy("{n} ärende", "{n} ärenden")
     columns = (
         Column(key="arende", heading=gettext_lazy("Ärende"), value="title", link=_link("pki_approval", "request")),
-        Column(key="sort", heading=gettext_lazy("Sort"), value="action"),
+        Column(key="sort", heading=gettext_lazy("Sort"), value="action", extra=True),
         Column(key="av", heading=gettext_lazy("Begärt av"), value="requester"),
         Column(key="begart", heading=gettext_lazy("Begärt"), value="created_at", kind=Kind.MOMENT),
         Column(key="godkannanden", heading=gettext_lazy("Godkännanden"), value=_approvals, kind=Kind.NUMBER),
