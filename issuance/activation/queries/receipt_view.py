@@ -20,8 +20,19 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True)
+class HandedOutBy:
+    """An officer who signed the hand-out of a reserve card on level 3, as the receipt has it: by HSA-id, without a name."""
+
+    hsa_id: str
+    document: str
+    at: dt.datetime
+
+
+@dataclass(frozen=True)
 class ReceiptView:
-    """The main data of a signed receipt. The two hashes are those of the PDF and of the terms."""
+    """The main data of a signed receipt. The two hashes are those of the PDF and of the terms. `handed_out_by` has the two
+    officers of a reserve card on level 3, and is empty for other cards.
+    """
 
     carrier_id: UUID
     person_id: UUID
@@ -42,6 +53,7 @@ class ReceiptView:
     terms_version: str
     terms_sha256: str
     document_sha256: str
+    handed_out_by: tuple[HandedOutBy, ...]
 
 
 @dataclass(frozen=True)
@@ -80,7 +92,13 @@ def receipt_view(*, actor: Actor, carrier_id: UUID | str) -> ReceiptView:
         terms_version=content["terms"]["version"],
         terms_sha256=content["terms"]["sha256"],
         document_sha256=receipt.document_id,
+        handed_out_by=tuple(_handed_out_by(each) for each in content.get("hand_out", {}).get("officers", ())),
     )
+
+
+def _handed_out_by(signed: dict[str, str]) -> HandedOutBy:
+    document = wording.label(identity_documents.IDENTITY_DOCUMENT, signed["document"])
+    return HandedOutBy(signed["hsa_id"], document, dt.datetime.fromisoformat(signed["at"]))
 
 
 def receipt_document(*, actor: Actor, carrier_id: UUID | str) -> ReceiptDocument:

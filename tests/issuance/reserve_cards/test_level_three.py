@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, transaction
+from django.urls import reverse
 
 from issuance.activation.models import EidAppTransaction, Statement
 from issuance.activation.services import activation_app
 from issuance.authz import Role
 from issuance.carriers.models import Carrier, CarrierCertificate, Receipt
 from issuance.housekeeping.services.state_integrity import verify_states
-from issuance.people.models.persons import Post
+from issuance.people.models.persons import Person, Post
 from issuance.records.models.events import Event
 from issuance.reserve_cards.models import ReserveCardIssue
 from issuance.reserve_cards.queries import reserve_cards
@@ -24,6 +25,7 @@ from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.issuance.activated import App
+from tests.issuance.activation.test_pages import text_of
 from tests.issuance.reserve_cards.blank import (
     Blank,
     Officer,
@@ -36,6 +38,7 @@ from tests.issuance.reserve_cards.blank import (
     work,
 )
 from tests.issuance.world import person_number
+from tests.portal import portal_client
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
 
@@ -79,6 +82,10 @@ class TestTwoOfficers:
             (_hsa_id(first), "passport"),
             (_hsa_id(second), "driving_licence"),
         ]
+        reader = portal_client(Person.objects.get(pk=world.officer().person_id))
+        page = text_of(reader.get(reverse("receipt", args=[carrier.pk])))
+        assert f"Utlämnat av, första person {_hsa_id(first)}, Pass" in page
+        assert f"Utlämnat av, andra person {_hsa_id(second)}, Körkort" in page
         ids = CarrierCertificate.objects.filter(carrier=carrier).exclude(eid=None).values_list("certificate_id", flat=True)
         assert {view.ca for view in pki.certificates(list(ids))} == {"person-hsaid-3"}
         event = Event.objects.get(action="reserve_issue.approved")
