@@ -13,7 +13,7 @@ from siths_portal.lib.pages.day import Line, Urgency
 
 def lines(actor: Actor) -> Iterator[Line]:
     """Yields a line if the actor can be the second officer of a hand-out. It names nobody."""
-    count = sum(not row.own for row in reserve_cards.waiting(actor=actor))
+    count = reserve_cards.to_check(actor=actor)
     if count:
         title = ngettext("{n} reservkort väntar på en andra person", "{n} reservkort väntar på en andra person", count)
         yield Line(

@@ -1,11 +1,12 @@
 """Handing out reserve cards, for pages: what an officer can choose, and what waits for a second officer (rules/issuance 5.7)."""
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from issuance.activation.domain.identity_documents import IDENTITY_DOCUMENT
@@ -20,8 +21,12 @@ from issuance.reserve_cards.models import ReserveCardIssue
 from issuance.reserve_cards.services import approving, handing_out
 from siths_portal.lib import clock
 
-MOST = 100
-"""The queue shows at most this many hand-outs; each waits for an hour at most."""
+LATE_MINUTES = 20
+"""A hand-out that has waited for this long is marked: the holder stands at the desk."""
+
+
+FEW = 5
+"""The page Reservkort shows this many hand-outs; the queue has all of them."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,7 @@ class WaitingView:
     person: str
     person_number: str
     card_end: str
+    organisation: str
     officer: str
     since: dt.datetime
     document: str
@@ -59,9 +65,6 @@ class WaitingView:
     late: bool
     own: bool
     holder: bool
-
-
-LATE_MINUTES = 20
 
 
 def new_card_page(*, actor: Actor, person_id: UUID) -> NewCardPage:
@@ -78,17 +81,35 @@ def new_card_page(*, actor: Actor, person_id: UUID) -> NewCardPage:
     return NewCardPage(head, posts, tuple(levels))
 
 
-def waiting(*, actor: Actor) -> list[WaitingView]:
-    """Returns the hand-outs that wait for a second officer where the actor may approve, those that have waited longest first."""
+def waiting(*, actor: Actor) -> QuerySet[ReserveCardIssue]:
+    """Returns the hand-outs that wait for a second officer where the actor may approve, for `views`."""
     if not policy.holds(actor, Action.APPROVE_RESERVE_CARD):
-        return []
+        return ReserveCardIssue.objects.none()
     rows = ReserveCardIssue.objects.visible_to(actor, Action.APPROVE_RESERVE_CARD)
-    rows = rows.filter(state=IssueState.WAITING.value, waiting_until__gt=clock.now())
-    found = rows.select_related("carrier", "person").prefetch_related("person__identifiers").order_by("waiting_since", "id")
-    return _views(actor, list(found[:MOST]))
+    waits = rows.filter(state=IssueState.WAITING.value, waiting_until__gt=clock.now())
+    related: Any = ("carrier", "person", "post__organisation")
+    return waits.select_related(*related).defer("carrier__card_key_spki").prefetch_related("person__identifiers")
 
 
-def _views(actor: Actor, rows: Sequence[ReserveCardIssue]) -> list[WaitingView]:
+def own(actor: Actor) -> Q:
+    """Selects the hand-outs of which the actor is the first officer or the coming holder, so that another must be the second."""
+    return Q(officer_ref=actor.ref) | Q(person=actor.person_id)
+
+
+def to_check(*, actor: Actor) -> int:
+    """Returns how many hand-outs wait of which the actor can be the second officer."""
+    return waiting(actor=actor).exclude(own(actor)).count()
+
+
+def oldest(*, actor: Actor) -> tuple[list[WaitingView], int]:
+    """Returns the FEW hand-outs of the queue that have waited longest, and how many wait."""
+    rows = waiting(actor=actor)
+    found = views(actor, list(rows.order_by("waiting_until", "pk")[: FEW + 1]))
+    return found[:FEW], len(found) if len(found) <= FEW else rows.count()
+
+
+def views(actor: Actor, rows: Sequence[ReserveCardIssue]) -> list[WaitingView]:
+    """Returns the rows of a page of the queue in words, with a constant number of queries."""
     names = officers.names(actor, {row.officer_ref for row in rows})
     return [_view(actor, row, names.get(row.officer_ref, officers.unknown())) for row in rows]
 
@@ -103,6 +124,7 @@ def _view(actor: Actor, row: ReserveCardIssue, officer: str) -> WaitingView:
         person=_("Skyddad person") if row.person.is_protected else f"{row.person.given_name_in_use} {row.person.surname}",
         person_number="" if row.person.is_protected else _number(row.person),
         card_end=row.carrier.card_serial[-4:],
+        organisation=row.post.organisation.name,
         officer=_("Du") if is_first else officer,
         since=since,
         document=wording.label(IDENTITY_DOCUMENT, row.identity_document),
@@ -145,8 +167,3 @@ def approval_page(*, actor: Actor, issue_id: UUID) -> ApprovalPage:
         last_day=wording.last_day(issue.valid_to),
         waits=issue.state == IssueState.WAITING and issue.waiting_until is not None and issue.waiting_until > clock.now(),
     )
-
-
-def persons_of(rows: Iterable[WaitingView]) -> set[UUID]:
-    """Returns the people whom the queue names."""
-    return {row.person_id for row in rows}

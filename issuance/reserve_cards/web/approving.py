@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -19,6 +19,7 @@ from issuance.records.web.persons import photo_url
 from issuance.reserve_cards.queries import reserve_cards as query
 from issuance.reserve_cards.services import approving
 from issuance.reserve_cards.web.forms import ApprovalForm, RejectionForm
+from issuance.reserve_cards.web.lists import WaitingList
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 
@@ -28,14 +29,20 @@ _REJECT = "neka"
 
 @require_safe
 @STOCK.requires(Action.APPROVE_RESERVE_CARD)
-def waiting(request: HttpRequest) -> HttpResponse:
+def waiting(request: HttpRequest) -> HttpResponseBase:
     """Lists what waits for a second officer, and says why the user cannot be it. Raises Forbidden."""
-    actor = actor_of(request)
-    rows = query.waiting(actor=actor)
-    if rows:
-        disclosures.record_work(actor=actor, what="reserve_cards", person_ids=query.persons_of(rows))
     heading = _("Väntar på en andra person")
-    return render_page(request, STOCK, "reserve_cards/waiting.html", {"rows": rows}, heading=heading, crumbs=[Crumb(heading)])
+    return WaitingList(request).answer(
+        lambda shown: render_page(
+            request,
+            STOCK,
+            "reserve_cards/waiting.html",
+            {"list": shown},
+            heading=heading,
+            crumbs=[Crumb(heading)],
+            status=shown.status,
+        )
+    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -37,11 +37,11 @@ def stock(request: HttpRequest) -> HttpResponseBase:
 
 def _stock(request: HttpRequest, shown: Shown[query.StockOffice]) -> HttpResponse:
     actor = actor_of(request)
-    waiting = reserve_cards.waiting(actor=actor)
+    waiting, count = reserve_cards.oldest(actor=actor)
     if waiting:
-        disclosures.record_work(actor=actor, what="reserve_cards", person_ids=reserve_cards.persons_of(waiting))
+        disclosures.record_work(actor=actor, what="reserve_cards", person_ids=[row.person_id for row in waiting])
     short = [each.name for each in shown.lines if each.figures.short]
-    lead = _stock_lead(len(waiting), short) if waiting or shown.lines else ""
+    lead = _stock_lead(count, short) if waiting or shown.lines else ""
     context = {"list": shown, "waiting": waiting, "lead": lead}
     return render_page(request, STOCK, "stock/stock.html", context, heading=_("Reservkort"), status=shown.status)
 

@@ -64,6 +64,10 @@ def second_opens(issue: ReserveCardIssue, officer: Officer) -> Any:
     )
 
 
+def queue(actor: Any) -> list[reserve_cards.WaitingView]:
+    return reserve_cards.views(actor, list(reserve_cards.waiting(actor=actor)))
+
+
 class TestTwoOfficers:
     """From the first officer's identification to the bound card."""
 
@@ -109,16 +113,17 @@ class TestTwoOfficers:
         self, world: Any, blank: Blank, first: Officer, second: Officer
     ) -> None:
         issue = proposed(blank, world.post(), first)
-        (seen,) = reserve_cards.waiting(actor=second.actor)
+        (seen,) = queue(second.actor)
         assert (seen.id, seen.card_end, seen.own) == (issue.pk, blank.serial[-4:], False)
-        assert reserve_cards.waiting(actor=first.actor)[0].own
-        assert reserve_cards.waiting(actor=world.officer(role=Role.RESERVE_CARD_ADMIN_LOA2)) == []
-        assert reserve_cards.waiting(actor=world.officer(world.stranger)) == []
+        assert queue(first.actor)[0].own
+        assert [reserve_cards.to_check(actor=each.actor) for each in (second, first)] == [1, 0]
+        assert queue(world.officer(role=Role.RESERVE_CARD_ADMIN_LOA2)) == []
+        assert queue(world.officer(world.stranger)) == []
 
     def test_protected_persons_need_the_add_on_of_both(self, world: Any, blank: Blank, second: Officer) -> None:
         first = officer_with_card(world, world.officer(protected=True))
         issue = proposed(blank, world.post(protected=True), first)
-        assert reserve_cards.waiting(actor=second.actor) == []
+        assert queue(second.actor) == []
         with pytest.raises(NotFound):
             second_opens(issue, second)
 

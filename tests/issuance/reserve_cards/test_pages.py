@@ -135,7 +135,9 @@ def test_level_three_goes_through_two_pages_of_signature(world: Any, blank: Blan
     assert f"slutar på {blank.serial[-4:]}" in queue
     assert blank.serial not in queue
     assert Event.objects.filter(action="work.listed", subject_ref="reserve_cards").exists()
-    assert "En annan ska kontrollera" in text_of(clerk.get(reverse("reserve_cards_waiting")))
+    own = text_of(clerk.get(reverse("reserve_cards_waiting") + "?visa=egna"))
+    assert "En annan ska kontrollera" in own
+    assert "Inget stämmer med urvalet" in text_of(clerk.get(reverse("reserve_cards_waiting") + "?visa=andras"))
     address = reverse("reserve_card_approve", args=[ReserveCardIssue.objects.get().pk])
     assert clerk.get(address).status_code == 403
     page = text_of(colleague.get(address))
