@@ -19,8 +19,9 @@ class HeldRevocation(models.Model):
     """A revocation of a carrier, or of one of its eIDs, that one officer requests and a second decides.
 
     It stores the request as in `revocation.services.revocation.RevocationRequest`; `received_at` is always set and becomes the
-    revocation's received time. Rows with the same `request_id` are one request, for everything of a person, and are decided
-    together. The database forbids deleting closed rows and a decision by the requester.
+    revocation's received time. Rows with the same `request_id` are one request, for everything of a person or for reserve
+    cards that were lost together, and are decided together. The database forbids deleting closed rows and a decision by the
+    requester.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)

@@ -55,6 +55,14 @@ HELD = [StockState.IN_STOCK.value, StockState.MISSING.value]
 """States of cards that are not written off."""
 
 
+class LostPart(StrEnum):
+    """The part of a bundle that is lost: what never came to its office, everything that is not handed out, or scanned cards."""
+
+    NOT_ARRIVED = "inte-mottagna"
+    EVERYTHING = "alla"
+    SCANNED = "skannade"
+
+
 def actions_in(state: str) -> list[StockAction]:
     """Returns the actions that a clerk may choose for a card in this state, in the order of declaration."""
     return [action for before, action in TRANSITIONS if before == state and action not in FOLLOWING]

@@ -17,6 +17,7 @@ WORDS = EventWords(
         "stock_card.ended": _("Reservkortet i lagret spärrades"),
         "office.stock_received": _("Reservkort togs emot till lagret"),
         "office.stock_missing": _("Reservkort i en bunt saknades när den togs emot"),
+        "office.stock_lost": _("Reservkort i en bunt rapporterades förlorade"),
         "office.stock_counted": _("Lagret av reservkort räknades"),
         "office.stock_level_set": _("Gränsen för lågt lager av reservkort ändrades"),
     },

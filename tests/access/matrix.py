@@ -311,6 +311,7 @@ ROWS: list[Row] = [
             ("stock_count", office, 302),
             ("stock_level", office, 302),
             ("stock_receive", ordered_bundle, 409),
+            ("stock_lost", ordered_bundle, 422),
             ("stock_card", stock_card, 422),
         )
         for method, ok in (("GET", 200), ("POST", sent))

@@ -24,10 +24,12 @@ MOST = 200
 
 @dataclass(frozen=True)
 class HeldView:
-    """A request, by its `request_id`. `refusal` is the Swedish reason why the reader cannot decide it, or empty if they can."""
+    """A request, by its `request_id`. `refusal` is the Swedish reason why the reader cannot decide it, or empty if they can.
+    Cards in stock have no holder: then `person_id` is None, and `person` says so.
+    """
 
     id: UUID
-    person_id: UUID
+    person_id: UUID | None
     person: str
     what: str
     serial: str
@@ -56,12 +58,12 @@ def _requests(actor: Actor) -> list[list[HeldRevocation]]:
 
 def _view(actor: Actor, rows: Sequence[HeldRevocation], requested_by: str) -> HeldView:
     first = rows[0]
-    holder = first.carrier.holder
+    holder = first.carrier.person
     places = dict.fromkeys((row.eid or row.carrier).organisation.name for row in rows)
     return HeldView(
         id=first.request_id,
-        person_id=holder.pk,
-        person=f"{holder.surname}, {holder.given_name_in_use}",
+        person_id=holder.pk if holder else None,
+        person=f"{holder.surname}, {holder.given_name_in_use}" if holder else _("Reservkort i lager"),
         what=_what(rows),
         serial=wording.card_serial(first.carrier.card_serial) if len(rows) == 1 else "",
         organisation=", ".join(places),
@@ -77,6 +79,8 @@ def _what(rows: Sequence[HeldRevocation]) -> str:
     """Returns what a request revokes, in words."""
     if len(rows) == 1:
         return "SITHS eID" if rows[0].eid else words.carrier_type(rows[0].carrier.kind)
+    if rows[0].carrier.person_id is None:
+        return in_numbers(len(rows), 0)
     return _("Allt för personen: {what}").format(
         what=in_numbers(sum(not row.eid for row in rows), sum(bool(row.eid) for row in rows))
     )

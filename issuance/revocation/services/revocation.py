@@ -126,6 +126,19 @@ def revoke_allowed(carrier: Carrier, *, actor: Actor, request: RevocationRequest
     return carrier
 
 
+def revoke_all_allowed(carriers: Sequence[Carrier], *, actor: Actor, request: RevocationRequest) -> list[HeldRevocation]:
+    """Revokes at one moment locked, valid carriers that the caller has found the actor may revoke, in the caller's transaction.
+
+    If they are more than the officer's hourly limit allows, revokes none and returns the held rows of one request. Raises
+    Invalid, and Conflict if all of it waits already.
+    """
+    check(actor=actor, request=request)
+    if revocation_limit.is_above(actor, *map(revocation_limit.counted, carriers)):
+        return revocation_limit.hold_together(actor, request.as_requested(), [(carrier, None) for carrier in carriers])
+    _revoke_locked(carriers, actor=actor, request=request)
+    return []
+
+
 @transaction.atomic(durable=True)
 def revoke_eid(
     *,
@@ -157,21 +170,27 @@ def decide_held(*, actor: Actor, held_ids: Sequence[UUID], approve: bool) -> int
     many requests were closed. Raises as `revocation_limit.locked_open`.
     """
     rows = revocation_limit.locked_open(actor, held_ids)
+    requests: dict[UUID, list[HeldRevocation]] = {}
     for row in rows:
-        if approve and not revocation_limit.is_moot(row):
-            _execute_held(actor, row)
+        requests.setdefault(row.request_id, []).append(row)
+    for request_id, held in requests.items() if approve else ():
+        _execute_held(actor, request_id, [row for row in held if not revocation_limit.is_moot(row)])
+    for row in rows:
         revocation_limit.close(actor, row, HeldRevocationState.APPROVED if approve else HeldRevocationState.REJECTED)
-    return len({row.request_id for row in rows})
+    return len(requests)
 
 
-def _execute_held(actor: Actor, row: HeldRevocation) -> None:
+def _execute_held(actor: Actor, request_id: UUID, rows: Sequence[HeldRevocation]) -> None:
+    """Revokes at one moment what a request names: lost reserve cards may be many."""
+    if not rows:
+        return
+    row = rows[0]
     request = RevocationRequest(
-        row.reason, row.justification, row.received_at, row.requester, row.requester_name, row.channel, row.pk
+        row.reason, row.justification, row.received_at, row.requester, row.requester_name, row.channel, request_id
     )
-    if row.eid is None:
-        _revoke_locked([row.carrier], actor=actor, request=request)
-    else:
-        _revoke_locked_eids([row.eid], actor=actor, request=request)
+    carriers = [row.carrier for row in rows if row.eid is None]
+    eids = [row.eid for row in rows if row.eid is not None]
+    revoke_together(carriers, eids, actor=actor, request=request, at=clock.now())
 
 
 def revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, reason: RevocationReason) -> None:

@@ -53,22 +53,22 @@ def counted(carrier: Carrier) -> UUID:
     return carrier.person_id or carrier.pk
 
 
-def is_above(actor: Actor, subject: UUID) -> bool:
+def is_above(actor: Actor, *subjects: UUID) -> bool:
     """Returns `exceeds`. Locks the officer until the transaction ends, so that concurrent revocations cannot pass the limit."""
     if actor.kind == "user":
         lock_until_commit(f"revocations:{actor.ref}")
-    return exceeds(actor, subject)
+    return exceeds(actor, *subjects)
 
 
-def exceeds(actor: Actor, subject: UUID) -> bool:
-    """Returns whether revoking something of this `counted` subject would exceed the officer's hourly limit.
+def exceeds(actor: Actor, *subjects: UUID) -> bool:
+    """Returns whether revoking something of each of these `counted` subjects would exceed the officer's hourly limit.
 
     Counts distinct subjects of which the officer revoked a carrier or an eID; approvals of others' requests do not count.
     """
     if actor.kind != "user":
         return False
     most: int = settings.REVOCATIONS_PER_HOUR
-    return len(_subjects_of_hour(actor) - {subject}) >= most
+    return len(_subjects_of_hour(actor).union(subjects)) > most
 
 
 def _subjects_of_hour(actor: Actor) -> set[UUID]:

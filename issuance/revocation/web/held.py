@@ -113,7 +113,7 @@ def held_revocations(request: HttpRequest) -> HttpResponse:
 
 def _shown(request: HttpRequest, actor: Actor, form: HeldForm, *, status: int = 200) -> HttpResponse:
     rows = query.waiting(actor=actor)
-    for person_id in {row.person_id for row in rows}:
+    for person_id in {row.person_id for row in rows if row.person_id}:
         disclosures.record(actor=actor, person_id=person_id, shown=Shown.REVOCATION)
     decides = any(not row.refusal for row in rows)
     if form.errors and not decides:

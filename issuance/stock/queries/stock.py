@@ -18,9 +18,9 @@ from issuance.records.domain import wording
 from issuance.records.models.events import Event
 from issuance.records.queries import event_words, history, words
 from issuance.revocation.models import HeldRevocation, HeldRevocationState
-from issuance.stock.domain import StockState, actions_in
+from issuance.stock.domain import LostPart, StockState, actions_in
 from issuance.stock.models import StockCard, StockCount, StockLevel
-from issuance.stock.services import cards, offices, receiving
+from issuance.stock.services import cards, losing, offices, receiving
 from siths_portal.lib import clock
 from siths_portal.lib.lists import Rows
 
@@ -184,6 +184,12 @@ def awaited_bundle(*, actor: Actor, order_id: UUID) -> AwaitedBundle | None:
     """Returns what is left of a bundle, or None if nothing is. Raises NotFound, Forbidden."""
     order = receiving.bundle_of(actor, order_id)
     return next(iter(_awaited(CardOrder.objects.filter(pk=order.pk))), None)
+
+
+def losable(*, actor: Actor, order_id: UUID) -> dict[LostPart, int]:
+    """Returns how many cards of a bundle can be reported lost, by part. Raises NotFound, Forbidden."""
+    order = receiving.bundle_of(actor, order_id)
+    return {part: losing.losable(order, part).count() for part in (LostPart.NOT_ARRIVED, LostPart.EVERYTHING)}
 
 
 def awaited_by(*, actor: Actor) -> list[AwaitedBundle]:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
+from issuance.carriers.models import Carrier
 from issuance.records.domain.wording import card_serial
 from issuance.records.web.forms import DONE, tried
 from issuance.records.web.frame import actor_of
@@ -58,6 +59,13 @@ def stock_card(request: HttpRequest, card_id: UUID) -> HttpResponse:
         ],
         "events": query.events_of(actor=actor, card=card),
         "cancel_url": reverse("office_stock", args=[card.office_id]),
+        "lost_url": _lost_url(card.carrier),
     }
     step = _("Reservkort som slutar på {last}").format(last=line.serial[-4:])
     return stock_page(request, "stock/card.html", head, context, step=step, status=status)
+
+
+def _lost_url(carrier: Carrier) -> str:
+    """Returns the URL that reports the card's bundle lost, empty for a card that came from before this portal."""
+    item = getattr(carrier, "item", None)
+    return reverse("stock_lost", args=[item.order_id]) if item else ""

@@ -1,6 +1,6 @@
 """Forms on the stock of reserve cards."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -8,7 +8,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from issuance.stock.domain import StockAction
+from issuance.stock.domain import LostPart, StockAction
 from issuance.stock.services.cards import REASONS
 from issuance.stock.services.counting import HIGHEST_LEVEL
 from siths_portal.lib.pages.forms import Form
@@ -80,6 +80,49 @@ class CardForm(Form):
         if data.get("action") in REASONS and "".join(data.get("confirm", "").split()) != self.last:
             self.add_error("confirm", _now("Siffrorna är inte kortets 4 sista. Läs dem på kortet eller kuvertet."))
         return data
+
+
+PARTS = {
+    LostPart.NOT_ARRIVED: _("De som inte är mottagna ({n})"),
+    LostPart.EVERYTHING: _("Alla i bunten som inte är utlämnade ({n})"),
+    LostPart.SCANNED: _("De kort vars nummer jag skriver här under"),
+}
+"""The labels of what is lost of a bundle. `n` is the number of cards."""
+
+
+class LostForm(SerialsForm):
+    """The part of a bundle that is lost, confirmed by its number of cards. The service judges the number."""
+
+    part = forms.ChoiceField(
+        label=_("Vilka kort är förlorade?"),
+        widget=forms.RadioSelect,
+        error_messages=dict.fromkeys(("required", "invalid_choice"), _("Välj vilka kort som är förlorade.")),
+    )
+    justification = forms.CharField(
+        label=_("Vad har hänt?"),
+        help_text=_("Till exempel när paketet skulle ha kommit, eller polisanmälans nummer."),
+        required=False,
+        max_length=1000,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
+    confirm = forms.IntegerField(
+        label=_("Antal kort som spärras"),
+        help_text=_("Skriv antalet för att bekräfta. Spärren kan inte hävas."),
+        min_value=1,
+        error_messages=dict.fromkeys(("required", "invalid", "min_value"), _("Skriv hur många kort som spärras.")),
+        widget=forms.TextInput(attrs={"class": "ds-input digits", "inputmode": "numeric", "autocomplete": "off"}),
+    )
+    field_order = ("part", "serials", "justification", "confirm")
+
+    def __init__(self, *args: Any, counts: Mapping[LostPart, int], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["serials"].help_text = _now("Ett kortserienummer på varje rad. Fylls bara i om du väljer enskilda kort.")
+        offered = [part for part in LostPart if counts.get(part, 1)]
+        texts = {part: str(PARTS[part]).format(n=counts.get(part, "")) for part in offered}
+        self.fields["part"].choices = [(part.value, text) for part, text in texts.items()]  # type: ignore[attr-defined]
+        self.options = [
+            {"value": part.value, "label": text, "key": number} for number, (part, text) in enumerate(texts.items(), start=1)
+        ]
 
 
 class LevelForm(Form):

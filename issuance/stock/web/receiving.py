@@ -36,7 +36,12 @@ def stock_receive(request: HttpRequest, order_id: UUID) -> HttpResponse:
             return redirect("stock_receive", order_id) if left else redirect("office_stock", order.office_id)
     head = query.stock_head(actor=actor, office_id=order.office_id)
     bundle = query.awaited_bundle(actor=actor, order_id=order_id)
-    context = {"form": form, "bundle": bundle, "cancel_url": reverse("office_stock", args=[order.office_id])}
+    context = {
+        "form": form,
+        "bundle": bundle,
+        "cancel_url": reverse("office_stock", args=[order.office_id]),
+        "lost_url": reverse("stock_lost", args=[order_id]),
+    }
     return stock_page(request, "stock/receive.html", head, context, step=_("Ta emot bunt"), status=status)
 
 

@@ -106,6 +106,20 @@ def test_a_scanned_card_leads_to_its_page_and_is_reported_there(ready: Any, djan
     assert StockCard.objects.get(pk=other.pk).state == "in_stock"
 
 
+def test_a_lost_parcel_is_reported_on_one_page(ready: Any) -> None:
+    client, order = keeper(ready), sent_bundle(ready, 3)
+    address = at("stock_lost", order)
+    assert address in client.get(at("stock_receive", order)).content.decode()
+    assert "De som inte är mottagna (3)" in text_of(client.get(address))
+    for fields in ({}, {"part": "alla"}, {"part": "alla", "confirm": "2"}, {"part": "skannade", "confirm": "1"}):
+        assert client.post(address, fields).status_code == 422, fields
+    done = client.post(address, {"part": "inte-mottagna", "confirm": "3"}, follow=True)
+    assert "3 kort är förlorade och spärrade." in text_of(done)
+    assert states(order) == [("revoked", "lost")] * 3
+    assert "Inget kort att rapportera" in text_of(client.get(address))
+    assert "Reservkort i en bunt rapporterades förlorade" in text_of(issuer(ready).get(at("office_history", ready.office)))
+
+
 def test_a_count_shows_the_difference_and_is_kept(ready: Any, django_assert_max_num_queries: Any) -> None:
     client = keeper(ready)
     received_bundle(ready, 3)

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 
 from issuance.activation.services import visits
 from issuance.authz import Role
@@ -20,7 +21,7 @@ from issuance.revocation.models import HeldRevocation
 from issuance.revocation.services import revocation
 from issuance.stock.models import StockCard, StockCount
 from issuance.stock.queries import stock
-from issuance.stock.services import cards, counting, receiving
+from issuance.stock.services import cards, counting, losing, receiving
 from issuance.suppliers.domain import EventOutcome, Returned
 from issuance.suppliers.services import supplier_events
 from pki import service as pki
@@ -29,6 +30,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, IllegalTransition, Invalid, NotFound
 from tests.issuance.authorities import serial_of
 from tests.issuance.orders.bundles import bundle, prepare
+from tests.issuance.organisations.test_pages import client_of
 from tests.issuance.stock.stocks import received_bundle, sent_bundle, states, with_stock
 from tests.issuance.world import SETUP, SUPPLIER
 
@@ -189,6 +191,58 @@ class TestCards:
         card, *_others = received_bundle(ready, 1)
         with pytest.raises(Invalid, match="unknown-action"):
             change(ready, card, action)
+
+
+class TestLosing:
+    """`lose_bundle`: a lost parcel in one act."""
+
+    def lose(self, world: Any, order: CardOrder, part: str, expected: int, **more: Any) -> losing.Lost:
+        return losing.lose_bundle(actor=world.officer(), order_id=order.pk, part=part, expected=expected, **more)
+
+    def test_what_never_came_is_written_off_and_revoked_at_once(self, ready: Any) -> None:
+        order = sent_bundle(ready, 4)
+        receiving.receive_scanned(actor=ready.officer(), order_id=order.pk, serials=serial_of(1))
+        receiving.report_missing(actor=ready.officer(), order_id=order.pk)
+        with pytest.raises(Invalid, match="lost-number"):
+            self.lose(ready, order, "inte-mottagna", 4)
+        assert self.lose(ready, order, "inte-mottagna", 3, justification="Paketet stals") == losing.Lost(3, waits=False)
+        assert states(order) == [("in_stock", "in_stock"), *[("revoked", "lost")] * 3]
+        revoked = Event.objects.filter(action="carrier.revoked")
+        assert [event.facts["justification"] for event in revoked] == ["Paketet stals"] * 3
+        assert Event.objects.filter(action="stock_card.lost").count() == 3
+        assert Event.objects.get(action="office.stock_lost").facts["stock_quantity"] == 3
+        with pytest.raises(Conflict, match="nothing-to-lose"):
+            self.lose(ready, order, "inte-mottagna", 3)
+        assert verify_states().wrong == ()
+
+    def test_a_parcel_need_not_be_reported_missing_first(self, ready: Any) -> None:
+        order = sent_bundle(ready, 2)
+        self.lose(ready, order, "alla", 2)
+        assert states(order) == [("revoked", "lost")] * 2
+        assert figures(ready).awaited == 0
+        assert verify_states().wrong == ()
+
+    def test_chosen_cards_are_of_the_bundle_or_none_is_lost(self, ready: Any) -> None:
+        order = sent_bundle(ready, 3)
+        receiving.receive_bundle(actor=ready.officer(), order_id=order.pk)
+        with pytest.raises(Invalid, match="serial-not-losable") as refused:
+            self.lose(ready, order, "skannade", 2, serials=f"{serial_of(1)}\n{serial_of(9)}")
+        assert "rad 2" in refused.value.message
+        self.lose(ready, order, "skannade", 2, serials=f"{serial_of(1)}\n{serial_of(3)}")
+        assert states(order) == [("revoked", "lost"), ("in_stock", "in_stock"), ("revoked", "lost")]
+
+    def test_above_the_limit_all_of_it_is_one_request(self, ready: Any, settings: Any) -> None:
+        settings.REVOCATIONS_PER_HOUR = 2
+        second = ready.officer(role=Role.RESPONSIBLE_ISSUER)
+        order = sent_bundle(ready, 3)
+        assert self.lose(ready, order, "alla", 3).waits
+        assert states(order) == [("sent", "lost")] * 3
+        page = client_of(second).get(reverse("held_revocations"))
+        (request,) = page.context["list"].lines
+        assert (request.person, request.what, request.person_id) == ("Reservkort i lager", "3 kort", None)
+        assert revocation.decide_held(actor=second, held_ids=[request.id], approve=True) == 1
+        assert states(order) == [("revoked", "lost")] * 3
+        assert verify_states().wrong == ()
 
 
 class TestCounting:
