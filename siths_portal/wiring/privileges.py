@@ -68,7 +68,7 @@ TABLES: Mapping[str, Rights] = {
     | {
         PORTAL: "SIU",
         WORKER: "SIU",
-        API: "SU(state seq accepted_at produced_at sent_at sent_on registered_mail_id failure_reason)",
+        API: "SU(state seq restarted_at accepted_at produced_at sent_at sent_on registered_mail_id failure_reason)",
     },
     # What was ordered stays as it was. A card that is revoked ends the eID orders on it, also by the API.
     "issuance_eidorder": READ

@@ -50,7 +50,8 @@ class CardOrder(Stateful):
     client of its card customisation, and stays when the customisation gets another supplier. It is empty only for orders older
     than suppliers of customisations; no supplier sees those. `ordered_by_ref` and `idempotency_key` together identify one
     order; `content_sha256` is the hash of the request. Its state follows from its items (`domain.items`), as do `produced_at`,
-    `sent_at` and `sent_on`, which are those of the last item. `registered_mail_id` is that of the only item. `replaced_carrier`
+    `sent_at` and `sent_on`, which are those of the last item. `restarted_at` is when the making last began again: a piece is made
+    again, by the supplier or because it came back. `registered_mail_id` is that of the only item. `replaced_carrier`
     is the card that the new one replaces, and `replacement_reason` a `ReplacementReason`, or empty.
     """
 
@@ -70,6 +71,7 @@ class CardOrder(Stateful):
     idempotency_key = models.CharField(max_length=100)
     content_sha256 = models.CharField(max_length=64)
     ordered_at = models.DateTimeField()
+    restarted_at = models.DateTimeField(null=True)
     accepted_at = models.DateTimeField(null=True)
     produced_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)

@@ -35,7 +35,7 @@ def give_up(item: OrderItem, *, actor_ref: str, reason: str, fault: Fault) -> No
     """
     facts = {"item": item.number, "reason": reason, "fault": fault.value}
     steps.step([item], ItemAction.REMAKE, actor_ref=actor_ref, facts=progress.item_facts(item) | facts)
-    steps.step([item.order], OrderAction.REMAKE, actor_ref=actor_ref, facts=facts)
+    steps.step([item.order], OrderAction.REMAKE, actor_ref=actor_ref, facts=facts, restarted_at=clock.now())
 
 
 def add_successor(
@@ -101,7 +101,7 @@ def _queue_again(actor: Actor, seen: CardOrder, number: int, post_id: UUID, faul
     if order.replaced_carrier_id is not None:
         replacement_checks.require_free(order.replaced_carrier_id, but=(order.ordered_by_ref, order.idempotency_key))
     facts = {"item": number, "reason": RETURNED, "fault": fault.value}
-    steps.step([order], OrderAction.REMAKE, actor_ref=actor.ref, facts=facts)
+    steps.step([order], OrderAction.REMAKE, actor_ref=actor.ref, facts=facts, restarted_at=clock.now())
     queueing.queued(order)
     old.order = order
     new = next_number(order)

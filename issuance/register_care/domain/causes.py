@@ -122,7 +122,7 @@ SILENT_ORDER = f"""
 SELECT o.id AS subject_id, o.organisation_id, o.person_id, NULL::uuid AS carrier_id, o.id AS order_id, o.office_id,
        NULL::date AS due, jsonb_build_object('day', {_day("news.at")}) AS facts
 FROM issuance_cardorder o
-CROSS JOIN LATERAL (SELECT greatest(o.ordered_at, o.accepted_at, o.produced_at) AS at) news
+CROSS JOIN LATERAL (SELECT greatest(o.ordered_at, o.restarted_at, o.accepted_at, o.produced_at) AS at) news
 WHERE o.state IN ('queued', 'accepted', 'in_production', 'produced') AND {_day("news.at")} <= %(today)s - %(silent_days)s
 """  # noqa: S608
 

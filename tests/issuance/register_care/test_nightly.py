@@ -170,10 +170,11 @@ class TestPlaces:
         assert len(found("renamed_organisation")) == 1
 
     def test_an_order_without_news(self, world: Any) -> None:
-        silent, heard = world.order(), world.order()
+        silent, heard, again = world.order(), world.order(), world.order()
         long_ago = clock.now() - dt.timedelta(days=14)
         CardOrder.objects.update(ordered_at=long_ago)
         CardOrder.objects.filter(pk=heard.pk).update(accepted_at=clock.now() - dt.timedelta(days=1))
+        CardOrder.objects.filter(pk=again.pk).update(accepted_at=long_ago, restarted_at=clock.now() - dt.timedelta(days=1))
         night()
         row = only("silent_order")
         assert (row.order_id, row.person_id) == (silent.pk, silent.person_id)

@@ -197,6 +197,7 @@ class TestAfterReturn:
         order = self.returned(world)
         assert facts() == [("card", 1, None, "")]
         item = self.again(world, order, fault=fault)
+        assert item.order.restarted_at is not None
         assert self.again(world, order, fault=fault) == item
         assert (item.number, states(order)) == (2, ("queued", ["returned", "waiting"]))
         assert supplier_intake.queued_orders(client_ref=ME) == [order]

@@ -169,6 +169,9 @@ def test_alarms_measure_age_silence_stops_and_certificates(world: Any, pushed: S
     replay_reports()
     for name in ("_QUEUE", "_DELIVERIES", "_SILENT"):
         assert gauge(name) == pytest.approx((LATE + HOUR).total_seconds(), abs=60), name
+    CardOrder.objects.update(restarted_at=clock.now() - HOUR)
+    replay_reports()
+    assert gauge("_QUEUE") == pytest.approx(HOUR.total_seconds(), abs=60), "an order that is queued again waits since then"
     SupplierConnection.objects.create(supplier_ref="bureau", heard_at=clock.now(), differences=[{}, {}])
     supplier_intake.accept(client_ref="bureau", order_id=order.id)
     stopped(order)

@@ -6,6 +6,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from django.db.models import Count, Min, Q
+from django.db.models.functions import Coalesce
 
 from authn import service as authn
 from issuance.authz import Action, Actor, policy
@@ -230,15 +231,18 @@ def _line(
 
 
 def _orders() -> dict[str, _Orders]:
-    """Returns the counts of each supplier's orders under way. Orders whose print is not verified wait for the issuer."""
+    """Returns the counts of each supplier's orders under way. Orders whose print is not verified wait for the issuer. An order that
+    is queued again, or of which a piece is made again, counts from then.
+    """
+    since = Coalesce("restarted_at", "ordered_at")
     queued = Q(state=OrderState.QUEUED.value, customisation__verified_at__isnull=False)
     working = ~Q(state=OrderState.QUEUED.value)
     rows = CardOrder.objects.filter(state__in=UNDER_WAY).values("supplier_ref").order_by("supplier_ref")
     counted = rows.annotate(
         queued=Count("pk", filter=queued),
         working=Count("pk", filter=working),
-        oldest_at=Min("ordered_at", filter=queued | working),
-        oldest_queued_at=Min("ordered_at", filter=queued),
+        oldest_at=Min(since, filter=queued | working),
+        oldest_queued_at=Min(since, filter=queued),
     )
     names = ("queued", "working", "oldest_at", "oldest_queued_at")
     return {ref: _Orders(*values) for ref, *values in counted.values_list("supplier_ref", *names)}
