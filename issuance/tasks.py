@@ -8,6 +8,7 @@ from issuance.register_care.services import measures as care_measures
 from issuance.register_care.services import nightly, reminding
 from issuance.reserve_cards.services import approving
 from issuance.roles.services import ended_roles, role_holder_reading
+from issuance.stock.services import measures as stock_measures
 from issuance.suppliers.push.services import measures, reconciliation, sending
 from issuance.suppliers.services import order_measures, remakes, supplier_events
 
@@ -77,6 +78,12 @@ def register_care() -> None:
     """Compares with register and catalogue, once a night in pieces of a minute, and measures whether it is late."""
     nightly.work_due()
     care_measures.measure()
+
+
+@shared_task(name="issuance.measure_stock")  # type: ignore[untyped-decorator]
+def measure_stock() -> None:
+    """Measures which offices need reserve cards."""
+    stock_measures.measure()
 
 
 @shared_task(name="issuance.remind")  # type: ignore[untyped-decorator]

@@ -61,6 +61,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "issuance.read_role_holders": ("issuance.read_role_holders", 300, "default"),
     # Once a night, from REGISTER_CARE_HOUR; a run works for a minute at most.
     "issuance.register_care": ("issuance.register_care", 300, "default"),
+    "issuance.measure_stock": ("issuance.measure_stock", 300, "default"),
     "issuance.remind": ("issuance.remind", 60, "default"),
     "billing.collect": ("billing.collect", 300, "default"),
     # The month is due on the second at 06:00; looking often makes a missed run cost minutes.

@@ -9,7 +9,6 @@ from uuid import UUID
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 
 from issuance.authz import Action, Actor
-from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.offices.models import Office
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder
@@ -138,11 +137,6 @@ class StockEvent:
     who: str
 
 
-def usable() -> Q:
-    """Selects the cards that can be handed out: in stock by both states, and not past their end."""
-    return Q(state=StockState.IN_STOCK.value, carrier__state=CarrierState.IN_STOCK.value, valid_to__gt=clock.now())
-
-
 def offices_with_stock(*, actor: Actor) -> Rows[Office, StockOffice]:
     """Returns the offices whose stock the actor keeps and that hold reserve cards or can receive them."""
     held = StockCard.objects.filter(office=OuterRef("pk"))
@@ -162,9 +156,9 @@ def figures(office_ids: Sequence[UUID]) -> dict[UUID, StockFigures]:
     missing = Q(state=StockState.MISSING.value)
     used = Q(carrier__activated_at__gte=clock.now() - dt.timedelta(days=RATE_DAYS))
     found = counted.annotate(
-        usable=Count("pk", filter=usable()),
+        usable=Count("pk", filter=cards.usable()),
         missing=Count("pk", filter=missing),
-        oldest=Min("valid_to", filter=usable()),
+        oldest=Min("valid_to", filter=cards.usable()),
         used=Count("pk", filter=used),
     )
     rows = {row["office"]: row for row in found}

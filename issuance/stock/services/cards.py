@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 
 from issuance.authz import Actor, policy
 from issuance.carriers.domain.carrier_states import CarrierState
@@ -12,9 +13,10 @@ from issuance.revocation.domain import RevocationReason
 from issuance.revocation.models import HeldRevocation
 from issuance.revocation.services import revocation
 from issuance.revocation.services.revocation import RevocationRequest
-from issuance.stock.domain import FOLLOWING, HELD, StockAction
+from issuance.stock.domain import FOLLOWING, HELD, StockAction, StockState
 from issuance.stock.models import StockCard
 from issuance.stock.services import offices, receiving
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 
 SYSTEM = "system:stock"
@@ -25,6 +27,11 @@ REASONS: Mapping[StockAction, RevocationReason] = {
     StockAction.LOSE: RevocationReason.LOST_OR_STOLEN,
 }
 """Why the carrier is revoked by an action that writes its card off."""
+
+
+def usable() -> Q:
+    """Selects the cards that can be handed out: in stock by both states, and not past their end."""
+    return Q(state=StockState.IN_STOCK.value, carrier__state=CarrierState.IN_STOCK.value, valid_to__gt=clock.now())
 
 
 @transaction.atomic(durable=True)

@@ -7,6 +7,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from prometheus_client import REGISTRY
 
 from issuance.activation.services import visits
 from issuance.authz import Role
@@ -24,6 +25,7 @@ from issuance.stock.queries import stock
 from issuance.stock.services import cards, counting, losing, receiving
 from issuance.suppliers.domain import EventOutcome, Returned
 from issuance.suppliers.services import supplier_events
+from issuance.tasks import measure_stock
 from pki import service as pki
 from pki.issuing import signing
 from siths_portal.lib import clock
@@ -291,6 +293,22 @@ class TestCounting:
         for wrong in (-1, counting.HIGHEST_LEVEL + 1):
             with pytest.raises(Invalid, match="level"):
                 counting.set_level(actor=officer, office_id=ready.office.pk, least=wrong)
+
+    def test_operators_learn_of_offices_that_need_cards_and_have_ordered_none(self, ready: Any) -> None:
+        def measured() -> tuple[float | None, ...]:
+            measure_stock()
+            return tuple(REGISTRY.get_sample_value(f"reserve_stock_{what}_offices") for what in ("short", "empty"))
+
+        officer = ready.officer()
+        assert measured() == (0, 0)
+        counting.set_level(actor=officer, office_id=ready.office.pk, least=2)
+        assert measured() == (1, 1)
+        order = sent_bundle(ready, 2)
+        assert measured() == (0, 1), "a bundle is on its way"
+        receiving.receive_bundle(actor=officer, order_id=order.pk)
+        assert measured() == (0, 0)
+        change(ready, StockCard.objects.earliest("pk"), "missing")
+        assert measured() == (1, 0)
 
 
 class TestScope:

@@ -18,6 +18,7 @@ from billing.runs.services import schedule
 from issuance.register_care.services import measures as care_measures
 from issuance.roles.services import role_holder_reading
 from issuance.search.services import search_watch
+from issuance.stock.services import measures as stock_measures
 from issuance.suppliers.push.services import measures as push_measures
 from issuance.suppliers.services import order_measures
 from pki import tasks
@@ -43,7 +44,7 @@ RULES = {rule["alert"]: rule for group in GROUPS for rule in group["rules"]}
 RUNBOOK = (ROOT / "docs" / "alarms.md").read_text()
 COUNTED_IN = (
     checks, delivery_measures, hsm_metrics, publishing, order_measures, role_holder_reading, search_watch, status_measures,
-    ocspd_metrics, schedule, push_measures, care_measures,
+    ocspd_metrics, schedule, push_measures, care_measures, stock_measures,
 )  # fmt: skip
 """Whoever counts; imported, so that their metrics are registered."""
 DEMANDED = {

@@ -231,8 +231,8 @@ def _line(
 
 
 def _orders() -> dict[str, _Orders]:
-    """Returns the counts of each supplier's orders under way. Orders whose print is not verified wait for the issuer. An order that
-    is queued again, or of which a piece is made again, counts from then.
+    """Returns the counts of each supplier's orders under way. Orders whose print is not verified wait for the issuer. An order
+    that is queued again, or of which a piece is made again, counts from then.
     """
     since = Coalesce("restarted_at", "ordered_at")
     queued = Q(state=OrderState.QUEUED.value, customisation__verified_at__isnull=False)
