@@ -4,7 +4,7 @@ Registries are filled only here. Entries are called in the order in which they a
 """
 
 from issuance.activation.event_words import WORDS as ACTIVATION
-from issuance.activation.services import completing, receipt_content, statements, transactions, visits
+from issuance.activation.services import completing, receipt_content, statements, suspicions, transactions, visits
 from issuance.activation.services.statements import Purpose
 from issuance.articles.event_words import WORDS as ARTICLES
 from issuance.articles.services import articles, fees
@@ -57,7 +57,7 @@ def register_all() -> None:
     revocation.ON_REVOCATION_IN_PRODUCTION.register(changes.record_revocation, stock.end_with_carriers)
     removal.WAITING_FOR_VERIFICATION.register(uses.wait_for_verification)
     receipt_content.HAND_OUTS.register(signers.signers)
-    visits.REFUSALS.register(revocation_limit.activation_obstacle)
+    visits.REFUSALS.register(revocation_limit.activation_obstacle, suspicions.obstacle)
     statements.PURPOSES.register(
         Purpose(handing_out.PURPOSE, handing_out.require_first, handing_out.first_signed),
         Purpose(approving.PURPOSE, approving.require_second, approving.second_signed),

@@ -9,6 +9,8 @@ WORDS = EventWords(
     actions={
         "holder.identified": _("Innehavaren identifierades vid besök"),
         "holder.identification_withdrawn": _("Identifieringen togs tillbaka"),
+        "holder.document_suspected": _("En misstänkt falsk id-handling rapporterades vid besök"),
+        "holder.document_judged": _("Den misstänkta id-handlingen bedömdes"),
         "transaction.created": _("Ett ärende i SITHS eID-appen påbörjades"),
         "transaction.handle_renewed": _("Ny länk till SITHS eID-appen gavs"),
         "transaction.started": _("Innehavaren öppnade SITHS eID-appen med kortet"),

@@ -76,6 +76,36 @@ class IdentificationWithdrawal(models.Model):
     at = models.DateTimeField()
 
 
+class DocumentSuspicion(models.Model):
+    """An officer's report that the document shown at a visit may be false (rules/issuance 5.9). Never changed.
+
+    `identity_document` is what it claimed to be, `observed` what the officer saw. Until a `DocumentJudgement` answers it, no card
+    of the person is activated or unlocked.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    carrier = models.ForeignKey(Carrier, on_delete=models.PROTECT, related_name="document_suspicions")
+    officer_ref = models.CharField(max_length=200)
+    identity_document = models.CharField(max_length=20)
+    observed = models.CharField(max_length=500)
+    at = models.DateTimeField()
+
+    objects: ClassVar[ScopedManager["DocumentSuspicion"]] = ScopedManager()
+    scope = ScopeRule(
+        path="carrier__organisation__scope_path", protected="carrier__person__is_protected", person="carrier.person_id"
+    )
+
+
+class DocumentJudgement(models.Model):
+    """What a responsible issuer found about a suspected document, and why. Never changed."""
+
+    suspicion = models.OneToOneField(DocumentSuspicion, primary_key=True, on_delete=models.PROTECT, related_name="judgement")
+    officer_ref = models.CharField(max_length=200)
+    is_false = models.BooleanField()
+    reason = models.CharField(max_length=500)
+    at = models.DateTimeField()
+
+
 class EidAppTransaction(Stateful):
     """A single use of the eID app for one carrier, bound to the handle, the card, the texts' hashes and the portal's origin.
 

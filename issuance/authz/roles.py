@@ -51,6 +51,8 @@ class Action(StrEnum):
     UNLOCK_CARD = "unlock_card"
     WITHDRAW_IDENTIFICATION = "withdraw_identification"
     WITHDRAW_ANOTHERS_IDENTIFICATION = "withdraw_anothers_identification"
+    REPORT_DOCUMENT = "report_document"
+    JUDGE_DOCUMENT = "judge_document"
     REVOKE_CARRIER = "revoke_carrier"
     REVOKE_EID = "revoke_eid"
     EXPIRE = "expire"
@@ -122,11 +124,12 @@ They are dormant while training or person check is overdue; viewing, removing an
 """
 
 _ORDERING_EIDS = frozenset({Action.ORDER_EID, Action.WITHDRAW_EID_ORDER})
-_RESERVE_CARDS = frozenset({Action.ISSUE_RESERVE_CARD, Action.WITHDRAW_IDENTIFICATION})
+_IDENTIFYING = frozenset({Action.WITHDRAW_IDENTIFICATION, Action.REPORT_DOCUMENT})
+_RESERVE_CARDS = _IDENTIFYING | {Action.ISSUE_RESERVE_CARD}
 _SECOND_APPROVAL = frozenset({Action.APPROVE_RESERVE_CARD})
 """The second officer's part of a reserve card on level 3, for the roles that identify holders daily (rules/issuance 1.2)."""
 
-_ISSUING = (ISSUING - _SECOND_APPROVAL) | _ORDERING_EIDS | {Action.REMOVE_ORDER, Action.WITHDRAW_IDENTIFICATION}
+_ISSUING = (ISSUING - _SECOND_APPROVAL) | _ORDERING_EIDS | _IDENTIFYING | {Action.REMOVE_ORDER}
 _HANDLING_CARDS = frozenset({Action.VIEW_RECEIPT, Action.VIEW_PHOTO, Action.KEEP_STOCK})
 """Photos are shown only to those who meet holders or issue to them, because they compare faces (S12)."""
 
@@ -186,6 +189,7 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
         Action.VIEW_INVOICE,
         Action.CONFIRM_CUSTOMER,
         Action.WITHDRAW_ANOTHERS_IDENTIFICATION,
+        Action.JUDGE_DOCUMENT,
         Action.ORDER_RESERVE_BUNDLE,
     },
     Role.DEPUTY_ISSUER: _VIEWING
@@ -238,10 +242,12 @@ NEVER_FOR_ONESELF = frozenset(
         Action.ORDER_EID,
         Action.ORDER_PUK_LETTER,
         Action.UNLOCK_CARD,
+        Action.REPORT_DOCUMENT,
+        Action.JUDGE_DOCUMENT,
         Action.ASSIGN_ROLE,
     }
 )
-"""Nobody orders, activates, unlocks or assigns for themself (rules/issuance 1.3)."""
+"""Nobody orders, activates, unlocks, judges or assigns for themself (rules/issuance 1.3)."""
 
 EXTENDED_REACH = _VIEWING | _REVOKING
 """Actions that an extended search with a reason opens on the persons found, if the actor's role allows them at all.

@@ -3,6 +3,8 @@
 from issuance.activation.models import (
     Attestation,
     CertificateRequest,
+    DocumentJudgement,
+    DocumentSuspicion,
     EidAppTransaction,
     Identification,
     IdentificationWithdrawal,
@@ -50,6 +52,8 @@ __all__ = [
     "CertificateSearch",
     "CustomisationRequest",
     "Document",
+    "DocumentJudgement",
+    "DocumentSuspicion",
     "Eid",
     "EidAppTransaction",
     "EidOrder",

@@ -63,6 +63,7 @@ from tests.access.targets import (
     stopped_delivery,
     subscriber,
     supplier,
+    suspicion,
     transaction,
     unlocking,
     waiting_issue,
@@ -175,6 +176,11 @@ ROWS: list[Row] = [
     Row("unlocking_state", "GET", Action.UNLOCK_CARD, unlocking),
     Row("unlocking_cancel", "GET", LOGGED_IN, unlocking, ok=302),  # to the page, which decides
     Row("unlocking_cancel", "POST", Action.UNLOCK_CARD, unlocking, ok=302),
+    Row("suspicion_report", "GET", Action.REPORT_DOCUMENT, "sent"),
+    Row("suspicion_report", "POST", Action.REPORT_DOCUMENT, "sent", ok=422),
+    Row("suspicions", "GET", Action.JUDGE_DOCUMENT),
+    Row("suspicion", "GET", Action.JUDGE_DOCUMENT, suspicion),
+    Row("suspicion", "POST", Action.JUDGE_DOCUMENT, suspicion, ok=422),
     Row("identification_help", "GET", LOGGED_IN),
     Row("terms", "GET", PUBLIC),
     # reserve cards

@@ -14,7 +14,7 @@ from billing.invoices.models import InvoiceLine
 from billing.payments.models import Payment, PaymentFile
 from billing.price_changes.models import PriceChange, PriceImport
 from billing.runs.models import InvoiceRun, RunItem
-from issuance.activation.models import EidAppTransaction, Identification, Statement
+from issuance.activation.models import DocumentSuspicion, EidAppTransaction, Identification, Statement
 from issuance.articles.models import Article, SubscriptionFee
 from issuance.carriers.models import Carrier, Eid
 from issuance.customisations.models import CardCustomisation
@@ -109,6 +109,17 @@ def identification(access: AccessWorld, who: Who, relation: str) -> tuple[Any, .
     """The caller's own identification of somebody there, on whose ground an eID app transaction is open."""
     (pk,) = transaction(access, who, relation)
     return (pk,) if relation == "unknown" else (EidAppTransaction.objects.get(pk=pk).identification_id,)
+
+
+def suspicion(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """A suspected false document at a visit with the card of somebody there."""
+    card = access.things[relation].sent
+    if relation == "unknown":
+        return (card,)
+    row = DocumentSuspicion.objects.create(
+        carrier_id=card, officer_ref="person:somebody-else", identity_document="passport", observed="Lösa skikt", at=clock.now()
+    )
+    return (row.pk,)
 
 
 def anothers_identification(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:

@@ -79,6 +79,11 @@ FULL = tuple(code for code, way in DOCUMENTS.items() if way.level == LOA3)
 """The full (fullgoda) documents: Swedish, and enough for level 3."""
 
 
+GENUINE, FALSE = "genuine", "false"
+JUDGEMENT: Mapping[str, str] = {GENUINE: _("Inte falsk"), FALSE: _("Falsk")}
+"""What a responsible issuer finds about a suspected document."""
+
+
 def offered(carrier_kind: str, assurance_level: int) -> list[str]:
     """Returns the codes of the ways that are enough for a carrier of this kind and level."""
     return [code for code, way in DOCUMENTS.items() if way.is_enough(carrier_kind, assurance_level)]

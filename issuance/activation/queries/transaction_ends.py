@@ -10,6 +10,7 @@ _FAILURES = {
     "carrier-revoked": gettext_lazy("Kortet spärrades under aktiveringen."),
     "eid-revoked": gettext_lazy("Ett SITHS eID på kortet spärrades under aktiveringen."),
     "revocation-waits": gettext_lazy("En spärr begärdes under aktiveringen."),
+    "document-suspected": gettext_lazy("En misstanke om falsk id-handling rapporterades under ärendet."),
     "role-ended": gettext_lazy("ID-administratören som identifierade innehavaren har inte längre behörighet."),
     "signature-invalid": gettext_lazy("Underskriften blev fel för många gånger. Kontrollera att innehavaren har rätt kort."),
     "token-unavailable": gettext_lazy("Kortets upplåsningskod (PUK) kunde inte hämtas. Försök igen om en stund."),

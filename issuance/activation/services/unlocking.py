@@ -92,7 +92,9 @@ def _require_unlockable(carrier: Carrier) -> None:
     """Raises Conflict with the first reason why the card cannot be unlocked."""
     if not kinds.kind_of(carrier.kind).allows(Function.UNLOCK, carrier.state) or carrier.valid_to <= clock.now():
         raise Conflict("carrier-not-active", "Bara ett aktivt kort kan låsas upp.")
-    if visits.obstacle(carrier.pk) is not None:
+    if (found := visits.obstacle(carrier.pk)) is not None:
+        if found.code != "revocation-waits":
+            raise found
         message = "En spärr av kortet väntar på beslut. Kortet kan inte låsas upp innan en kollega har beslutat."
         raise Conflict("revocation-waits", message)
     if not carrier.card_key_spki or not visits.puk_is_sealed(carrier):

@@ -19,7 +19,7 @@ from django_htmx.http import HttpResponseClientRefresh
 from authn.web import kept_form, not_activity, require_recent_login
 from issuance.activation.domain.card_checks import CardAnswer, check
 from issuance.activation.domain.transaction_states import TransactionState
-from issuance.activation.queries import activation_view, transaction_ends
+from issuance.activation.queries import activation_view, suspicions, transaction_ends
 from issuance.activation.queries.activation_view import ActivationView
 from issuance.activation.services import unlocking
 from issuance.activation.services.visits import TransactionView
@@ -96,6 +96,7 @@ def _identification(
         "photo_url": photo_url(page.head),
         "card_end": page.carrier.last,
         "answer": answer,
+        **suspicions.stop_of(page.carrier.id),
         "typed_serial": request.POST.get("serial", ""),
         "back_url": live.carrier_page(page.head.id, page.carrier.id),
     }

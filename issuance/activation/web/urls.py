@@ -1,8 +1,10 @@
-"""URLs of activation, of unlocking, and of receipts."""
+"""URLs of activation, of unlocking, of suspected documents and of receipts, and a line of Dagen."""
 
 from django.urls import URLPattern, path
 
-from issuance.activation.web import receipts, unlocking, views, withdrawing
+from issuance.activation.queries import day
+from issuance.activation.web import receipts, suspicions, unlocking, views, withdrawing
+from siths_portal.lib.pages.day import SOURCES, Source
 
 urlpatterns: list[URLPattern] = [
     path("sok/barare/<uuid:carrier_id>/aktivera/", views.activate, name="activate"),
@@ -19,8 +21,13 @@ urlpatterns: list[URLPattern] = [
         withdrawing.identification_withdraw,
         name="identification_withdraw",
     ),
+    path("sok/barare/<uuid:carrier_id>/misstankt-handling/", suspicions.suspicion_report, name="suspicion_report"),
+    path("misstankta-handlingar/", suspicions.suspicion_list, name="suspicions"),
+    path("misstankta-handlingar/<uuid:suspicion_id>/", suspicions.suspicion, name="suspicion"),
     path("sok/barare/<uuid:carrier_id>/kvittens/", receipts.receipt, name="receipt"),
     path("sok/barare/<uuid:carrier_id>/kvittens.pdf", receipts.receipt_pdf, name="receipt_pdf"),
     path("hjalp/identifiering/", views.identification_help, name="identification_help"),
     path("villkor/", views.terms, name="terms"),
 ]
+
+SOURCES.register(Source("suspicions", 4, day.lines))

@@ -21,7 +21,7 @@ from authn.web import kept_form, not_activity, require_recent_login
 from issuance.activation.domain.card_checks import CardAnswer, check
 from issuance.activation.domain.identity_documents import DOCUMENTS
 from issuance.activation.domain.transaction_states import TransactionState
-from issuance.activation.queries import activation_view, receipt_view, transaction_ends
+from issuance.activation.queries import activation_view, receipt_view, suspicions, transaction_ends
 from issuance.activation.queries.activation_view import ActivationView
 from issuance.activation.services import activation, identifications, receipts
 from issuance.activation.services.receipt_content import SUMMARY
@@ -73,10 +73,11 @@ def activate(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     return redirect("activation_sign", opened.transaction.pk)
 
 
-def _first_stages(page: ActivationView) -> list[stages.Stage]:
+def _first_stages(page: ActivationView, *, is_suspected: bool) -> list[stages.Stage]:
     if page.carrier.state == CarrierState.ACTIVE:
         return stages.steps(4)
-    return stages.steps(1, is_stopped=not page.is_ready or bool(page.carrier.waiting_revocations))
+    stopped = not page.is_ready or bool(page.carrier.waiting_revocations) or is_suspected
+    return stages.steps(1, is_stopped=stopped)
 
 
 def _card_check(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
@@ -101,15 +102,17 @@ def _identification(
     answer: CardAnswer | None = None,
 ) -> HttpResponse:
     disclosures.record(actor=actor_of(request), person_id=page.head.id, shown=Shown.PERSON, subject=page.carrier.id)
+    stop = suspicions.stop_of(page.carrier.id)
     context = {
         "page": page,
         "form": form,
-        "stages": _first_stages(page),
+        "stages": _first_stages(page, is_suspected=bool(stop["suspicion"])),
         "refusal": refusal,
         "photo_url": photo_url(page.head),
         "card_end": page.carrier.serial[-4:],
         "replaced": activation_view.replaced_card(page.carrier.order.replaced if page.carrier.order else None),
         "answer": answer,
+        **stop,
         "typed_serial": request.POST.get("serial", ""),
         "back_url": live.carrier_page(page.head.id, page.carrier.id),
     }

@@ -154,6 +154,8 @@ _FACTS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "attestor_name": (_("Intygsgivare"), str),
     "attestor_relation": (_("Intygsgivarens relation"), _from(identity_documents.RELATION)),
     "attestor_document": (_("Intygsgivarens id-handling"), _from(identity_documents.IDENTITY_DOCUMENT)),
+    "suspected_document": (_("Id-handling"), _from(identity_documents.IDENTITY_DOCUMENT)),
+    "document_judgement": (_("Bedömning"), _from(identity_documents.JUDGEMENT)),
     "identified_at": (_("Identifieringen registrerades"), _moment),
     "card_serial": (_("Serienummer"), wording.card_serial),
     "mifare_id": (_("MIFARE-id"), str),

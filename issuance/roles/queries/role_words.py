@@ -36,6 +36,8 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
         Action.ORDER_PUK_LETTER: _("Beställa brev med upplåsningskod (PUK)"),
         Action.WITHDRAW_IDENTIFICATION: _("Ta tillbaka en egen identifiering"),
         Action.WITHDRAW_ANOTHERS_IDENTIFICATION: _("Ta tillbaka andras identifieringar"),
+        Action.REPORT_DOCUMENT: _("Rapportera en misstänkt falsk id-handling"),
+        Action.JUDGE_DOCUMENT: _("Bedöma misstänkta id-handlingar"),
         Action.ACTIVATE_ORDINARY_CARD: _("Aktivera kort"),
         Action.UNLOCK_CARD: _("Låsa upp kort vid besök"),
         Action.REVOKE_CARRIER: _("Spärra kort"),

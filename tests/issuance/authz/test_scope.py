@@ -55,6 +55,9 @@ MATRIX = {
     # A mistake is corrected by who made it, or by who answers for issuing.
     Action.WITHDRAW_IDENTIFICATION: "-----YYYYY---",
     Action.WITHDRAW_ANOTHERS_IDENTIFICATION: "-----Y-------",
+    # Whoever identifies holders reports; who answers for the issuing decides.
+    Action.REPORT_DOCUMENT: "-----YYYYY---",
+    Action.JUDGE_DOCUMENT: "-----Y-------",
     Action.REVOKE_CARRIER: "Y--Y-YYYYYY--",
     Action.REVOKE_EID: "Y--Y-YYYYYY--",
     Action.ASSIGN_ROLE: "Y----YY------",
