@@ -17,6 +17,7 @@ from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import INVALID, CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import TRANSITIONS as EID_TRANSITIONS
 from issuance.carriers.domain.eid_states import EidAction, EidState
+from issuance.offices.models import Office
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Person, Post
 from issuance.receipt_texts.models import ReceiptText
@@ -99,7 +100,8 @@ class Carrier(Stateful):
     card's. `origin` is `migrated` for cards made before this portal, which have no receipt here. `puk_secret_id` is an id in
     `pki`. `card_key_spki` is the key that proves the card without a code (DER). `code_blocked_at` is set when the holder blocks
     the code before signing the receipt. Read `is_code_blocked` instead, because a card revoked in that state keeps the value.
-    `article` is empty, and `device` the holder's name of the device, for kinds that no supplier makes.
+    `article` is empty, and `device` the holder's name of the device, for kinds that no supplier makes. `office` is that of a
+    migrated card, if its file named one; the office of a card that was ordered here is its order's.
     """
 
     subject = "carrier"
@@ -112,6 +114,7 @@ class Carrier(Stateful):
     person = models.ForeignKey(Person, null=True, on_delete=models.PROTECT, related_name="carriers")
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="carriers")
     article = models.ForeignKey(Article, null=True, on_delete=models.PROTECT, related_name="+")
+    office = models.ForeignKey(Office, null=True, on_delete=models.PROTECT, related_name="migrated_cards", db_index=False)
     device = models.CharField(max_length=60, default="", db_default="")
     assurance_level = models.PositiveSmallIntegerField(default=3)
     card_serial = models.CharField(max_length=19, default="")
@@ -168,6 +171,7 @@ class Carrier(Stateful):
         ]
         indexes = [
             models.Index(fields=["person", "state"], name="issuance_carrier_person"),
+            models.Index(fields=["office"], condition=Q(office__isnull=False), name="issuance_carrier_office"),
             # Search by MIFARE-id.
             models.Index(Upper("mifare_id"), condition=~Q(mifare_id=""), name="issuance_carrier_mifare"),
             models.Index(fields=["puk_secret_id"], condition=Q(puk_secret_id__isnull=False), name="issuance_carrier_puk"),

@@ -120,6 +120,7 @@ CARRIER_TABLES: ImportTables = {
             ImportColumn(
                 "organisation", "Utfärdande organisation", "HSA-id. Lämna tomt för organisationen i innehavarens uppdrag."
             ),
+            ImportColumn("office", "Kontorsid", "10 siffror, för kontoret som har hand om kortet. Frivilligt."),
             ImportColumn("mifare_id", "MIFARE-id", "1 till 10 bokstäver eller siffror. Frivilligt."),
             ImportColumn(
                 "status", "Status", f"{CardStatus.ACTIVE}, {CardStatus.REVOKED} eller {CardStatus.EXPIRED}. Tomt är Aktiv."

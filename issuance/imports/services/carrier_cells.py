@@ -44,6 +44,7 @@ def read(row: PlannedCarrierRow) -> CardCells | None:
         mifare_id=mifare_id,
         article=row.get("article").upper(),
         organisation=row.get("organisation").upper(),
+        office="".join(row.get("office").split()),
         hsa_id=row.get("hsa_id").upper(),
         status=status,
         valid_from=valid_from,

@@ -142,6 +142,7 @@ def _carrier(change: CarrierChange) -> Carrier:
         origin="migrated",
         person_id=post.person_id,
         organisation=change.organisation,
+        office=change.office,
         article=change.article,
         assurance_level=change.article.assurance_level,
         state=_STATE[cells.status].value,

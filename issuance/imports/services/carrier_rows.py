@@ -8,6 +8,7 @@ from uuid import UUID
 from issuance.articles.models import Article
 from issuance.carriers.models import Carrier
 from issuance.imports.domain import CardStatus
+from issuance.offices.models import Office
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Post
 from issuance.revocation.domain import RevocationReason
@@ -33,6 +34,7 @@ class CardCells:
     mifare_id: str
     article: str
     organisation: str
+    office: str
     hsa_id: str
     status: CardStatus
     valid_from: dt.datetime
@@ -48,7 +50,7 @@ class CardCells:
     def of_card(self) -> tuple[object, ...]:
         """The values that all rows of a card share."""
         period = (self.valid_from, self.valid_to, self.ended_at)
-        return (self.mifare_id, self.article, self.organisation, self.status, self.reason, *period)
+        return (self.mifare_id, self.article, self.organisation, self.office, self.status, self.reason, *period)
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,7 @@ class CarrierChange:
     cells: CardCells
     article: Article
     organisation: Organisation
+    office: Office | None
     eids: tuple[EidChange, ...]
     carrier: Carrier | None = None
 

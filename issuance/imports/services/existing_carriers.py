@@ -11,6 +11,7 @@ from issuance.articles.models import Article
 from issuance.authz import Action, Actor
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.imports.services.carrier_rows import CardCells, NamedCertificate
+from issuance.offices.models import Office
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import PersonIdentifier, Post
 from pki import service as pki
@@ -20,7 +21,8 @@ _ACT = Action.REGISTER_MIGRATED_CARD
 
 @dataclass
 class ExistingCards:
-    """Existing rows by key. Keys of assignments, organisations and articles are in upper case.
+    """Existing rows by key. Keys of assignments, organisations and articles are in upper case, that of an office is its
+    Kontorsid.
 
     `posts` prefers an assignment that has not ended. `numbers` are the present and earlier person numbers of each person.
     `issuers` has the slug and generation of each CA by its name in lower case. `owners` has the card of each linked certificate.
@@ -28,6 +30,7 @@ class ExistingCards:
 
     posts: dict[str, Post] = field(default_factory=dict)
     organisations: dict[str, Organisation] = field(default_factory=dict)
+    offices: dict[str, Office] = field(default_factory=dict)
     articles: dict[str, Article] = field(default_factory=dict)
     carriers: dict[str, Carrier] = field(default_factory=dict)
     eids: dict[tuple[UUID, str], Eid] = field(default_factory=dict)
@@ -56,6 +59,8 @@ def existing_cards(actor: Actor, cells: Sequence[CardCells]) -> ExistingCards:
     named = {each.organisation for each in cells}
     for organisation in [*organisations.filter(key__in=named), *organisations.filter(pk__in=of_posts)]:
         found.organisations[organisation.hsa_id.upper()] = organisation
+    offices = Office.objects.visible_to(actor, _ACT).filter(office_number__in={each.office for each in cells if each.office})
+    found.offices = {office.office_number: office for office in offices}
     articles = Article.objects.alias(key=Upper("code")).filter(key__in={each.article for each in cells})
     found.articles = {article.code.upper(): article for article in articles}
     found.carriers = {row.card_serial: row for row in _carriers({each.card_serial for each in cells})}
@@ -77,7 +82,7 @@ def _posts(actor: Actor, keys: set[str]) -> list[Post]:
 
 
 def _carriers(serials: Iterable[str]) -> QuerySet[Carrier]:
-    return Carrier.objects.filter(card_serial__in=list(serials)).select_related("organisation").defer("card_key_spki")
+    return Carrier.objects.filter(card_serial__in=list(serials)).select_related("organisation", "office").defer("card_key_spki")
 
 
 def _certificates(named: Sequence[NamedCertificate], found: ExistingCards) -> None:

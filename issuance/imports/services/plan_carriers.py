@@ -22,6 +22,7 @@ from issuance.imports.services.carrier_rows import (
     PlannedCarrierRow,
 )
 from issuance.imports.services.existing_carriers import ExistingCards, existing_cards
+from issuance.offices.models import Office
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Post
 from issuance.records.domain import wording
@@ -70,7 +71,11 @@ def _plan_card(lines: Sequence[Line], existing: ExistingCards, taken: Taken) -> 
             eids.append(EidChange(post, *period, certificates, eid.pk if eid else None))
     if any(row.errors for row, _cells in lines):
         return
-    change = CarrierChange(cells, existing.articles[cells.article], _organisation(cells, eids, existing), tuple(eids), carrier)
+    organisation, office = _organisation(cells, eids, existing), existing.offices.get(cells.office)
+    if office is not None and office.area_id != organisation.area_id:
+        first_row.refuse("office", "Kontoret hör till ett annat utgivningsområde än kortets organisation.")
+        return
+    change = CarrierChange(cells, existing.articles[cells.article], organisation, office, tuple(eids), carrier)
     if carrier is None:
         _plan_new(lines, change)
     else:
@@ -90,6 +95,8 @@ def _post(row: PlannedCarrierRow, cells: CardCells, existing: ExistingCards, bef
 def _require_places(row: PlannedCarrierRow, cells: CardCells, existing: ExistingCards) -> None:
     if cells.organisation and cells.organisation not in existing.organisations:
         row.refuse("organisation", "Organisationen finns inte, eller så ligger den utanför din behörighet. Kontrollera värdet.")
+    if cells.office and cells.office not in existing.offices:
+        row.refuse("office", "Kontoret finns inte, eller så ligger det utanför din behörighet. Skriv Kontorsid med 10 siffror.")
     if cells.article not in existing.articles:
         row.refuse("article", "Artikeln finns inte i portalen. Kontrollera koden på sidan Artiklar.")
 
@@ -178,14 +185,18 @@ def _plan_new(lines: Sequence[Line], change: CarrierChange) -> None:
     until = wording.last_day(cells.valid_to)
     certificates = sum(len(eid.certificates) for eid in change.eids)
     row.summary = (
-        f"{kind}, {cells.status.lower()}, till {until}, i {change.organisation.name}. SITHS eID: {len(change.eids)}. "
-        f"Certifikat: {certificates}"
+        f"{kind}, {cells.status.lower()}, till {until}, i {change.organisation.name}{_at(change.office)}. "
+        f"SITHS eID: {len(change.eids)}. Certifikat: {certificates}"
     )
     for each, of_row in lines:
         each.outcome = RowOutcome.CREATE
         each.uncertified = of_row.status is CardStatus.ACTIVE and not any(map(_is_of_eid, of_row.certificates))
         each.summary = each.summary or f"SITHS eID på kortet på rad {row.row.number}"
     row.depends_on = _rests_on(change)
+
+
+def _at(office: Office | None) -> str:
+    return f", {office.name}" if office else ""
 
 
 def _plan_known(lines: Sequence[Line], change: CarrierChange, carrier: Carrier, existing: ExistingCards) -> None:
@@ -196,6 +207,7 @@ def _plan_known(lines: Sequence[Line], change: CarrierChange, carrier: Carrier, 
         return
     row.differs("article", cells.article, (carrier.article_id or "").upper(), carrier.article_id)
     row.differs("organisation", cells.organisation, carrier.organisation.hsa_id.upper(), carrier.organisation.hsa_id)
+    row.differs("office", cells.office, carrier.office.office_number if carrier.office else "", None)
     row.differs("mifare_id", cells.mifare_id, carrier.mifare_id.upper(), carrier.mifare_id)
     row.differs("valid_from", cells.valid_from, carrier.valid_from, str(wording.day(carrier.valid_from)))
     row.differs("valid_to", cells.valid_to, carrier.valid_to, str(wording.last_day(carrier.valid_to)))
@@ -218,4 +230,5 @@ def _rests_on(change: CarrierChange) -> tuple[str, ...]:
     """Returns the ids on which the change rests, for the hash of the preview."""
     certificates = [str(each.certificate_id) for eid in change.eids for each in eid.certificates]
     carrier = [f"{change.carrier.pk} {change.carrier.state}"] if change.carrier else []
-    return (*carrier, str(change.organisation.pk), *(str(eid.post.pk) for eid in change.eids), *certificates)
+    office = [str(change.office.pk)] if change.office else []
+    return (*carrier, str(change.organisation.pk), *office, *(str(eid.post.pk) for eid in change.eids), *certificates)

@@ -19,7 +19,7 @@ from issuance.imports.services import CARRIER_IMPORTER, CarrierPlan
 from issuance.imports.web.exporting import CSV_TYPE
 from issuance.imports.web.stages import figures, stages
 from issuance.records.web.forms import DESPITE
-from issuance.records.web.frame import ADMINISTRATION, Crumb, actor_of, render_page
+from issuance.records.web.frame import ADMINISTRATION, Crumb, actor_of, recent_login, render_page
 from siths_portal.lib.files import workbooks
 from siths_portal.lib.files.downloads import attachment
 from siths_portal.lib.files.uploads import takes_files
@@ -67,7 +67,9 @@ def carrier_template_csv(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 def carrier_import_preview(request: HttpRequest, import_id: UUID) -> HttpResponse:
-    """Shows the preview of a file, or its result once it is carried out. Raises NotFound, Forbidden."""
+    """Shows the preview of a file, or its result once it is carried out, which requires a recent log-in. Raises NotFound,
+    Forbidden.
+    """
     actor = actor_of(request)
     kept = CARRIER_IMPORTER.own(actor=actor, import_id=import_id)
     if kept.done_at is not None:
@@ -78,6 +80,8 @@ def carrier_import_preview(request: HttpRequest, import_id: UUID) -> HttpRespons
         return redirect("carrier_import")
     if request.method != "POST":
         return _preview(request, kept, CARRIER_IMPORTER.planned(actor=actor, row=kept))
+    if step_up := recent_login(request):
+        return step_up
     refusal = pages.carry_out(request, CARRIER_IMPORTER, actor, import_id, confirmed=DESPITE in request.POST)
     if refusal is not None:
         now = CARRIER_IMPORTER.planned(actor=actor, row=kept)

@@ -219,5 +219,7 @@ def demand(allowed: bool) -> None:
 
 
 def recent_login(request: HttpRequest) -> HttpResponse | None:
-    """Returns the redirect to a new login if the last one is too old for changing roles (rules/authn 2.2), else None."""
+    """Returns the redirect to a new login if the last one is too old for changing roles or importing cards (rules/authn 2.2),
+    else None.
+    """
     return require_recent_login(request, dt.timedelta(seconds=settings.ROLES_LOGIN_MAX_AGE))

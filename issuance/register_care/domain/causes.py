@@ -10,7 +10,13 @@ COLUMNS = ("subject_id", "organisation_id", "person_id", "carrier_id", "order_id
 _LIVING = "('sent', 'reserved', 'activated_unsigned', 'active')"
 """States of cards that a holder has or is about to get."""
 
-_CARD = "c.id AS subject_id, c.organisation_id, c.person_id, c.id AS carrier_id, NULL::uuid AS order_id, NULL::uuid AS office_id"
+_OFFICE = """coalesce(c.office_id, (
+    SELECT o.office_id FROM issuance_orderitem i JOIN issuance_cardorder o ON o.id = i.order_id WHERE i.carrier_id = c.id
+))"""
+"""The office of a card: that of its order, or of the file that it came with."""
+
+_CARD = f"""c.id AS subject_id, c.organisation_id, c.person_id, c.id AS carrier_id, NULL::uuid AS order_id,
+       {_OFFICE} AS office_id"""
 _NEWS = "e.action = 'person.changed' AND e.at >= %(since)s"
 
 
@@ -62,7 +68,7 @@ WITH concerned AS (
     UNION SELECT w.person_id FROM issuance_workitem w WHERE w.kind = 'newly_protected' AND w.state <> 'gone'
 )
 SELECT DISTINCT ON (h.id) h.id AS subject_id, c.organisation_id, h.id AS person_id, c.id AS carrier_id, NULL::uuid AS order_id,
-       NULL::uuid AS office_id, NULL::date AS due, '{{}}'::jsonb AS facts
+       {_OFFICE} AS office_id, NULL::date AS due, '{{}}'::jsonb AS facts
 FROM concerned JOIN issuance_person h ON h.id = concerned.person_id AND h.is_protected
 JOIN issuance_carrier c ON c.person_id = h.id AND c.state IN {_LIVING}
 ORDER BY h.id, c.created_at DESC, c.id
@@ -85,7 +91,7 @@ WHERE c.state IN {_LIVING} AND c.kind = 'ordinary_card'
 # The name of the catalogue is that of its last file. Catalogues write all given names or the one in use.
 NAME_DIFFERS = f"""
 SELECT DISTINCT ON (h.id) h.id AS subject_id, c.organisation_id, h.id AS person_id, c.id AS carrier_id, NULL::uuid AS order_id,
-       NULL::uuid AS office_id, NULL::date AS due, '{{}}'::jsonb AS facts
+       {_OFFICE} AS office_id, NULL::date AS due, '{{}}'::jsonb AS facts
 FROM issuance_cataloguename n JOIN issuance_person h ON h.id = n.person_id
 JOIN issuance_carrier c ON c.person_id = h.id AND c.state IN {_LIVING}
 WHERE lower(n.given_name) NOT IN (lower(h.given_name_in_use), lower(h.given_names)) OR lower(n.surname) <> lower(h.surname)

@@ -20,7 +20,7 @@ from django.db.models import F, Func, OuterRef, Q, QuerySet, UUIDField
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
-from issuance.carriers.models import Eid
+from issuance.carriers.models import Carrier, Eid
 from issuance.offices.models import Office
 from issuance.orders.models.orders import OrderItem
 from issuance.organisations.models import Organisation
@@ -47,8 +47,8 @@ _FEW = 2000
 
 @dataclass(frozen=True)
 class Choice:
-    """Filters of the list: a `status` of `STATUSES`, the `office` of the order, and the number of `days` within which the eID
-    ends. Empty ones do not filter.
+    """Filters of the list: a `status` of `STATUSES`, the `office` of the order (of a migrated card that of its file), and the
+    number of `days` within which the eID ends. Empty ones do not filter.
     """
 
     status: str = ""
@@ -171,7 +171,8 @@ class _PageReader:
         if self.choice.office:
             # Without this the planner looks up the order of each eID in the tree.
             ordered = OrderItem.objects.filter(order__office=self.choice.office).values_list("carrier", flat=True)
-            carriers = list(ordered[: _FEW + 1])
+            migrated = Carrier.objects.filter(office=self.choice.office).values_list("pk", flat=True)
+            carriers = [*ordered[: _FEW + 1], *migrated[: _FEW + 1]]
             if len(carriers) > _FEW:
                 return None
             rows = rows.filter(carrier__in=carriers)
@@ -247,7 +248,7 @@ def _visible_and_chosen(actor: Actor, choice: Choice) -> QuerySet[Eid]:
     if choice.status:
         rows = rows.filter(_status(choice.status))
     if choice.office:
-        rows = rows.filter(carrier__item__order__office=choice.office)
+        rows = rows.filter(Q(carrier__item__order__office=choice.office) | Q(carrier__office=choice.office))
     if choice.days:
         now = clock.now()
         end = clock.start_of_day(clock.today() + dt.timedelta(days=choice.days + 1))
@@ -286,17 +287,18 @@ def _ordering(order: Order, choice: Choice, *, by_scope: bool = False) -> list[A
 
 
 def _read(rows: QuerySet[Eid]) -> QuerySet[Eid]:
-    return rows.select_related("carrier__person", "carrier__item__order__office", "organisation")
+    return rows.select_related("carrier__person", "carrier__item__order__office", "carrier__office", "organisation")
 
 
 def _line(row: Eid) -> HolderLine:
     item = getattr(row.carrier, "item", None)
+    office = item.order.office if item else row.carrier.office
     return HolderLine(
         person_id=row.carrier.holder_id,
         name=row.carrier.holder.sort_name,
         hsa_id=row.hsa_id,
         organisation=row.organisation.name,
-        office=item.order.office.name if item else "",
+        office=office.name if office else "",
         card_serial=row.carrier.card_serial,
         status=status_of(row),
         last_day=wording.last_day(row.valid_to),

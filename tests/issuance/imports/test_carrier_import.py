@@ -12,12 +12,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from django.conf import settings
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from authn.models import Session
 from issuance import tasks
 from issuance.authz import Actor, Role
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
@@ -26,9 +28,13 @@ from issuance.imports.domain import CARDS, CARRIER_TABLES
 from issuance.imports.models import CarrierImport
 from issuance.imports.services import CARRIER_IMPORTER, CarrierPlan
 from issuance.imports.services.carrier_rows import PlannedCarrierRow
+from issuance.offices.models import Office
+from issuance.offices.services import create_office
 from issuance.people.models.persons import Post
 from issuance.people.queries.scope_check import scope_faults
 from issuance.records.models.events import Event
+from issuance.register_care.models import WorkItem
+from issuance.register_care.services import nightly
 from issuance.revocation.services import revocation
 from pki import service as pki
 from pki.models import Certificate, CertificateBlob, CertificateStatus
@@ -41,6 +47,7 @@ from tests.database_roles import acting_as
 from tests.issuance.migrated import CA
 from tests.issuance.organisations.test_pages import client_of
 from tests.issuance.person_page.test_pages import text_of
+from tests.issuance.world import SETUP
 
 pytestmark = pytest.mark.usefixtures("authorities")
 
@@ -181,6 +188,24 @@ class TestCarryingOut:
         assert Carrier.objects.get(card_serial=lost["card_serial"]).ended_at == clock.start_of_day(clock.today() - 30 * DAY)
         assert verify_states().wrong == ()
 
+    def test_a_card_gets_the_office_that_the_file_names(self, world: Any) -> None:
+        actor, post = admin(world), world.post()
+        number = world.office.office_number
+        row = card(post, office=f"{number[:5]} {number[5:]}")
+        carried_out(actor, row, card(world.post()))
+        carrier = Carrier.objects.get(card_serial=row["card_serial"])
+        assert carrier.office == world.office
+        reader = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+        listing = reader.get(f"{reverse('organisation_holders', args=[world.region.pk])}?kontor={world.office.pk}")
+        assert [(line.card_serial, line.office) for line in listing.context["list"].lines] == [
+            (carrier.card_serial, world.office.name)
+        ]
+        Post.objects.filter(pk=post.pk).update(ended_at=clock.now())
+        nightly.work_now()
+        assert WorkItem.objects.get(carrier=carrier, kind="ended").office == world.office
+        ((_number, field, _text),) = errors(kept(actor, row | {"office": other_office(world).office_number})[1].rows)
+        assert field == "office", "a second file changes nothing"
+
     def test_a_card_without_certificates_is_confirmed_and_gets_them_later(self, world: Any) -> None:
         actor, row = admin(world), card(world.post())
         waiting, plan = kept(actor, row)
@@ -224,6 +249,7 @@ class TestRows:
             card(post, ended=days_ago(1)), card(post, status="Spärrad"), card(post, status="Spärrad", ended=days_ago(-2)),
             card(post, status="Spärrad", ended=days_ago(2), reason="Slut"), card(post, eid_valid_from=days_ago(300)),
             card(post, eid_valid_to=days_ago(-1000)), card(post, activated=days_ago(-3)), card(post, eid_auth="01"),
+            card(post, office="0000000000"), card(world.post(world.stranger), office=world.office.office_number),
         ]  # fmt: skip
         told = [(number, field) for number, field, _text in errors(kept(admin(world), *rows)[1].rows)]
         assert told == [
@@ -235,6 +261,7 @@ class TestRows:
             (18, "ended"), (19, "ended"), (20, "ended"),
             (21, "reason"), (22, "eid_valid_from"),
             (23, "eid_valid_to"), (24, "activated"), (25, "eid_issuer"),
+            (26, "office"), (27, "office"),
         ]  # fmt: skip
         assert not Carrier.objects.exists()
 
@@ -335,6 +362,12 @@ def test_the_pages_from_the_template_to_the_card_that_a_clerk_finds(world: Any) 
         assert said in text, said
     plan = {"plan": page.context["plan"].sha256}
     assert client.post(answer["Location"], plan).status_code == 422
+    began = Session.objects.values_list("authenticated_at", flat=True).get()
+    Session.objects.update(authenticated_at=began - dt.timedelta(seconds=settings.ROLES_LOGIN_MAX_AGE + 5))
+    stale = client.post(answer["Location"], plan | {"katalog": "1"})
+    assert (stale.status_code, Carrier.objects.exists()) == (302, False)
+    assert "next=" in stale["Location"], "a recent log-in is needed"
+    Session.objects.update(authenticated_at=began)
     assert client.post(answer["Location"], plan | {"katalog": "1"}).status_code == 302
     assert "Kort 2" in text_of(client.get(answer["Location"]))
     assert "Allt i filen lästes in" in text_of(client.post(answer["Location"], plan | {"katalog": "1"})), "a second click"
@@ -354,6 +387,10 @@ def test_s39_cells_are_shown_as_they_were_written(world: Any) -> None:
     page = client.get(answer["Location"]).content.decode()
     assert page.count("{{ 7*7 }}&lt;script&gt;") >= 1
     assert "<script>alert" not in page
+
+
+def other_office(world: Any) -> Office:
+    return create_office(actor=SETUP, area_id=world.area.id, name="Kontor D", invoice_comment="D")
 
 
 def _number_of(world: Any, post: Post) -> Any:

@@ -92,6 +92,7 @@ class TestPeople:
         assert kinds_found() == {"ended"}
         assert {row.carrier_id for row in found("ended")} == {cards[0].pk, cards[1].pk}, "the clinic belongs to the employer"
         assert {row.due for row in found("ended")} == {clock.today() + dt.timedelta(days=14)}
+        assert {row.office_id for row in found("ended")} == {world.office.pk}, "the office of the order"
         Post.objects.filter(pk=left.pk).update(ended_at=None)
         night()
         assert [row.carrier_id for row in found("ended")] == [cards[1].pk]
