@@ -218,6 +218,7 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
 
 SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
     "system:not-activated-in-time": frozenset({Action.REVOKE_CARRIER}),
+    "system:test-person-not-booked": frozenset({Action.REVOKE_CARRIER}),
     "system:receipt-not-signed": frozenset({Action.REVOKE_CARRIER}),
     "system:certificate-revoked": _REVOKING,
     "system:replacement": frozenset({Action.REVOKE_CARRIER}),

@@ -9,6 +9,7 @@ WORDS = EventWords(
     rules={
         "system:not-activated-in-time": _("Systemet: kortet aktiverades inte i tid"),
         "system:receipt-not-signed": _("Systemet: kvittensen skrevs inte under i tid"),
+        "system:test-person-not-booked": _("Systemet: testpersonen är inte längre bokad"),
         "system:expiry": _("Systemet: giltigheten gick ut"),
     },
 )

@@ -1,5 +1,5 @@
 """Deadlines of issuance, applied each hour (rules/issuance 4.4): `run` revokes cards that were not activated or not signed for in
-time, expires carriers, eIDs and eID orders, deletes photos of abandoned drafts, and ends overdue eID app transactions, role
+time, and test cards whose person is no longer booked, expires carriers, eIDs and eID orders, deletes photos of abandoned drafts, and ends overdue eID app transactions, role
 requests and the unfinished work of clerks without a role. A new deadline is a further rule in `run`,
 with a count in `Housekeeping` and in the dry run. A reminder changes no state
 and is no rule here (docs/architecture.md, "Where to begin").
@@ -15,11 +15,13 @@ from django.db.models import Exists, OuterRef, Q
 
 from issuance.activation.services import activation
 from issuance.authz import Action, system
-from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
+from issuance.carriers.domain import kinds
+from issuance.carriers.domain.carrier_states import INVALID, CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import EidAction, EidState
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, Eid
-from issuance.orders.services import draft_photos, eid_orders
+from issuance.orders.services import booked_test_persons, draft_photos, eid_orders
+from issuance.people.models.persons import PersonIdentifier
 from issuance.records.services import steps
 from issuance.reserve_cards.services import approving
 from issuance.revocation.domain import RevocationReason
@@ -40,7 +42,8 @@ class Housekeeping:
     `draft_photos` counts abandoned order drafts whose photo was deleted, `transactions_ended` overdue eID app transactions,
     `hand_outs_ended` reserve cards on level 3 without a second officer in time,
     `roles_ended` activations and order drafts of clerks whose role has ended, `role_requests` requests for a role that nobody
-    decided in time, `eid_orders` eID orders that no holder fetched in time.
+    decided in time, `eid_orders` eID orders that no holder fetched in time, `test_cards` those of persons who are no longer booked
+    as test persons.
     """
 
     not_activated: int
@@ -54,6 +57,7 @@ class Housekeeping:
     roles_ended: int = 0
     role_requests: int = 0
     eid_orders: int = 0
+    test_cards: int = 0
 
 
 def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
@@ -72,6 +76,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
             roles_ended=ended_roles.sweep(dry_run=True),
             role_requests=role_requests.expire(dry_run=True),
             eid_orders=eid_orders.overdue_count(),
+            test_cards=Carrier.objects.filter(_not_booked()).count(),
         )
     return Housekeeping(
         not_activated=_until_empty(
@@ -87,6 +92,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
         roles_ended=ended_roles.sweep(),
         role_requests=role_requests.expire(),
         eid_orders=_until_empty(lambda: eid_orders.expire_overdue(batch=batch)),
+        test_cards=_revoke_test_cards(batch),
     )
 
 
@@ -111,6 +117,23 @@ def _carrier_ended() -> Q:
 
 def _eid_ended() -> Q:
     return Q(state=EidState.ACTIVE.value, valid_to__lte=clock.now())
+
+
+def _not_booked() -> Q:
+    """Selects valid test cards of persons who are not booked today; none if the list of bookings says nothing."""
+    booked = booked_test_persons.all_booked()
+    if booked is None:
+        return Q(pk__in=[])
+    known = PersonIdentifier.objects.filter(person=OuterRef("person"), value__in=booked)
+    of_test_persons = kinds.codes(lambda kind: kind.for_test_persons)
+    return Q(kind__in=of_test_persons) & ~Q(state__in=INVALID) & ~Q(Exists(known))
+
+
+def _revoke_test_cards(batch: int) -> int:
+    """Revokes them, by one reading of the list for all batches."""
+    unbooked = _not_booked()
+    reason = RevocationReason.ASSIGNMENT_ENDED
+    return _until_empty(lambda: _revoke("test-person-not-booked", reason, unbooked, batch))
 
 
 def _days_back(days: int) -> dt.datetime:

@@ -1,7 +1,7 @@
 """Booked test persons, who alone get test cards: a file that the environment exports from Testpersonbokaren names them.
 
 Each line of the file has a person-id, and after a semicolon the last day of the booking if there is one. It is read at each
-order, so a new export counts at once.
+order, so a new export counts at once, and each hour: the cards of persons who are no longer booked are revoked.
 """
 
 import datetime as dt
@@ -28,6 +28,21 @@ def are_named() -> bool:
 def has(person_id: PersonId) -> bool:
     """Returns whether the person is booked today. Raises Unavailable if the file cannot be read."""
     return are_named() and any(value == person_id.value for value in _booked(Path(settings.TEST_PERSONS_FILE)))
+
+
+def all_booked() -> set[str] | None:
+    """Returns the numbers of everybody who is booked today. Returns None where nothing may be concluded from the file: there is
+    none, it cannot be read, or nobody is booked, which is the look of an export that failed.
+    """
+    if not are_named():
+        return None
+    try:
+        found = set(_booked(Path(settings.TEST_PERSONS_FILE)))
+    except Unavailable:
+        return None
+    if not found:
+        log.error("test_persons.nobody_booked")
+    return found or None
 
 
 def _booked(path: Path) -> Iterator[str]:

@@ -10,11 +10,13 @@ from django.urls import reverse
 from issuance.articles.models import Article
 from issuance.articles.services.articles import offer_article
 from issuance.carriers.models import Carrier, Eid
+from issuance.housekeeping.services import deadlines
 from issuance.housekeeping.services.state_integrity import verify_states
 from issuance.imports.services import migration
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import order_checks
 from issuance.people.models.persons import Post
+from issuance.records.models.events import Event
 from issuance.suppliers.domain import Produced, Returned, Sent, SupplierReport
 from issuance.suppliers.services import supplier_events, supplier_intake
 from siths_portal.lib import clock
@@ -104,3 +106,23 @@ def test_it_looks_generic_and_is_active_on_delivery_until_it_is_revoked(world: A
     report(order, Returned("unclaimed"))
     assert Carrier.objects.get(pk=carrier.pk).state == "revoked"
     assert Eid.objects.get(pk=eid.pk).state == "revoked"
+
+
+def test_a_card_is_revoked_when_its_person_is_no_longer_booked(world: Any, booked: Path) -> None:
+    stays, leaves = world.post(), world.post()
+    booked.write_text(f"{number_of(stays)}\n{number_of(leaves)};{clock.today()}")
+    cards = [world.order(post, article=CODE).carrier for post in (stays, leaves)]
+    ordinary = world.order().carrier
+    assert deadlines.run().test_cards == 0
+    tomorrow = clock.now() + dt.timedelta(days=1)
+    for text in ("", "inte en person"):
+        booked.write_text(text)
+        with clock.moved_to(tomorrow):
+            assert deadlines.run().test_cards == 0, "a file that says nothing revokes nothing"
+    booked.write_text(f"{number_of(stays)}\n{number_of(leaves)};{clock.today()}")
+    with clock.moved_to(tomorrow):
+        assert deadlines.run(dry_run=True).test_cards == 1
+        assert [deadlines.run().test_cards for _ in range(2)] == [1, 0]
+    states = [Carrier.objects.get(pk=card.pk).state for card in (*cards, ordinary)]
+    assert states == ["ordered", "revoked", "ordered"]
+    assert Event.objects.get(action="carrier.revoked").actor_ref == "system:test-person-not-booked"
