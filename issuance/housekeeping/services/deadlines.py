@@ -1,8 +1,8 @@
 """Deadlines of issuance, applied each hour (rules/issuance 4.4): `run` revokes cards that were not activated or not signed for in
-time, and test cards whose person is no longer booked, expires carriers, eIDs and eID orders, deletes photos of abandoned drafts, and ends overdue eID app transactions, role
-requests and the unfinished work of clerks without a role. A new deadline is a further rule in `run`,
-with a count in `Housekeeping` and in the dry run. A reminder changes no state
-and is no rule here (docs/architecture.md, "Where to begin").
+time, and test cards whose person is no longer booked, expires carriers, eIDs and eID orders, deletes photos of abandoned drafts,
+and ends overdue eID app transactions, role requests and the unfinished work of clerks without a role. A new deadline is a further
+rule in `run`, with a count in `Housekeeping` and in the dry run. A reminder changes no state and is no rule here
+(docs/architecture.md, "Where to begin").
 """
 
 import datetime as dt
@@ -42,8 +42,8 @@ class Housekeeping:
     `draft_photos` counts abandoned order drafts whose photo was deleted, `transactions_ended` overdue eID app transactions,
     `hand_outs_ended` reserve cards on level 3 without a second officer in time,
     `roles_ended` activations and order drafts of clerks whose role has ended, `role_requests` requests for a role that nobody
-    decided in time, `eid_orders` eID orders that no holder fetched in time, `test_cards` those of persons who are no longer booked
-    as test persons.
+    decided in time, `eid_orders` eID orders that no holder fetched in time, `test_cards` test cards of persons who are no longer
+    booked.
     """
 
     not_activated: int

@@ -132,6 +132,22 @@ CROSS JOIN LATERAL (SELECT greatest(o.ordered_at, o.restarted_at, o.accepted_at,
 WHERE o.state IN ('queued', 'accepted', 'in_production', 'produced') AND {_day("news.at")} <= %(today)s - %(silent_days)s
 """  # noqa: S608
 
+# A row for each day of reminders: a new day ends the row of the day before, whatever was decided about it.
+CHIEF_UNTOLD = f"""
+SELECT md5(c.id::text || '/' || reached.days)::uuid AS subject_id, c.organisation_id, c.person_id, c.id AS carrier_id,
+       o.id AS order_id, o.office_id, {_day("c.sent_at")} + reached.days + 7 AS due,
+       jsonb_build_object('days', reached.days) AS facts
+FROM issuance_carrier c
+JOIN issuance_person h ON h.id = c.person_id AND NOT h.is_protected AND NOT h.deceased
+CROSS JOIN LATERAL (
+    SELECT max(d.days) AS days FROM unnest(%(reminder_days)s::integer[]) AS d(days)
+    WHERE {_day("c.sent_at")} + d.days <= %(today)s
+) reached
+LEFT JOIN issuance_orderitem i ON i.carrier_id = c.id
+LEFT JOIN issuance_cardorder o ON o.id = i.order_id
+WHERE c.state = 'sent' AND reached.days IS NOT NULL
+"""  # noqa: S608
+
 NOT_REMINDED = f"""
 SELECT c.id AS subject_id, c.organisation_id, c.person_id, c.id AS carrier_id, o.id AS order_id, o.office_id,
        {_day("c.sent_at")} + %(not_activated_days)s AS due, '{{}}'::jsonb AS facts

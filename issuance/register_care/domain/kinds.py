@@ -200,9 +200,22 @@ NOT_REMINDED = WorkKind(
     revokes=True,
 )
 
+CHIEF_UNTOLD = WorkKind(
+    code="chief_untold",
+    slug="chefer-att-paminna",
+    name=_("Chefer att påminna"),
+    heading=_("Kort som väntar, där chefen ska påminnas"),
+    lead=_("Portalen har inga adresser till chefer. Be chefen påminna innehavaren om kortet, och avsluta sedan raden."),
+    causes=causes.CHIEF_UNTOLD,
+    days=7,
+    acts=(_PERSON,),
+    cause=_("{days} dagar sedan kortet skickades"),
+    on_day=False,
+)
+
 KINDS = (
-    DECEASED, ENDED, NOT_SIGNED, NOT_ACTIVATED, NOT_REMINDED, NEWLY_PROTECTED, RENAMED, NAME_DIFFERS, SILENT_ORDER, STALE_STOCK,
-    RENAMED_ORGANISATION,
+    DECEASED, ENDED, NOT_SIGNED, NOT_ACTIVATED, NOT_REMINDED, CHIEF_UNTOLD, NEWLY_PROTECTED, RENAMED, NAME_DIFFERS, SILENT_ORDER,
+    STALE_STOCK, RENAMED_ORGANISATION,
 )  # fmt: skip
 """Every kind, in the order of the overview."""
 

@@ -68,6 +68,7 @@ def values(since: dt.datetime) -> dict[str, Any]:
         "not_signed_days": settings.NOT_SIGNED_DAYS,
         "listed_days": settings.REGISTER_CARE_NOT_ACTIVATED_DAYS,
         "first_reminder": min(settings.REMINDER_DAYS, default=settings.NOT_ACTIVATED_DAYS),
+        "reminder_days": sorted(settings.REMINDER_DAYS),
         "stock_days": settings.REGISTER_CARE_STOCK_DAYS,
         "awaited_days": settings.REGISTER_CARE_AWAITED_DAYS,
         "silent_days": settings.REGISTER_CARE_SILENT_ORDER_DAYS,

@@ -18,7 +18,7 @@ from issuance.people.models.persons import CatalogueName, Post
 from issuance.records.models.events import Event
 from issuance.register_care.domain import kinds
 from issuance.register_care.models import CareRun, WorkItem
-from issuance.register_care.services import measures, nightly
+from issuance.register_care.services import deciding, measures, nightly
 from issuance.stock.services import cards as stock
 from siths_portal.lib import clock
 from siths_portal.lib.database import locks
@@ -74,6 +74,22 @@ class TestCards:
         Post.objects.filter(pk=without.pk).update(mail="ny@example.org")
         night()
         assert found("not_reminded") == []
+
+
+    def test_the_chief_is_to_be_told_on_each_day_of_reminders(self, world: Any) -> None:
+        card = sent(world, world.post(), days_left=59)
+        sent(world, world.post(protected=True), days_left=59, actor=world.officer(protected=True))
+        night()
+        (row,) = found("chief_untold")
+        assert (row.carrier_id, row.office_id, row.facts) == (card.pk, world.office.pk, {"days": 30})
+        assert row.due == clock.today() + dt.timedelta(days=6)
+        deciding.finish(actor=world.officer(), item_ids=[row.pk], reason="Chefen påminner.")
+        with later(28):
+            night()
+            assert found("chief_untold") == []
+        with later(29):
+            night()
+            assert [row.facts["days"] for row in found("chief_untold")] == [60]
 
 
 class TestPeople:
