@@ -53,9 +53,10 @@ class Person(models.Model):
 
 
 class CatalogueName(models.Model):
-    """The name that the HSA directory had in its last file, of a person whose name in the register was another one then.
+    """The name that the HSA directory had when it was last read, of a person whose name in the register was another one then.
 
-    Only the import of a file writes it. Register care compares it with the person's present name.
+    Each reading writes it: the import of a file, the nightly one of role holders, and the one at each order and visit. Register
+    care compares it with the person's present name.
     """
 
     person = models.OneToOneField(Person, primary_key=True, on_delete=models.PROTECT, related_name="catalogue_name")

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from issuance.people.models.person_scope import PersonScope
-from issuance.people.models.persons import Person, PersonIdentifier, Post
+from issuance.people.models.persons import CatalogueName, Person, PersonIdentifier, Post
 from issuance.people.ports import DirectoryPost, PersonKey, PersonRegister, RegisterPerson, StaffDirectory
 from issuance.records.domain.ids import PersonId, PersonIdKind, same_hsa_id
 from issuance.records.models.events import Event
@@ -81,6 +81,8 @@ def remember(*, post_id: UUID, live: Live) -> None:
     person = Person.objects.select_for_update(no_key=True).get(pk=post.person_id)
     remember_register(person, live.register)
     remember_post(post, live.post)
+    if live.post is not None:
+        remember_name(person, live.post)
     PersonScope.objects.refresh([person.id])
 
 
@@ -121,6 +123,21 @@ def remember_register(person: Person, register: RegisterPerson) -> None:
             subject_ref=str(person.id),
             facts={"fields": changed},
         )
+
+
+def remember_name(person: Person, found: DirectoryPost) -> None:
+    """Keeps the name that the HSA directory has of the locked `person` if it differs from the register's, and forgets an earlier
+    one if they agree, in the caller's transaction. Directories write all given names or the one in use.
+    """
+    given_names = (person.given_name_in_use.lower(), person.given_names.lower())
+    agrees = found.given_name.lower() in given_names and found.surname.lower() == person.surname.lower()
+    known = CatalogueName.objects.filter(person=person).values_list("given_name", "surname").first()
+    if agrees or person.register_read_at is None:
+        if known:
+            CatalogueName.objects.filter(person=person).delete()
+    elif known != (found.given_name, found.surname):
+        names = {"given_name": found.given_name, "surname": found.surname}
+        CatalogueName.objects.update_or_create(person=person, defaults=names)
 
 
 def new_post(found: DirectoryPost, *, person: Person, organisation_id: UUID) -> Post:

@@ -88,7 +88,7 @@ FROM concerned JOIN issuance_carrier c ON c.id = concerned.id
 WHERE c.state IN {_LIVING} AND c.kind = 'ordinary_card'
 """  # noqa: S608
 
-# The name of the catalogue is that of its last file. Catalogues write all given names or the one in use.
+# The name of the catalogue is that of its last reading, by file or live. Catalogues write all given names or the one in use.
 NAME_DIFFERS = f"""
 SELECT DISTINCT ON (h.id) h.id AS subject_id, c.organisation_id, h.id AS person_id, c.id AS carrier_id, NULL::uuid AS order_id,
        {_OFFICE} AS office_id, NULL::date AS due, '{{}}'::jsonb AS facts

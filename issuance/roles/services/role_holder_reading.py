@@ -17,7 +17,7 @@ from issuance.organisations.models import Organisation
 from issuance.people.models.person_scope import PersonScope
 from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.people.ports import DirectoryPost, PersonKey, StaffDirectory
-from issuance.people.services.people import new_post, remember_post
+from issuance.people.services.people import new_post, remember_name, remember_post
 from issuance.people.services.people_integrity import post_facts
 from issuance.records.domain.ids import same_hsa_id
 from issuance.records.models.events import Event
@@ -242,6 +242,8 @@ def _write(response: _DirectoryResponse, organisations: dict[str, UUID], *, with
     posts = [post for post in _live(response) if with_losses or not _ends(response, post)]
     for post in posts:
         remember_post(post, _entry(response, post))
+    if response.posts:
+        remember_name(person, response.posts[0])
     left = any(_ends(response, post) for post in posts)
     came = [_add(person, found, organisations) for found in _new(response)]
     Person.objects.filter(pk=person.pk).update(catalogue_read_at=response.at)

@@ -19,6 +19,7 @@ from issuance.records.models.events import Event
 from issuance.register_care.domain import kinds
 from issuance.register_care.models import CareRun, WorkItem
 from issuance.register_care.services import deciding, measures, nightly
+from issuance.roles.services import role_holder_reading
 from issuance.stock.services import cards as stock
 from siths_portal.lib import clock
 from siths_portal.lib.database import locks
@@ -75,7 +76,6 @@ class TestCards:
         night()
         assert found("not_reminded") == []
 
-
     def test_the_chief_is_to_be_told_on_each_day_of_reminders(self, world: Any) -> None:
         card = sent(world, world.post(), days_left=59)
         sent(world, world.post(protected=True), days_left=59, actor=world.officer(protected=True))
@@ -112,6 +112,17 @@ class TestPeople:
         Post.objects.filter(pk=left.pk).update(ended_at=None)
         night()
         assert [row.carrier_id for row in found("ended")] == [cards[1].pk]
+
+    def test_a_name_of_the_catalogue_that_was_read_live(self, world: Any) -> None:
+        post = world.post()
+        world.outside.change_post(post.hsa_id, surname="Gammal")
+        card = active(world, post)
+        night()
+        assert only("name_differs").carrier_id == card.pk, "as the order read it"
+        world.outside.change_post(post.hsa_id, surname=post.person.surname.upper())
+        role_holder_reading.read([post.person_id])
+        night()
+        assert found("name_differs") == []
 
     def test_the_register_tells_who_died_is_protected_or_has_another_name(self, world: Any) -> None:
         dead, protected, renamed, same = (world.post() for _ in range(4))
