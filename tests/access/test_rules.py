@@ -15,7 +15,7 @@ import pytest
 from django.apps import apps
 from django.db.models import Model
 
-from issuance.activation.models import EidAppTransaction, Identification
+from issuance.activation.models import DocumentSuspicion, EidAppTransaction, Identification
 from issuance.authz import Action, Role, policy
 from issuance.authz.roles import ALLOWED, GLOBAL_ROLES, READING
 from issuance.carriers.models import Carrier, Eid
@@ -61,6 +61,7 @@ LIES: dict[type[Model], Lies] = {
     CardOrder: Lies(("organisation",), person="person"),
     EidOrder: Lies(("organisation",), person="carrier__person"),
     Identification: Lies(("carrier__organisation",), person="carrier__person"),
+    DocumentSuspicion: Lies(("carrier__organisation",), person="carrier__person"),
     EidAppTransaction: Lies(("carrier__organisation",), person="carrier__person"),
     ReserveCardIssue: Lies(("post__organisation",), person="person"),
     Organisation: Lies(("id",)),
@@ -96,6 +97,9 @@ class Everything:
                 targets.customisation(access, clerk, place, number=f"100000000{number}")
         for carrier in Carrier.objects.values_list("pk", flat=True):
             targets.open_transaction(carrier, "user:x")
+            DocumentSuspicion.objects.create(
+                carrier_id=carrier, officer_ref="user:x", identity_document="passport", observed="Lösa skikt", at=clock.now()
+            )
         for eid in Eid.objects.select_related("carrier"):
             targets.eid_order(eid)
         WorkItem.objects.bulk_create(
