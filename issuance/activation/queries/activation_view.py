@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
+from django.db.models import Exists, OuterRef
 
 from issuance.activation.domain.transaction_states import OPEN, TransactionState
-from issuance.activation.models import EidAppTransaction
+from issuance.activation.models import DocumentSuspicion, EidAppTransaction
 from issuance.activation.queries import identifying
 from issuance.activation.queries.identifying import Ways
+from issuance.activation.services import suspicions
 from issuance.authz import Actor
 from issuance.carriers import services as carriers
 from issuance.carriers.domain import kinds
@@ -35,7 +37,8 @@ class OpenTransaction:
 @dataclass(frozen=True)
 class ActivationView:
     """The first step's page: holder and card. `kind` is the card's kind. `is_ready` means that the card's state allows
-    the activation or unlocking. `ways` are how its holder can be identified.
+    the activation or unlocking. `ways` are how its holder can be identified. `suspicion` is what stops the visit, if a document
+    was or may be false.
     """
 
     head: PersonHead
@@ -44,11 +47,13 @@ class ActivationView:
     is_ready: bool
     under_way: OpenTransaction | None
     ways: Ways
+    suspicion: DocumentSuspicion | None
 
 
 def activation_view(*, actor: Actor, carrier_id: UUID | str, function: Function = Function.ACTIVATE) -> ActivationView:
     """Returns the card on which `actor` has the function, in any state. Raises NotFound, Forbidden (role, own matter)."""
-    row = carriers.get(actor, function, Carrier.objects.defer("card_key_spki"), carrier_id)
+    stops = Exists(suspicions.stops(OuterRef("person"), OuterRef("pk")))
+    row = carriers.get(actor, function, Carrier.objects.defer("card_key_spki").annotate(is_stopped=stops), carrier_id)
     page = person_view.person_view(actor=actor, person_id=row.holder_id, with_invalid=True)
     carrier = next((each for each in page.carriers if each.id == row.id), None)
     if carrier is None:
@@ -60,6 +65,7 @@ def activation_view(*, actor: Actor, carrier_id: UUID | str, function: Function 
         is_ready=is_ready(row, function),
         under_way=_under_way(actor, row),
         ways=identifying.ways(row),
+        suspicion=suspicions.stopping(row.pk) if row.is_stopped else None,  # type: ignore[attr-defined]
     )
 
 

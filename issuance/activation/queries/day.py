@@ -6,14 +6,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from issuance.activation.queries import suspicions
-from issuance.authz import Actor
 from siths_portal.lib.pages.day import Line, Urgency
 
 
-def lines(actor: Actor) -> Iterator[Line]:
-    """Yields a line if a suspicion waits for the actor's judgement. It names nobody."""
-    if count := suspicions.count_to_judge(actor=actor):
+def lines_of(count: int) -> Iterator[Line]:
+    """Yields a line if so many suspicions wait for the user's judgement. It names nobody."""
+    if count:
         title = ngettext("{n} misstänkt falsk id-handling att bedöma", "{n} misstänkta falska id-handlingar att bedöma", count)
         yield Line(
             urgency=Urgency.TODAY,

@@ -13,13 +13,15 @@ from django.utils.translation import gettext as _
 from issuance.activation.domain.identity_documents import FALSE, GENUINE, IDENTITY_DOCUMENT
 from issuance.activation.models import DocumentSuspicion
 from issuance.activation.services import suspicions
-from issuance.authz import Action, Actor, policy
+from issuance.authz import Action, Actor
 from issuance.people.queries import officers
 from issuance.records.domain import wording
 from siths_portal.lib.lists import Rows
 
 OPEN = "open"
 """The state of a suspicion that is not judged; the others are the codes of judgements."""
+
+_NOBODY = UUID(int=0)
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,13 @@ class SuspicionView:
 
 def judged_by(actor: Actor) -> QuerySet[DocumentSuspicion]:
     """Returns the suspicions that the actor may judge or has judged, none about the actor's own card."""
-    return DocumentSuspicion.objects.visible_to(actor, Action.JUDGE_DOCUMENT).exclude(carrier__person=actor.person_id)
+    rows = DocumentSuspicion.objects.visible_to(actor, Action.JUDGE_DOCUMENT)
+    return rows.exclude(carrier__person=actor.person_id or _NOBODY)
 
 
-def count_to_judge(*, actor: Actor) -> int:
-    """Returns how many suspicions wait for the actor's judgement; 0 without the right and without a query."""
-    if not policy.holds(actor, Action.JUDGE_DOCUMENT):
-        return 0
-    return judged_by(actor).filter(judgement=None).count()
+def waiting(actor: Actor) -> QuerySet[DocumentSuspicion]:
+    """Returns the suspicions that wait for the actor's judgement. Dagen counts them together with cards, by one query."""
+    return judged_by(actor).filter(judgement=None)
 
 
 def listed(*, actor: Actor) -> Rows[DocumentSuspicion, SuspicionView]:
@@ -65,9 +66,8 @@ def view(*, actor: Actor, suspicion_id: UUID) -> SuspicionView:
     return views(actor, [suspicions.to_judge(actor=actor, suspicion_id=suspicion_id)])[0]
 
 
-def stop_of(carrier_id: UUID) -> dict[str, Any]:
-    """Returns what stops a visit with the card, for its page: `suspicion`, None if nothing does, and whether it `is_false`."""
-    found = suspicions.stopping(carrier_id)
+def stop_of(found: DocumentSuspicion | None) -> dict[str, Any]:
+    """Returns what stops a visit, for its page: `suspicion`, None if nothing does, and whether it `is_false`."""
     return {"suspicion": found, "is_false": found is not None and suspicions.is_judged(found)}
 
 

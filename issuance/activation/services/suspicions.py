@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from django.db import transaction as database
-from django.db.models import Q, QuerySet
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from issuance.activation.domain.identity_documents import ATTESTATION, DOCUMENTS, FALSE, GENUINE, JUDGEMENT
 from issuance.activation.domain.transaction_states import TransactionAction
@@ -77,13 +77,18 @@ def judge(*, actor: Actor, suspicion_id: UUID, judgement: str, reason: str) -> D
     return made
 
 
-def stopping(carrier_id: UUID) -> DocumentSuspicion | None:
-    """Returns what stops the activation and unlocking of a card: a suspicion about the person that is not judged, or a document
-    that was false when this card was activated or unlocked. None if nothing does.
+def stops(person: OuterRef | Subquery, carrier: OuterRef | UUID) -> QuerySet[DocumentSuspicion]:
+    """Returns what stops the activation and unlocking of a card of a person: a suspicion about the person that is not judged, or
+    a document that was false when this card was to be activated or unlocked.
     """
-    person = Carrier.objects.filter(pk=carrier_id, person__isnull=False).values("person")[:1]
-    stops = Q(carrier__person=person, judgement=None) | Q(carrier=carrier_id, judgement__is_false=True)
-    return DocumentSuspicion.objects.select_related("judgement").filter(stops).order_by("-at").first()
+    found = Q(carrier__person=person, judgement=None) | Q(carrier=carrier, judgement__is_false=True)
+    return DocumentSuspicion.objects.filter(found)
+
+
+def stopping(carrier_id: UUID) -> DocumentSuspicion | None:
+    """Returns the newest row of `stops` of a card, or None if nothing stops it."""
+    person = Subquery(Carrier.objects.filter(pk=carrier_id, person__isnull=False).values("person")[:1])
+    return stops(person, carrier_id).select_related("judgement").order_by("-at").first()
 
 
 def obstacle(carrier_id: UUID) -> Conflict | None:

@@ -96,7 +96,7 @@ def _identification(
         "photo_url": photo_url(page.head),
         "card_end": page.carrier.last,
         "answer": answer,
-        **suspicions.stop_of(page.carrier.id),
+        **suspicions.stop_of(page.suspicion),
         "typed_serial": request.POST.get("serial", ""),
         "back_url": live.carrier_page(page.head.id, page.carrier.id),
     }

@@ -1,10 +1,8 @@
-"""URLs of activation, of unlocking, of suspected documents and of receipts, and a line of Dagen."""
+"""URLs of activation, of unlocking, of suspected documents and of receipts."""
 
 from django.urls import URLPattern, path
 
-from issuance.activation.queries import day
 from issuance.activation.web import receipts, suspicions, unlocking, views, withdrawing
-from siths_portal.lib.pages.day import SOURCES, Source
 
 urlpatterns: list[URLPattern] = [
     path("sok/barare/<uuid:carrier_id>/aktivera/", views.activate, name="activate"),
@@ -29,5 +27,3 @@ urlpatterns: list[URLPattern] = [
     path("hjalp/identifiering/", views.identification_help, name="identification_help"),
     path("villkor/", views.terms, name="terms"),
 ]
-
-SOURCES.register(Source("suspicions", 4, day.lines))

@@ -102,7 +102,7 @@ def _identification(
     answer: CardAnswer | None = None,
 ) -> HttpResponse:
     disclosures.record(actor=actor_of(request), person_id=page.head.id, shown=Shown.PERSON, subject=page.carrier.id)
-    stop = suspicions.stop_of(page.carrier.id)
+    stop = suspicions.stop_of(page.suspicion)
     context = {
         "page": page,
         "form": form,

@@ -16,6 +16,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from issuance.activation.queries import day as suspected_documents
+from issuance.activation.queries import suspicions
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
@@ -45,7 +47,7 @@ ENDING_DAYS = 30
 ORDER_DAYS = 60
 """Orders that failed or came back are shown for this many days, unless the person got another order."""
 
-_SENT, _ENDING = "sent", "ending"
+_SENT, _ENDING, _SUSPECTED = "sent", "ending", "suspected"
 _NOBODY = UUID(int=0)
 
 
@@ -227,13 +229,14 @@ def ending_until() -> dt.datetime:
 
 @prepared
 def _waiting(actor: Actor, since: dt.datetime, until: dt.datetime, soon: dt.date) -> QuerySet[Any, Any]:
-    """Returns a kind and a moment for each sent card, each order that came to nothing, each eID that ends, and each row of
-    Registervård that is due.
+    """Returns a kind and a moment for each sent card, each order that came to nothing, each eID that ends, each row of
+    Registervård that is due, and each suspected document that the actor judges.
     """
     sent = _kind(not_activated(actor), Value(_SENT), "sent_at").order_by(_oldest())[: MOST + 1]
     orders = _kind(to_nothing(actor, since), F("state"), "ordered_at").order_by()[: MOST + 1]
     eids = _kind(ending(actor, until), Value(_ENDING), "valid_to").order_by()[: MOST + 1]
-    return sent.union(orders, eids, register_care.due(actor, soon), all=True)
+    suspected = _kind(suspicions.waiting(actor), Value(_SUSPECTED), "at").order_by()[: MOST + 1]
+    return sent.union(orders, eids, register_care.due(actor, soon), suspected, all=True)
 
 
 def _kind(rows: QuerySet[Any], kind: Any, moment: str) -> QuerySet[Any, Any]:
@@ -246,6 +249,7 @@ def _counted(actor: Actor) -> Iterator[Line]:
     waiting = _waiting(actor, orders_since(), ending_until(), register_care.soon())
     for kind, moment in waiting:
         moments.setdefault(kind, []).append(moment)
+    yield from suspected_documents.lines_of(len(moments.get(_SUSPECTED, [])))
     yield from _sent(moments.get(_SENT, []))
     yield from _to_nothing({kind: len(found) for kind, found in moments.items()})
     yield from register_care.lines_of(waiting)
