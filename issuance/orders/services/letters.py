@@ -1,5 +1,6 @@
 """Orders of PUK letters: the PUK of a card in use, on paper to the holder's registered address (rules/issuance 3.12)."""
 
+import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -82,6 +83,12 @@ def to_order(*, actor: Actor, carrier_id: UUID) -> tuple[Carrier, str]:
         return card, obstacle.message
     offices = order_checks.open_offices(card.organisation_id)
     return card, "" if offices else "Organisationen har inget öppet kontor. Be din utgivare koppla ett kontor."
+
+
+def last_sent(card: Carrier) -> dt.datetime | None:
+    """Returns when the newest of the card's sent letters was ordered, or None. The caller has checked the card."""
+    sent = OrderItem.objects.filter(puk_of=card, state=items.ItemState.SENT.value)
+    return sent.order_by("-order__ordered_at").values_list("order__ordered_at", flat=True).first()
 
 
 @transaction.atomic(durable=True)

@@ -74,6 +74,7 @@ def _page(
         "photo_url": photo_url(head),
         "reason": "" if refusal else reason,
         "refusal": refusal,
+        "last_sent": letters.last_sent(card),
         "rows": [
             {"label": _("Kort"), "value": wording.card_serial(card.card_serial)},
             {"label": _("Organisation"), "value": card.organisation.name},

@@ -67,7 +67,9 @@ def test_a_letter_is_ordered_with_its_price_and_seen_among_the_cards_orders(worl
     assert answer["Location"] == reverse("puk_letter_ordered", args=[order.pk])
     assert post(clerk, made, world)["Location"] == answer["Location"]
     assert OrderItem.objects.filter(kind="letter").count() == 1
-    assert "PUK-brevet är beställt" in text_of(clerk.get(answer["Location"]))
+    ordered = clerk.get(answer["Location"])
+    assert "PUK-brevet är beställt" in text_of(ordered)
+    assert ordered.content.count(b"<h1") == 1
     person = clerk.get(reverse("person", args=[made.carrier.person_id]))
     assert "I kö till kortleverantören" in text_of(person)
     assert "Ett PUK-brev är redan beställt." in text_of(person)
@@ -90,6 +92,7 @@ def test_a_sent_letter_shows_its_rek_id_on_its_page_the_persons_and_in_history(w
     assert all("LA00R351935SE" in text_of(page) for page in shown)
     assert not any(PUK in page.content.decode() or jwe in page.content.decode() for page in shown)
     assert "Skickad till innehavaren" in text_of(shown[0])
+    assert f"Ett brev som beställdes {clock.today()} är redan skickat." in text_of(clerk.get(address(made)))
 
 
 def test_a_queued_letter_is_withdrawn_and_an_accepted_one_is_not(world: Any, made: Made, clerk: Client) -> None:
