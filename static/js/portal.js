@@ -56,6 +56,13 @@ document.addEventListener("change", (event) => {
   }
 });
 
+/* Questions that only one choice needs open with it. */
+document.addEventListener("change", (event) => {
+  const { form, name, value } = event.target;
+  const part = form?.querySelector(`details[data-opens-with="${CSS.escape(name)}=${CSS.escape(value)}"]`);
+  if (part) part.open = true;
+});
+
 /* The second click on a form's button sends nothing; what is sent twice is caught by the server as well. */
 document.addEventListener("submit", (event) => {
   const form = event.target;

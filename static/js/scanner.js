@@ -100,10 +100,17 @@ function pick(goesOn) {
   else next?.focus();
 }
 
+/* A question whose only choice is made asks for nothing. */
+function answered(field) {
+  return field.type === "radio" && field.checked && field.form.elements[field.name] === field;
+}
+
 /* The next group or field to write in. A button, a link, a box and a file are never gone to: a scanner's Enter may come. */
 function following(choice) {
   const group = choice.closest("fieldset");
-  const fields = [...choice.form.elements].filter((field) => field.matches(`${WRITTEN}, select, [type=radio]`) && !field.disabled);
+  const fields = [...choice.form.elements].filter(
+    (field) => field.matches(`${WRITTEN}, select, [type=radio]`) && !field.disabled && !answered(field),
+  );
   const next = fields.find(
     (field) => group.compareDocumentPosition(field) === Node.DOCUMENT_POSITION_FOLLOWING && field.checkVisibility(),
   );

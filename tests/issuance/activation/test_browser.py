@@ -885,9 +885,14 @@ def hand_out_by_keyboard(page: Page, portal: str, post: Any, blank: Envelope) ->
     expect(page.get_by_label("Kortserienummer")).to_have_value(blank.serial)
     keys.press("Tab", "2")
     expect(page.get_by_role("radio", name="Tillitsnivå 2")).to_be_checked()
+    expect(page.get_by_role("radio", name="Körkort")).to_be_hidden()  # the document is asked for at the activation
     keys.press("Control+Enter")
     heading(page, "Är det Rut Reserv?")
-    keys.press("Tab", "3")
+    keys.press("Tab")
+    page.keyboard.press("8")
+    expect(page.get_by_label("Namn på den som intygar")).to_be_focused()  # opened by the choice
+    page.get_by_role("radio", name="Intyg av annan person").focus()
+    keys.press("3")
     expect(page.get_by_role("radio", name="Skatteverkets id-kort")).to_be_checked()
     keys.press("Control+Enter")
     heading(page, "Rut, läs villkoren och skriv under")
