@@ -29,11 +29,17 @@ _ADDRESS = re.compile(r"[^@,\s]+@[^@,\s]+")
 _NAME_LIMIT = 64
 """The upper bound of a name attribute in a certificate (RFC 5280 appendix A.1)."""
 
+_RESERVE_CARD = "Lämna ut ett reservkort på tillitsnivå 2 i stället, om personen behöver ett kort."
 _OBSTACLES = {
     rules.Obstacle.DECEASED: "Personen är avliden enligt personregistret. Kort kan inte beställas.",
-    rules.Obstacle.NOT_PERSONNUMMER: "Personen saknar personnummer. Ordinarie kort på tillitsnivå 3 kräver personnummer.",
-    rules.Obstacle.TOO_YOUNG: "Kort kan inte beställas. Personen måste ha fyllt {age} år för tillitsnivå {level}.",
-    rules.Obstacle.NO_ADDRESS: "Personen saknar folkbokföringsadress, dit kortet ska skickas.",
+    rules.Obstacle.NOT_PERSONNUMMER: (
+        f"Personen saknar personnummer. Ordinarie kort på tillitsnivå 3 kräver personnummer. {_RESERVE_CARD}"
+    ),
+    rules.Obstacle.TOO_YOUNG: (
+        "Kort kan inte beställas. Personen måste ha fyllt {age} år för tillitsnivå {level}. Från 15 år kan personen få ett "
+        "reservkort på tillitsnivå 2."
+    ),
+    rules.Obstacle.NO_ADDRESS: f"Personen saknar folkbokföringsadress, dit kortet ska skickas. {_RESERVE_CARD}",
 }
 
 

@@ -30,7 +30,8 @@ _SEPARATORS = re.compile(r"[\s.-]+")
 def not_usable() -> Invalid:
     """Returns the error for a card that cannot be handed out. It does not tell why, since others' cards are no business here."""
     message = (
-        "Kortet kan inte lämnas ut. Det finns inte i lager på ett kontor som organisationen är kopplad till. Ta ett annat kort."
+        "Kortet kan inte lämnas ut. Det finns inte i lager på ett kontor som organisationen är kopplad till. Är bunten ny tar du "
+        "emot den under Reservkort. Annars ta ett annat kort."
     )
     return Invalid("card-not-usable", message, fields={"card_serial": [message]})
 

@@ -51,6 +51,8 @@ _TOO_MANY: Mapping[bool, Promise] = {
 }
 """Texts for too many hits; the key is True for a search by name."""
 
+_PROTECTED = _("Personer med skyddade personuppgifter visas bara för rollinnehavare med Sekretess. Fråga en kollega som har det.")
+_STOCK = _("Är det ett reservkort i lager? Skanna det på kontorets sida under Reservkort.")
 _EXTEND = _("Om personen hör till en annan organisation kan du kryssa i Utökat sökomfång och skriva ett skäl.")
 _ASKED = _("Portalen frågade också HSA-katalogen, som inte har någon sådan person inom din behörighet.")
 _MAY_ASK = _(
@@ -113,4 +115,8 @@ class HitList(List[Hit]):
         may_ask = policy.holds(self.actor, Action.ORDER_ORDINARY_CARD)
         catalogue = _ASKED if asked else _MAY_ASK if may_ask else _MAY_NOT_ASK
         extend = [_EXTEND] if searching.may_extend(self.actor) and not self.search.extended else []
-        return Empty(_("Inga träffar"), _NOBODY[self.search.kind], more=[*extend, catalogue])
+        if self.search.kind == TermKind.CARD_SERIAL:
+            stock = [_STOCK] if policy.holds(self.actor, Action.KEEP_STOCK) else []
+            return Empty(_("Inga träffar"), _NOBODY[self.search.kind], more=[*stock, *extend])
+        protected = [] if policy.reach_of_protected(self.actor, Action.VIEW) else [_PROTECTED]
+        return Empty(_("Inga träffar"), _NOBODY[self.search.kind], more=[*extend, catalogue, *protected])

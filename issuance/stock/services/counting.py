@@ -32,7 +32,8 @@ def count_stock(*, actor: Actor, office_id: UUID, serials: str) -> StockCount:
     by_serial = {card.carrier.card_serial: card for card in cards}
     lines = found.lines if found else {}
     if foreign := [line for serial, line in lines.items() if serial not in by_serial]:
-        message = f"Kortet finns inte i kontorets lager: {offices.lines_text(foreign)}. Lägg undan det. Inget är sparat."
+        lines_text = offices.lines_text(foreign)
+        message = f"Kortet finns inte i kontorets lager: {lines_text}. Lägg undan det, ta bort raden och spara igen."
         raise offices.wrong("serial-not-in-stock", message)
     expected = [card for card in cards if card.state == StockState.IN_STOCK]
     missing = [card for card in expected if card.carrier.card_serial not in lines]

@@ -111,6 +111,7 @@ class TestLevels:
         assert [each["value"] for each in page.context["form"].options] == list(FULL)
         said = text_of(page)
         assert "Utländskt pass : räcker inte för det här kortet (leder högst till tillitsnivå 2)." in said
+        assert "kan ett reservkort på tillitsnivå 2 räcka" in said, "the next step where no document is enough"
         assert "Stämmer ansikte, ålder och längd?" in said
         answer = clerk.post(reverse("activate", args=[made.carrier.pk]), {"identity_document": "foreign_passport"})
         assert answer.status_code == 422

@@ -112,7 +112,7 @@ def test_what_is_missing_is_told_at_its_field(world: Any, blank: Blank, clerk: C
     assert "Välj den id-handling som personen visade." in text_of(refused)
     refused = clerk.post(address, {"card_serial": Blank().serial, "post": str(post.pk), "assurance_level": "2", **MAIN})
     assert refused.status_code == 422
-    assert "Ta ett annat kort." in text_of(refused)
+    assert "ta ett annat kort." in text_of(refused)
     entered = clerk.post(address, {"card_serial": blank.serial, "post": str(post.pk), "assurance_level": "2", **ENTER})
     assert entered.status_code == 200
     assert blank.carrier.state == "in_stock"

@@ -102,10 +102,12 @@ def test_no_hit_keeps_the_field_and_says_what_to_try(world: Any, django_assert_m
     client = client_of(world.officer())
     for text, kept, advice in (
         ("18900101-9802", "18900101-9802", "har det person-id:t"),
+        ("18900101-9802", "18900101-9802", "bara för rollinnehavare med Sekretess"),
         ("qqqq", "qqqq", "heter så eller har ett tjänste-id med det slutet"),
         ("q9q9", "Q9Q9", "tjänste-id med det slutet"),
         ("01A226B4A04275F7857ED0E11B15C1C8", "01a226b4-a042-75f7-857e-d0e11b15c1c8", "har det beställnings-id:t"),
         (SERIAL, "9876 6541 325 3214 3214", "har det serienumret"),
+        (SERIAL, "9876 6541 325 3214 3214", "Är det ett reservkort i lager?"),
     ):
         answer = look(client, text)
         assert answer.url.startswith("/sok/traffar/")
