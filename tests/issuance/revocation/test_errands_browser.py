@@ -1,4 +1,4 @@
-"""Errands in a row by keyboard and scanner, with the keys of each kind counted: five, or fifty with SITHS_LONG=1 (`make soak`).
+"""Errands in a row by keyboard and scanner, with the keys of each kind counted: six, or fifty with SITHS_LONG=1 (`make soak`).
 
 No pointer is used and no address typed: each errand begins with a scan at the page where the last one ended.
 """
@@ -14,23 +14,33 @@ from playwright.sync_api import Browser, Page, expect
 from issuance.activation.models import Identification
 from issuance.authz import Role
 from issuance.carriers.models import Carrier
+from issuance.people.models.persons import PersonIdentifier
 from issuance.records.models.events import Event
+from issuance.stock.models import StockCard, StockCount
 from siths_portal.lib import clock
 from tests.browser import look
 from tests.issuance.revocation.test_live import PROOF, Keys
 from tests.issuance.search.test_browser import desk
+from tests.issuance.stock.stocks import received_bundle, with_stock
 
-ERRANDS = 50 if os.environ.get("SITHS_LONG") else 5
-KINDS = ("look up", "revoke", "check the card", "revoke", "look up")
-MOST_TABS = 90
+KINDS = ("look up", "revoke", "check the card", "revoke everything", "count the stock", "print the history")
+ERRANDS = 50 if os.environ.get("SITHS_LONG") else len(KINDS)
+MOST_TABS, IN_STOCK = 90, 2
+
+
+def kind_of(number: int) -> str:
+    return KINDS[number % len(KINDS)]
 
 
 @pytest.fixture
 def cards(world: Any) -> list[Carrier]:
-    """A card for each errand, which waits to be activated."""
+    """A card for each errand, which waits to be activated; a second one of whom loses everything."""
     found = []
     for number in range(ERRANDS):
-        pk = world.order(world.post()).carrier_id
+        post = world.post()
+        if kind_of(number) == "revoke everything":
+            world.order(post)
+        pk = world.order(post).carrier_id
         serial = f"97521000000000{1000 + 7 * number:05d}"
         Carrier.objects.filter(pk=pk).update(state="sent", sent_at=clock.now(), card_serial=serial)
         found.append(Carrier.objects.get(pk=pk))
@@ -39,29 +49,33 @@ def cards(world: Any) -> list[Carrier]:
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
+@pytest.mark.usefixtures("authorities")
 def test_errands_in_a_row(world: Any, portal: str, browser: Browser, cards: list[Carrier]) -> None:
+    with_stock(world)
+    received_bundle(world, IN_STOCK)
     counted: dict[str, Counter[int]] = {kind: Counter() for kind in KINDS}
     with desk(browser, portal, world.officer()) as page:
         page.clock.install()
         page.goto(portal)
         page.wait_for_load_state("load")
         for number, card in enumerate(cards):
-            kind = KINDS[number % len(KINDS)]
+            kind = kind_of(number)
             keys = Keys(page)
             scan(page, card.card_serial)
             expect(page).to_have_url(f"{portal}{reverse('person', args=[card.person_id])}?barare={card.pk}")
             page.wait_for_load_state("load")
-            if kind == "revoke":
-                revoke(keys, card)
-            elif kind == "check the card":
-                check(keys, card)
+            if kind in WORK:
+                WORK[kind](keys, card)
             counted[kind][keys.count] += 1
     for kind, counts in counted.items():
         print(f"{kind}: {sum(counts.values())} errands, a scan and {dict(sorted(counts.items()))} keys")
-    revoked = [card.pk for number, card in enumerate(cards) if KINDS[number % len(KINDS)] == "revoke"]
-    assert set(Carrier.objects.filter(state="revoked").values_list("pk", flat=True)) == set(revoked)
-    assert Carrier.objects.filter(state="sent").count() == ERRANDS - len(revoked)
+    of_kind = {kind: {card.person_id for number, card in enumerate(cards) if kind_of(number) == kind} for kind in KINDS}
+    ended = Carrier.objects.filter(state="revoked")
+    assert set(ended.values_list("person", flat=True)) == of_kind["revoke"] | of_kind["revoke everything"]
+    assert ended.count() == len(of_kind["revoke"]) + 2 * len(of_kind["revoke everything"])
     assert not Identification.objects.exists()
+    counts = StockCount.objects.values_list("expected", "found")
+    assert list(counts) == [(IN_STOCK, IN_STOCK)] * len(of_kind["count the stock"])
 
 
 def scan(page: Page, serial: str) -> None:
@@ -72,16 +86,16 @@ def scan(page: Page, serial: str) -> None:
     page.clock.resume()
 
 
-def go(keys: Keys, address: str) -> None:
-    """Tab to the link, and Enter."""
+def go(keys: Keys, address: str, key: str = "Tab") -> None:
+    """Tab to the link, or backwards with another key, and Enter."""
     for _ in range(MOST_TABS):
         if str(keys.page.evaluate("document.activeElement.href ?? ''")).endswith(address):
             break
-        keys.press("Tab")
+        keys.press(key)
     else:
         raise AssertionError(f"Tab does not reach {address}")
     keys.press("Enter")
-    keys.page.wait_for_url(f"**{address}")
+    keys.page.wait_for_url(f"**{address}*")
     keys.page.wait_for_load_state("load")
 
 
@@ -109,6 +123,50 @@ def check(keys: Keys, card: Carrier) -> None:
         keys.press("Tab")
     keys.press("Alt+s")
     expect(keys.page.locator("#nasta-person")).to_be_focused()
+
+
+def revoke_everything(keys: Keys, card: Carrier) -> None:
+    go(keys, reverse("person_revoke", args=[card.person_id]))
+    keys.press("Tab")
+    for digit in "313":
+        keys.page.wait_for_timeout(150)
+        keys.press(digit)
+    expect(keys.page.get_by_label("De 4 sista tecknen i personens person-id")).to_be_focused()
+    keys.type(str(PersonIdentifier.objects.get(person=card.person_id).value)[-4:])
+    keys.press("Enter")
+    keys.page.wait_for_url("**/allt-sparrat/")
+    keys.page.wait_for_load_state("load")
+
+
+def print_history(keys: Keys, card: Carrier) -> None:
+    """The card's history on paper, and back to it."""
+    history = reverse("carrier_history", args=[card.pk])
+    go(keys, history)
+    go(keys, "papper=1")
+    expect(keys.page.get_by_text("Skriv ut med Ctrl+P")).to_be_visible()
+    go(keys, history)
+
+
+def count(keys: Keys, card: Carrier) -> None:
+    """All cards in stock of the office."""
+    office = StockCard.objects.values_list("office", flat=True)[0]
+    for address in (reverse("stock"), reverse("office_stock", args=[office]), reverse("stock_count", args=[office])):
+        go(keys, address, "Shift+Tab" if address == reverse("stock") else "Tab")
+    area = keys.page.get_by_label("Skannade kort")
+    while not area.evaluate("e => e === document.activeElement"):
+        keys.press("Tab")
+    for serial in Carrier.objects.filter(stock__state="in_stock").values_list("card_serial", flat=True):
+        scan(keys.page, serial)
+    keys.press("Control+Enter")
+    expect(keys.page.get_by_text("Lagret är räknat")).to_be_visible()
+    keys.press("Alt+s")
+
+
+WORK = {
+    "revoke": revoke, "check the card": check, "revoke everything": revoke_everything, "count the stock": count,
+    "print the history": print_history,
+}  # fmt: skip
+"""How each kind of errand is done after the scan; to look up is done by the scan."""
 
 
 def test_who_only_revokes_confirms_a_scanned_card_by_three_keys_and_one(
