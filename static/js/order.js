@@ -10,7 +10,8 @@ let asks = Boolean(document.getElementById("id_confirm"));
 document.addEventListener("htmx:after:swap", () => {
   for (const radio of document.querySelectorAll("#bestallning [type=radio]")) radio.checked = radio.defaultChecked;
   const confirm = document.getElementById("id_confirm");
-  if (confirm && !asks && document.activeElement.name === "post") confirm.focus();
+  const goneOn = confirm && confirm.compareDocumentPosition(document.activeElement) & Node.DOCUMENT_POSITION_FOLLOWING;
+  if (goneOn && !asks && document.activeElement.type === "radio") confirm.focus();
   asks = Boolean(confirm);
   document.activeElement.closest("#bestallning label, #bestallning input")?.scrollIntoView({ block: "nearest" });
 });

@@ -893,7 +893,7 @@ def hand_out_by_keyboard(page: Page, portal: str, post: Any, blank: Envelope) ->
     expect(page.get_by_label("Namn på den som intygar")).to_be_focused()  # opened by the choice
     page.get_by_role("radio", name="Intyg av annan person").focus()
     keys.press("3")
-    expect(page.get_by_role("radio", name="Skatteverkets id-kort")).to_be_checked()
+    expect(page.get_by_role("radio", name="Skatteverkets id-kort").first).to_be_checked()
     keys.press("Control+Enter")
     heading(page, "Rut, läs villkoren och skriv under")
     keys.press("Tab", "Tab")
