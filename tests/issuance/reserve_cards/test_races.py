@@ -1,4 +1,5 @@
-"""One reserve card for two persons, and two second officers for one hand-out, at once: one winner, a clear message for the other.
+"""One reserve card for two persons, two second officers for one hand-out, and two officers who activate one card, at once: one
+winner, a clear message for the other.
 
 20 rounds, 200 with SITHS_LONG=1.
 """
@@ -9,17 +10,19 @@ from typing import Any
 
 import pytest
 
-from issuance.activation.models import Statement
-from issuance.activation.services import activation_app
+from issuance.activation.models import EidAppTransaction, Statement
+from issuance.activation.services import activation, activation_app
 from issuance.authz import Role
-from issuance.carriers.models import Eid
+from issuance.carriers.models import Eid, Receipt
 from issuance.housekeeping.services.state_integrity import verify_states
+from issuance.records.models.events import Event
 from issuance.reserve_cards.models import ReserveCardIssue
 from issuance.reserve_cards.services import approving
 from siths_portal.lib.errors import Conflict, Invalid
 from tests.issuance.activated import App
 from tests.issuance.activation.test_activation import run_at_once
-from tests.issuance.reserve_cards.blank import Officer, hand_out, officer_with_card, proposed, stocked
+from tests.issuance.reserve_cards.blank import Officer, activating, hand_out, officer_with_card, proposed, stocked
+from tests.issuance.revocation.test_races import race
 from tests.rewinding import rewinder
 
 pytestmark = [pytest.mark.usefixtures("demo_pki"), pytest.mark.soak, pytest.mark.timeout(1800)]
@@ -58,6 +61,35 @@ def test_two_second_officers_at_once(world: Any) -> None:
         signed = Statement.objects.filter(subject_ref=issue.pk).exclude(signed_at=None)
         assert set(signed) == {issue.first_statement, issue.second_statement}
     assert verify_states().wrong == ()
+
+
+def test_one_card_is_activated_at_once(world: Any) -> None:
+    """By two officers, and signed twice as by an app that repeats its call."""
+    officers = (world.officer(), world.officer(role=Role.DEPUTY_ISSUER))
+    (blank,) = stocked(world, 1)
+    hand_out(blank, world.post(), officers[0])
+    carrier_id = blank.carrier.pk
+
+    def one_is_open() -> None:
+        assert EidAppTransaction.objects.filter(carrier=carrier_id, state="created").count() == 1
+
+    visits = [
+        lambda actor=actor: activation.identify(actor=actor, carrier_id=carrier_id, identity_document="passport")
+        for actor in officers
+    ]
+    assert set(race(visits, one_is_open, rounds=ROUNDS)) <= {"", "activation-under-way"}
+    step = activating(blank, officers[0])
+    signature = blank.sign(step.certify().signed_attributes)
+    activation_app.set_code(step_token=step.app.token)
+
+    def is_in_use() -> None:
+        assert (blank.carrier.state, Receipt.objects.filter(carrier=carrier_id).count()) == ("active", 1)
+        assert Event.objects.filter(action="carrier.activated", subject_ref=str(carrier_id)).count() == 1
+
+    def sign() -> Any:
+        return activation_app.complete(step_token=step.app.token, signature=signature)
+
+    assert set(race([sign, sign], is_in_use, rounds=ROUNDS // 2)) == {""}, "the same signature has the same answer"
 
 
 def _signature(officer: Officer, issue: ReserveCardIssue) -> Callable[[], Any]:
