@@ -129,6 +129,7 @@ def activate_it(made: Desk, registry: Registry, holder: Holder, folder: Path) ->
     walk.at_person(made)
     made.reads("Aktivering lyckades! Ordinarie kort aktiverat")
     walk.open_carrier(made, look="Aktivt kort")
+    walk.show_other_errands(made)
     made.hands.press(walk.function(made, "Visa elektronisk kvittens"))
     made.see(re.compile("[Kk]vittens"))
     made.look("Kvittensen")

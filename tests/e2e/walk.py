@@ -1,5 +1,6 @@
 """The acts of the line, by whatever hands are at the desk: log-in, search, order, activation, revocation, invoice, log-out."""
 
+import os
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from siths_portal.demo.people import DemoPerson
 from tests.e2e.desk import Desk
+from tests.e2e.looking import keep_for_tour
 from tests.e2e.outside import name_of
 
 ARTICLE = "677"
@@ -228,6 +230,19 @@ def open_carrier(desk: Desk, *, look: str = "", tour: str = "") -> None:
             desk.hands.press(more.locator("summary"))
     if look:
         desk.look(look, tour=tour)
+
+
+def show_other_errands(desk: Desk) -> None:
+    """Takes the tour's pictures of pages that other tests look at, with SITHS_TOUR=1. From the person's page back to it."""
+    if not os.environ.get("SITHS_TOUR"):
+        return
+    address = desk.page.url
+    for name, tour in (("Lås upp kort", "unlock"), ("Ersätt kort", "replace")):
+        desk.hands.press(function(desk, name))
+        desk.see(re.compile("^(Är det|Ersätt kortet) "))
+        keep_for_tour(desk.page, tour)
+        desk.page.goto(address)
+    open_carrier(desk)
 
 
 def revoke(desk: Desk, name: str, reason: str, *, look: bool = False, tour: bool = False) -> None:
