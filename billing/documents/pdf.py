@@ -151,7 +151,7 @@ def _row(line: LineContent, month: Month) -> dict[str, str]:
     return {
         "article": line.article_code,
         "text": described if line.description else line.text,
-        "quantity": money.swedish(line.quantity),
+        "quantity": money.swedish(line.quantity, decimals=0),
         "unit": line.declaration.unit_name,
         "unit_price": money.swedish(line.unit_price),
         "vat_rate": money.swedish(line.vat_rate, decimals=0),

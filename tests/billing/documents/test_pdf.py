@@ -83,13 +83,12 @@ def test_the_e_invoice_is_attached_unchanged(made, tmp_path):
 def test_every_amount_is_readable(made):
     shown = pdf.text(made)
     content = invoice().content
-    for amount in [
-        content.totals.net,
-        content.totals.vat,
-        *(row.net for row in content.lines),
-        *(row.quantity for row in content.lines),
-    ]:
-        assert money.swedish(amount).replace(money.NO_BREAK_SPACE, " ") in shown.replace(money.NO_BREAK_SPACE, " ")
+    written = [
+        *(money.swedish(amount) for amount in (content.totals.net, content.totals.vat, *(row.net for row in content.lines))),
+        *(f"{money.swedish(row.quantity, decimals=0)} {row.declaration.unit_name}" for row in content.lines),
+    ]
+    for amount in written:
+        assert amount.replace(money.NO_BREAK_SPACE, " ") in shown.replace(money.NO_BREAK_SPACE, " ")
     assert "12,3456" in shown
     assert pdf.payable_text(made) == f"{money.swedish(content.totals.payable)} kr"
     for words in ("SITHS, avser april 2023", "991-2346", "202300000124", "SE559999000801", "Godkänd för F-skatt", "9200101"):
