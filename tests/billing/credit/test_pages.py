@@ -74,7 +74,7 @@ def test_two_people_credit_lines(issued):
     assert "Krediterad av 2023-000002" in plain(first.get(f"/fakturor/{NUMBER}/").content)
     listed = plain(first.get("/fakturor/").content)
     assert "1 utfärdad faktura och 1 kreditfaktura på" in listed
-    assert "2023-000002 Kreditfaktura Krediterar 2023-000001" in listed
+    assert "2023-000002 April 2023 Kreditfaktura Krediterar 2023-000001" in listed
     assert "-343,75" in listed
     assert "Delkrediterad" in listed  # and not Delbetald: nothing is paid
     assert plain(first.get(asked["Location"]).content).count("Godkänd") == 1
