@@ -273,6 +273,15 @@ class TestCounting:
         assert not StockCount.objects.exists()
         assert figures(ready).in_stock == 3
 
+    def test_s11_cards_of_another_office_are_neither_counted_nor_missed(self, ready: Any) -> None:
+        _here, there = received_bundle(ready, 2)
+        other = create_office(actor=SETUP, area_id=ready.area.id, name="Kontor C", invoice_comment="C")
+        StockCard.objects.filter(pk=there.pk).update(office=other)
+        made = count(ready, 1)
+        assert (made.expected, made.found, made.missing) == (1, 1, 0)
+        with pytest.raises(Invalid, match="serial-not-in-stock"):
+            count(ready, 1, 2)
+
     def test_s33_a_second_click_gets_the_first_count(self, ready: Any) -> None:
         received_bundle(ready)
         first = count(ready, 1, 2)
