@@ -25,6 +25,8 @@ from tests.issuance.world import SUPPLIER
 
 PEOPLE = st.integers(0, 2)
 _FAR = ("certified", "produced", "sent", "sent", "sent", "sent")
+_BEGINNINGS = st.sampled_from(["", "sent", "sent", "sent"])
+"""How far a new card is brought at once: most walks begin with cards in the post, so that they come further."""
 _KINDS = {"631": "ordinary_card", making.TEST_CARD: "test_card"}
 
 
@@ -65,11 +67,13 @@ class SupplyRules(Walk):
     """From the order until somebody has the card."""
 
     @precondition(is_room)
-    @rule(person=PEOPLE, article=st.sampled_from(["631", "631", "631", making.TEST_CARD]))
-    def order(self, person: int, article: str) -> None:
+    @rule(person=PEOPLE, article=st.sampled_from(["631", "631", "631", making.TEST_CARD]), until=_BEGINNINGS)
+    def order(self, person: int, article: str, until: str = "") -> None:
         row = self.world.order(self.scene.people[person][0], article=article, actor=self.officer)
-        self.ordered(Card(row.carrier_id, _KINDS[article], person, Order(row)))
+        card = self.ordered(Card(row.carrier_id, _KINDS[article], person, Order(row)))
         self.model.count("order.submitted")
+        if until:
+            self.bring(card, until)
 
     def ordered(self, card: Card) -> Card:
         """A card of an order, with its first events."""
@@ -80,11 +84,15 @@ class SupplyRules(Walk):
         return self.model.add(card, "carrier.ordered", "item.ordered")
 
     @precondition(is_room)
-    @rule()
-    def order_bundle(self) -> None:
+    @rule(until=_BEGINNINGS, received=st.booleans())
+    def order_bundle(self, until: str = "", received: bool = False) -> None:
         row = bundle(self.world.region, self.world.office, 1)
-        self.ordered(Card(Carrier.objects.get(item__order=row).pk, "reserve_card", None, Order(row)))
+        card = self.ordered(Card(Carrier.objects.get(item__order=row).pk, "reserve_card", None, Order(row)))
         self.model.count("order.submitted")
+        if until:
+            self.bring(card, until)
+        if until and received:
+            self.take_in(card)
 
     @on_card(is_queued)
     def withdraw(self, card: Card) -> None:
@@ -104,6 +112,9 @@ class SupplyRules(Walk):
 
     @on_card(is_being_made, until=st.sampled_from(_FAR))
     def make(self, card: Card, until: str) -> None:
+        self.bring(card, until)
+
+    def bring(self, card: Card, until: str) -> None:
         self.accept(card)
         way = {"waiting": self.certify, "in_production": self.produce, "produced": self.send}
         ends = {"certified": "in_production", "produced": "produced", "sent": "sent"}
@@ -184,6 +195,9 @@ class SupplyRules(Walk):
 
     @on_card(is_on_the_way)
     def receive(self, card: Card) -> None:
+        self.take_in(card)
+
+    def take_in(self, card: Card) -> None:
         assert card.order is not None
         receiving.receive_scanned(actor=self.officer, order_id=card.order.row.pk, serials=card.keys.serial)
         self.model.count("carrier.received", "stock_card.found" if card.stock else "stock_card.received")
