@@ -24,7 +24,8 @@ EMPTY = "Ingen rollinnehavare"
 
 
 def names_on(answer: Any) -> list[str]:
-    return [row[0] for row in rows_of(answer)]
+    """The names of the listed holders. None of them has logged in, as stands below each name."""
+    return [row[0].removesuffix(" Har aldrig loggat in") for row in rows_of(answer)]
 
 
 def narrowed(client: Client, **chosen: str) -> Any:
