@@ -4,20 +4,18 @@ Each selection is limited to what the actor may act on, so a person whom the act
 """
 
 import datetime as dt
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from statistics import median_high
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Exists, ExpressionWrapper, F, OuterRef, QuerySet, Value
-from django.db.models.fields import CharField, DateTimeField
+from django.db.models.fields import DateTimeField
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from issuance.activation.queries import day as suspected_documents
-from issuance.activation.queries import suspicions
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
@@ -30,7 +28,6 @@ from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Person
 from issuance.records.domain import wording
-from issuance.register_care.queries import day as register_care
 from issuance.revocation.queries import held_revocations
 from siths_portal.lib import clock
 from siths_portal.lib.database.prepared import prepared
@@ -42,23 +39,24 @@ MOST = 200
 PERSONS = 5
 """At most this many persons have lines of their own; a list has the others."""
 
+HALF_OF = 4
+"""The fewest sent cards of which a half is worth a number."""
+
 SOON = 7
 ENDING_DAYS = 30
 ORDER_DAYS = 60
 """Orders that failed or came back are shown for this many days, unless the person got another order."""
 
-_SENT, _ENDING, _SUSPECTED = "sent", "ending", "suspected"
 _NOBODY = UUID(int=0)
 
 
 def lines(actor: Actor) -> Iterator[Line]:
-    """Yields the lines about cards that the actor may order, activate or revoke."""
+    """Yields the lines about cards that the actor may order, activate or revoke, one by one (`counting` has the numbers)."""
     yield from _held(actor)
     if policy.holds(actor, Action.ACTIVATE_ORDINARY_CARD):
         yield from _unsigned(actor)
     if policy.holds(actor, Action.ORDER_ORDINARY_CARD):
         yield from _drafts(actor)
-        yield from _counted(actor)
 
 
 def person_name(person: Person) -> str:
@@ -101,9 +99,9 @@ def _first_unsigned(actor: Actor) -> QuerySet[Carrier]:
 def _unsigned(actor: Actor) -> Iterator[Line]:
     found = _first_unsigned(actor)
     for carrier in found[:PERSONS]:
-        left = _days_left(last_day_to_sign(carrier))
+        left = days_left(last_day_to_sign(carrier))
         yield Line(
-            urgency=_urgency(left),
+            urgency=urgency_of(left),
             title=person_name(carrier.holder),
             url=reverse("person", args=[carrier.holder_id]),
             text=_("Kortet som slutar på {last} har en kod, men kvittensen är inte underskriven.").format(
@@ -116,9 +114,9 @@ def _unsigned(actor: Actor) -> Iterator[Line]:
             persons=(carrier.holder_id,),
         )
     if more := len(found) - PERSONS if len(found) > PERSONS else 0:
-        left = _days_left(last_day_to_sign(found[PERSONS]))
+        left = days_left(last_day_to_sign(found[PERSONS]))
         yield Line(
-            urgency=_urgency(left),
+            urgency=urgency_of(left),
             title=ngettext("{n} kort till väntar på underskrift", "{n} kort till väntar på underskrift", more).format(
                 n=number(more, MOST - PERSONS)
             ),
@@ -156,7 +154,7 @@ def _drafts(actor: Actor) -> Iterator[Line]:
         )
 
 
-# Cards that are sent, orders that came to nothing, and eIDs that end: numbers, read by one query.
+# Cards that are sent, orders that came to nothing, and eIDs that end, which `counting` counts.
 
 
 def not_activated(actor: Actor) -> QuerySet[Carrier]:
@@ -188,11 +186,18 @@ def offices_of_sent(actor: Actor) -> list[tuple[str, str]]:
 
 def days_left_of_sent(actor: Actor, office: UUID | None = None) -> list[int]:
     """Returns the days that each card of `sent_from` has left to be activated, the fewest first, for at most MOST + 1 cards."""
-    found = sent_from(actor, office).order_by(_oldest()).values_list("sent_at", flat=True)[: MOST + 1]
-    return [_days_left(last_day_to_activate(moment)) for moment in found]
+    found = sent_from(actor, office).order_by(oldest()).values_list("sent_at", flat=True)[: MOST + 1]
+    return [days_left(last_day_to_activate(moment)) for moment in found]
 
 
-def _oldest() -> Any:
+def half_waited(left: Sequence[int]) -> int | None:
+    """Returns for how many days half of the sent cards have waited or longer, by the days that each has left; None for fewer than
+    HALF_OF or more than MOST.
+    """
+    return int(settings.NOT_ACTIVATED_DAYS - median_high(left)) if HALF_OF <= len(left) <= MOST else None
+
+
+def oldest() -> Any:
     """Returns the order of sent cards. By the column, PostgreSQL would read the cards of the whole country in that order."""
     return ExpressionWrapper(F("sent_at") + Value(dt.timedelta(0)), output_field=DateTimeField()).asc()
 
@@ -227,110 +232,13 @@ def ending_until() -> dt.datetime:
     return clock.start_of_day(clock.today() + dt.timedelta(days=ENDING_DAYS + 1))
 
 
-@prepared
-def _waiting(actor: Actor, since: dt.datetime, until: dt.datetime, soon: dt.date) -> QuerySet[Any, Any]:
-    """Returns a kind and a moment for each sent card, each order that came to nothing, each eID that ends, each row of
-    Registervård that is due, and each suspected document that the actor judges.
-    """
-    sent = _kind(not_activated(actor), Value(_SENT), "sent_at").order_by(_oldest())[: MOST + 1]
-    orders = _kind(to_nothing(actor, since), F("state"), "ordered_at").order_by()[: MOST + 1]
-    eids = _kind(ending(actor, until), Value(_ENDING), "valid_to").order_by()[: MOST + 1]
-    suspected = _kind(suspicions.waiting(actor), Value(_SUSPECTED), "at").order_by()[: MOST + 1]
-    return sent.union(orders, eids, register_care.due(actor, soon), suspected, all=True)
-
-
-def _kind(rows: QuerySet[Any], kind: Any, moment: str) -> QuerySet[Any, Any]:
-    found: QuerySet[Any, Any] = rows.annotate(what=ExpressionWrapper(kind, output_field=CharField()))
-    return found.values_list("what", moment)
-
-
-def _counted(actor: Actor) -> Iterator[Line]:
-    moments: dict[str, list[dt.datetime]] = {}
-    waiting = _waiting(actor, orders_since(), ending_until(), register_care.soon())
-    for kind, moment in waiting:
-        moments.setdefault(kind, []).append(moment)
-    yield from suspected_documents.lines_of(len(moments.get(_SUSPECTED, [])))
-    yield from _sent(moments.get(_SENT, []))
-    yield from _to_nothing({kind: len(found) for kind, found in moments.items()})
-    yield from register_care.lines_of(waiting)
-    if count := len(moments.get(_ENDING, [])):
-        yield Line(
-            urgency=Urgency.LATER,
-            title=ngettext(
-                "{n} SITHS eID slutar gälla inom {days} dagar", "{n} SITHS eID slutar gälla inom {days} dagar", count
-            ).format(n=number(count), days=ENDING_DAYS),
-            url=reverse("day_ending"),
-            text=_("Beställ nya kort i tid, så att ingen blir utan."),
-            icon="renew",
-            action=_("Visa listan"),
-        )
-
-
-def _sent(sent_at: list[dt.datetime]) -> Iterator[Line]:
-    """Yields a line for the sent cards of each urgency."""
-    counts = Counter(_urgency(_days_left(last_day_to_activate(moment))) for moment in sent_at)
-    titles = {
-        Urgency.TODAY: ngettext("{n} kort spärras i kväll", "{n} kort spärras i kväll", counts[Urgency.TODAY]),
-        Urgency.THIS_WEEK: ngettext(
-            "{n} kort spärras inom {days} dagar", "{n} kort spärras inom {days} dagar", counts[Urgency.THIS_WEEK]
-        ),
-        Urgency.LATER: ngettext("{n} kort väntar på aktivering", "{n} kort väntar på aktivering", counts[Urgency.LATER]),
-    }
-    texts = {
-        Urgency.TODAY: ngettext(
-            "Kortet är skickat men inte aktiverat. I dag är sista dagen.",
-            "Korten är skickade men inte aktiverade. I dag är sista dagen.",
-            counts[Urgency.TODAY],
-        ),
-        Urgency.THIS_WEEK: ngettext(
-            "Kortet är skickat men inte aktiverat. Påminn innehavaren.",
-            "Korten är skickade men inte aktiverade. Påminn innehavarna.",
-            counts[Urgency.THIS_WEEK],
-        ),
-        Urgency.LATER: ngettext(
-            "Det är skickat, och innehavaren har mer än {days} dagar på sig.",
-            "De är skickade, och innehavarna har mer än {days} dagar på sig.",
-            counts[Urgency.LATER],
-        ),
-    }
-    for urgency, within in ((Urgency.TODAY, "0"), (Urgency.THIS_WEEK, str(SOON)), (Urgency.LATER, "")):
-        if count := counts[urgency]:
-            yield Line(
-                urgency=urgency,
-                title=titles[urgency].format(n=number(count), days=SOON),
-                url=reverse("day_sent") + (f"?inom={within}" if within else ""),
-                text=texts[urgency].format(days=SOON),
-                icon="card",
-                action=_("Visa korten"),
-            )
-
-
-def _to_nothing(counts: dict[str, int]) -> Iterator[Line]:
-    if count := counts.get(OrderState.RETURNED.value):
-        yield Line(
-            urgency=Urgency.THIS_WEEK,
-            title=ngettext("{n} brev har kommit i retur", "{n} brev har kommit i retur", count).format(n=number(count)),
-            url=f"{reverse('day_orders')}?status={OrderState.RETURNED}",
-            text=_("Posten kunde inte lämna ut kortet eller PUK-brevet. Kontrollera adressen och gör om kortet."),
-            icon="return",
-            action=_("Visa beställningarna"),
-        )
-    if count := counts.get(OrderState.FAILED.value):
-        yield Line(
-            urgency=Urgency.THIS_WEEK,
-            title=ngettext("{n} beställning misslyckades", "{n} beställningar misslyckades", count).format(n=number(count)),
-            url=f"{reverse('day_orders')}?status={OrderState.FAILED}",
-            text=_("Kortleverantören kunde inte tillverka kortet. Beställ ett nytt."),
-            icon="warning",
-            action=_("Visa beställningarna"),
-        )
-
-
-def _days_left(last: dt.date | None) -> int:
+def days_left(last: dt.date | None) -> int:
+    """Returns the days until the last day, or more than SOON if there is none."""
     return (last - clock.today()).days if last else SOON + 1
 
 
-def _urgency(left: int) -> Urgency:
+def urgency_of(left: int) -> Urgency:
+    """Returns how urgent it is with this many days left."""
     return Urgency.TODAY if left <= 0 else Urgency.THIS_WEEK if left <= SOON else Urgency.LATER
 
 

@@ -1,4 +1,6 @@
-"""What waits for those who set up areas and organisations, and for master data administrators: the lines of Dagen."""
+"""What waits for those who set up areas and organisations, and for master data administrators: the lines of Dagen, and an
+overview of their cards.
+"""
 
 from collections.abc import Iterator
 
@@ -9,13 +11,15 @@ from django.utils.translation import ngettext
 from issuance.administration.queries import next_steps, readiness
 from issuance.authz import Action, Actor, policy
 from issuance.customisations.queries import customisation_requests
-from issuance.day.queries import cards
+from issuance.day.queries import cards, counting, overview
 from issuance.roles.queries import role_holders, role_requests
-from siths_portal.lib.pages.day import Line, Urgency
+from siths_portal.lib.pages.day import Line, Overview, Urgency
 
 
-def lines(actor: Actor) -> Iterator[Line]:
-    """Yields the lines about areas and organisations, then those about cards. An area that is not set up has no cards."""
+def lines(actor: Actor) -> Iterator[Line | Overview]:
+    """Yields the lines about areas and organisations, then those about cards, and an overview of the cards for those who give
+    roles and order cards. An area that is not set up has no cards.
+    """
     unfinished = next_steps.unfinished_of_issuer(actor)
     if unfinished:
         yield Line(
@@ -37,7 +41,12 @@ def lines(actor: Actor) -> Iterator[Line]:
             action=_("Visa dem"),
         )
     if not unfinished:
+        in_charge = policy.holds(actor, Action.ASSIGN_ROLE) and policy.holds(actor, Action.ORDER_ORDINARY_CARD)
+        counted = counting.counted(actor, with_offices=in_charge)
         yield from cards.lines(actor)
+        yield from counting.lines(counted)
+        if in_charge:
+            yield overview.of(counted)
 
 
 def _many(count: int) -> str:

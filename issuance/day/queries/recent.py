@@ -20,6 +20,7 @@ from issuance.people.services.disclosures import Shown
 from issuance.records.models.events import OWN_DAY_ACTIONS, Event
 from siths_portal.lib import clock
 from siths_portal.lib.database.prepared import prepared
+from siths_portal.lib.pages.day import Figure
 
 LAST = 10
 _MOST = 1000
@@ -28,14 +29,6 @@ _ACTIVATED = "receipt"
 """Stands for a receipt among the events of the day."""
 
 _OPENING = (Shown.PERSON.value, Shown.ORDER.value, Shown.REVOCATION.value)
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A number of the day, as `components/figures.html` draws it."""
-
-    value: int
-    name: str
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,11 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from statistics import median_high
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django import forms
-from django.conf import settings
 from django.db.models import Exists, OuterRef
 from django.http import HttpRequest
 from django.urls import reverse, reverse_lazy
@@ -219,14 +217,8 @@ class SentList(WorkList):
 
     def remark(self) -> Text:
         """See `List`."""
-        if self.within or not _MEDIAN_OF <= len(self.days_left) <= cards.MOST:
-            return ""
-        waited = settings.NOT_ACTIVATED_DAYS - int(median_high(self.days_left))
-        return _("Hälften har väntat {n} dagar eller mer.").format(n=waited)
-
-
-_MEDIAN_OF = 4
-"""The fewest cards of which a half is worth a sentence."""
+        waited = None if self.within else cards.half_waited(self.days_left)
+        return "" if waited is None else _("Hälften har väntat {n} dagar eller mer.").format(n=waited)
 
 
 def _sent_lines(found: Sequence[Carrier]) -> Sequence[WorkLine]:

@@ -25,7 +25,7 @@ DAY = Section("day", Action.VIEW)
 def day(request: HttpRequest) -> HttpResponse:
     """Shows what waits for the user, and the search to those who work with it. The middleware refuses people without a role."""
     actor = actor_of(request)
-    lines = work.lines_for(actor)
+    lines, overviews = work.found_for(actor)
     desk = works_at_desk(actor)
     own = recent.own_day(actor) if desk else recent.OwnDay()
     if named := {person_id for line in lines for person_id in line.persons} | {each.person_id for each in own.recent}:
@@ -38,6 +38,7 @@ def day(request: HttpRequest) -> HttpResponse:
         "first": first,
         "desk": desk,
         "figures": own.figures,
+        "overviews": overviews,
         "recent": own.recent,
         "may_extend": desk and policy.holds(actor, Action.EXTENDED_SEARCH),
         "training": own_training.notice(actor),

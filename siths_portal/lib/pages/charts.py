@@ -23,7 +23,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Bar:
-    """A drawn bar. `x` is its left edge, `middle` its centre, `y` its top."""
+    """A drawn bar. `x` is its left edge, `middle` its centre, `y` its top. A `marked` bar is dark and has its value above it."""
 
     point: Point
     x: int
@@ -31,7 +31,7 @@ class Bar:
     y: int
     width: int
     height: int
-    newest: bool
+    marked: bool
 
 
 @dataclass(frozen=True)
@@ -53,22 +53,24 @@ class Chart:
     narrow: Drawing
 
 
-def bar_chart(points: Sequence[Point], *, narrow: int = 5, half: bool = False) -> Chart:
-    """Returns the chart of `points`, the newest last. A phone shows the last `narrow` of them. Values are not negative.
+def bar_chart(points: Sequence[Point], *, narrow: int = 5, half: bool = False, to_come: bool = False) -> Chart:
+    """Returns the chart of `points`, the newest last and marked. A phone shows the last `narrow`. Values are not negative.
 
-    `half` draws the bars closer, for one of two charts beside each other.
+    `half` draws the bars closer, for one of two charts beside each other or for many bars. `to_come` means that the points are
+    times to come, the next one first: that one is marked, and a phone shows the first ones.
     """
-    return Chart(tuple(points), _drawing(points, _HALF if half else _WIDE), _drawing(points[-narrow:], _NARROW))
+    few = points[:narrow] if to_come else points[-narrow:]
+    return Chart(tuple(points), _drawing(points, _HALF if half else _WIDE, to_come), _drawing(few, _NARROW, to_come))
 
 
-def _drawing(points: Sequence[Point], step: int) -> Drawing:
+def _drawing(points: Sequence[Point], step: int, to_come: bool) -> Drawing:
     most = max((point.value for point in points), default=0) or 1
     bars = []
     for number, point in enumerate(points):
         height = round(point.value / most * (_BASE - _TOP))
         left = number * step + 10
-        newest = number == len(points) - 1
-        bars.append(Bar(point, left, left + step // 2 - 10, _BASE - height, step - 20, height, newest))
+        marked = number == (0 if to_come else len(points) - 1)
+        bars.append(Bar(point, left, left + step // 2 - 10, _BASE - height, step - 20, height, marked))
     return Drawing(max(len(points), 1) * step, _HEIGHT, _BASE, tuple(bars))
 
 

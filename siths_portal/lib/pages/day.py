@@ -5,7 +5,7 @@ for an actor whose roles open none of its pages.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
@@ -15,6 +15,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from siths_portal.lib import clock
+from siths_portal.lib.pages.charts import Chart
 from siths_portal.lib.registry import Registry
 
 Text = str | Promise
@@ -61,21 +62,58 @@ class Line:
 
 
 @dataclass(frozen=True)
+class Figure:
+    """A number, as `components/figures.html` draws it. `before` is a second sentence below its name."""
+
+    value: int | str
+    name: Text
+    before: Text = ""
+
+
+@dataclass(frozen=True)
+class Place:
+    """What waits at a place, as `components/row.html` draws it. `url` is empty if no list can be narrowed to the place."""
+
+    number: str
+    title: str
+    url: str
+    text: Text
+    color: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """How it stands where the user is in charge, beside the lines: numbers, a chart with the sentence that heads it, and what
+    waits place by place. `places_note` says which part the places are of, if they are not of everything.
+    """
+
+    figures: Sequence[Figure]
+    chart: Chart | None = None
+    chart_title: Text = ""
+    places: Sequence[Place] = ()
+    places_note: Text = ""
+
+
+@dataclass(frozen=True)
 class Source:
-    """The lines of a package. `lines` gets the actor; `order` places them among those of other packages that are as urgent."""
+    """The lines of a package. `lines` gets the actor, and may yield an overview among them, which costs no query of its own;
+    `order` places the lines among those of other packages that are as urgent.
+    """
 
     name: str
     order: int
-    lines: Callable[[Any], Iterable[Line]]
+    lines: Callable[[Any], Iterable[Line | Overview]]
 
 
 SOURCES: Registry[Source] = Registry(key=lambda source: source.name, order=lambda source: source.order)
 """The sources of the portal's day page."""
 
 
-def lines_for(actor: Any) -> list[Line]:
-    """Returns all lines for the actor, the most urgent first."""
-    return sorted((line for source in SOURCES for line in source.lines(actor)), key=lambda line: line.urgency)
+def found_for(actor: Any) -> tuple[list[Line], list[Overview]]:
+    """Returns all lines for the actor, the most urgent first, and the overviews."""
+    found = [each for source in SOURCES for each in source.lines(actor)]
+    lines = sorted((each for each in found if isinstance(each, Line)), key=lambda line: line.urgency)
+    return lines, [each for each in found if isinstance(each, Overview)]
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from django.urls import reverse
 from issuance.authz import Action, Actor, Role
 from issuance.authz.roles import ALLOWED
 from issuance.carriers.models import Carrier, Eid
-from issuance.day.queries import cards
-from issuance.offices.services import connect_office, create_office
+from issuance.day.queries import cards, overview
+from issuance.day.queries.counting import Counted, Sent
+from issuance.offices.services import connect_office, create_office, disconnect_office
 from issuance.operators.web import health
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.orders import CardOrder
@@ -150,6 +151,10 @@ def test_nothing_outside_the_scope_and_nobody_hidden_is_in_a_line_or_list(world:
         assert titles(shown(client)) == []
         for name in LISTS:
             assert "<tbody>" not in shown(client, reverse(name))
+    body = shown(client_of(world.officer(role=Role.RESPONSIBLE_ISSUER)))
+    assert re.findall(r"<dd>([^<]+)</dd>", body) == ["0", "0", "0"]
+    assert 'id="kort-per-vecka"' not in body
+    assert 'id="kontoren"' not in body
     body = shown(client_of(everywhere))
     assert titles(body) == [
         "Skyddad person",
@@ -215,9 +220,25 @@ def test_the_list_of_sent_cards_can_be_of_one_office(world: Any, django_assert_m
     assert f"?inom=7&amp;kontor={other.pk}" in listed
     assert re.findall(r'class="count[^"]*">(\d+)<', listed.split("list-views")[1]) == ["2", "0", "1", "1"]
     assert "Nästa kort spärras efter" in shown(client, f"{narrowed}&inom=0")
+    assert 'id="kontoren"' not in shown(client), "clerks are in charge of no office"
+    issuer = client_of(world.officer(role=Role.RESPONSIBLE_ISSUER))
+    with django_assert_max_num_queries(MOST_QUERIES):
+        body = shown(issuer)
+    assert re.findall(r"<dt>([^<]+)<small>([^<]+)</small></dt><dd>([^<]+)</dd>", body) == [
+        ("skickade kort väntar på aktivering", "2 kort spärras inom 7 dagar.", "3"),
+        ("SITHS eID slutar gälla", "inom 30 dagar", "0"),
+        ("beställningar att göra om", "från de senaste 60 dagarna", "0"),
+    ]
+    assert re.search(r'id="kort-per-vecka">3 kort spärras inom \d+ veckor om de inte aktiveras<', body)
+    places = re.findall(r'row-number late">(\d+)<.*?href="([^"]+)">([^<]+)<', body.split('id="kontoren"')[1], re.DOTALL)
+    links = [f"{reverse('day_sent')}?kontor={office.pk}" for office in (other, world.office)]
+    assert places == [("2", links[0], "Kontor B"), ("1", links[1], "Kontor A")]
+    assert "Lönn" in shown(issuer, links[0])
     Carrier.objects.filter(item__order__office=other).update(state="active", origin="migrated")
     assert "beställda genom kontoret är aktiverade" in shown(client, narrowed)
     assert client.get(f"{reverse('day_sent')}?kontor={world.area.pk}").status_code == 422
+    disconnect_office(actor=SETUP, organisation_id=world.region.id, office_id=world.office.id)
+    assert "<span>Kontor A</span>" in shown(issuer), "no list is of an office that nobody can choose"
 
 
 def test_a_persons_last_act_and_the_numbers_of_the_day(world: Any) -> None:
@@ -299,6 +320,19 @@ def test_the_number_in_the_menu_is_that_of_the_last_visit(world: Any, django_ass
     assert count("/dagen/") == count("/sok/") == [(" count-urgent", "1")]
     with clock.moved_to(clock.now() + dt.timedelta(minutes=6)):
         assert count("/sok/") == [], "a number that may be wrong is not shown"
+
+
+def test_the_overview_of_more_cards_than_are_counted_ends_with_a_whole_week(monkeypatch: Any) -> None:
+    monkeypatch.setattr(cards, "MOST", 3)
+    with clock.moved_to(dt.datetime(2026, 12, 7, 12, tzinfo=clock.STOCKHOLM)):
+        whole, cut = (overview.of(Counted([Sent(left, "", "A") for left in each])) for each in ((0, 6, 8), (0, 6, 8, 15)))
+    for found in (whole, cut):
+        assert found.chart
+        assert [(point.short, point.text) for point in found.chart.points] == [("v. 50", "2"), ("v. 51", "1")]
+        assert found.chart_title == "3 kort spärras inom 2 veckor om de inte aktiveras"
+        assert [place.number for place in found.places] == ["3"]
+    assert (whole.places_note, cut.places_note) == ("", "De 3 kort som spärras först.")
+    assert overview.of(Counted()).chart is None
 
 
 def test_lines_are_grouped_and_counted() -> None:

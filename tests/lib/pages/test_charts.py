@@ -21,6 +21,13 @@ def test_both_drawings_and_the_table_say_the_same() -> None:
     assert wide.count("4,00") == 1, "the newest has its value"
 
 
+def test_of_times_to_come_the_next_is_marked_and_a_phone_shows_the_first() -> None:
+    chart = bar_chart(POINTS, narrow=3, to_come=True)
+    assert [bar.marked for bar in chart.wide.bars] == [True, False, False, False]
+    assert [bar.point.name for bar in chart.narrow.bars if bar.marked] == ["januari"]
+    assert [bar.point.name for bar in chart.narrow.bars] == ["januari", "februari", "mars"]
+
+
 def test_the_highest_bar_fills_the_height_and_nothing_is_divided_by_zero() -> None:
     (low, *_rest, high) = bar_chart(POINTS).wide.bars
     assert round(high.height / 4) == low.height
