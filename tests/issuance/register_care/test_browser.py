@@ -1,4 +1,4 @@
-"""Register care in Chromium at a real portal: from Dagen to a list, rows ticked, reminded, postponed; axe, both widths."""
+"""Register care in Chromium at a real portal, by an issuer: from Dagen to a list, rows ticked, reminded, postponed; axe."""
 
 import datetime as dt
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
+from issuance.authz import Role
 from issuance.people.models.persons import Post
 from issuance.register_care.models import CardReminder, WorkItem
 from siths_portal.lib import clock
@@ -20,6 +21,10 @@ from tests.issuance.search.test_browser import desk
 def care(page: Page, portal: str, hands: Hands, see: Looker) -> None:
     """The officer reminds two holders, and postpones the row about a person who left."""
     page.goto(f"{portal}{reverse('day')}")
+    hands.press(page.get_by_text("Visa som tabell"))
+    expect(page.get_by_role("table", name="3 kort spärras inom")).to_be_visible()
+    expect(page.get_by_role("complementary", name="Skickade kort per kontor").get_by_text("Kontor A")).to_be_visible()
+    see.look(page, "day")
     hands.press(page.get_by_role("navigation", name="Huvudmeny").get_by_role("link", name="Registervård"))
     expect(page.get_by_text("4 saker väntar.")).to_be_visible()
     see.look(page, "overview")
@@ -61,7 +66,7 @@ def test_an_officer_takes_care_of_rows(world: Any, portal: str, browser: Browser
     Post.objects.filter(pk=post.pk).update(ended_at=clock.now())
     night()
     eye = Looker("register-care")
-    with desk(browser, portal, world.officer()) as page:
+    with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
         eye.follow(page.context)
         care(page, portal, Both(), eye)
     assert CardReminder.objects.count() == 2
