@@ -78,7 +78,7 @@ def _sunday(day: dt.date) -> dt.date:
 
 def _point(sunday: dt.date, found: Counter[dt.date]) -> Point:
     week, number = sunday.isocalendar().week, found[sunday]
-    name = _("Vecka {week}, till och med {day}").format(week=week, day=sunday.isoformat())
+    name = _("Vecka {week}, till {day}").format(week=week, day=sunday.isoformat())
     return Point(_("v. {week}").format(week=week), name, number, str(number))
 
 
