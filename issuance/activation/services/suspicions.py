@@ -1,9 +1,11 @@
 """A suspected false document at a visit (rules/issuance 5.9): an officer reports it, a responsible issuer judges it."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from django.db import transaction as database
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.utils.translation import gettext_noop as _
 
 from issuance.activation.domain.identity_documents import ATTESTATION, DOCUMENTS, FALSE, GENUINE, JUDGEMENT
 from issuance.activation.domain.transaction_states import TransactionAction
@@ -21,7 +23,13 @@ SHORTEST, LONGEST = 10, 500
 CODES = tuple(code for code in DOCUMENTS if code != ATTESTATION)
 """The documents of which one may be suspected."""
 
-SUSPECTED = "document-suspected"
+SUSPECTED, FALSE_DOCUMENT = "document-suspected", "document-false"
+
+STOPS: Mapping[str, str] = {
+    SUSPECTED: _("En misstanke om falsk id-handling utreds. Vänta tills ansvarig utgivare har bedömt den."),
+    FALSE_DOCUMENT: _("Id-handlingen vid besöket var falsk. Kortet kan inte användas. Spärra det."),
+}
+"""What stops the activation and unlocking of a card, in words."""
 
 
 def to_report(*, actor: Actor, carrier_id: UUID) -> Carrier:
@@ -85,6 +93,12 @@ def stops(person: OuterRef | Subquery, carrier: OuterRef | UUID) -> QuerySet[Doc
     return DocumentSuspicion.objects.filter(found)
 
 
+def stop_code(person: OuterRef, carrier: OuterRef) -> Subquery:
+    """Returns, for an annotation, the key of `STOPS` of a card by the newest row of `stops`, None if nothing stops it."""
+    code = Case(When(judgement__isnull=True, then=Value(SUSPECTED)), default=Value(FALSE_DOCUMENT))
+    return Subquery(stops(person, carrier).order_by("-at").annotate(code=code).values("code")[:1])
+
+
 def stopping(carrier_id: UUID) -> DocumentSuspicion | None:
     """Returns the newest row of `stops` of a card, or None if nothing stops it."""
     person = Subquery(Carrier.objects.filter(pk=carrier_id, person__isnull=False).values("person")[:1])
@@ -96,10 +110,8 @@ def obstacle(carrier_id: UUID) -> Conflict | None:
     found = stopping(carrier_id)
     if found is None:
         return None
-    if is_judged(found):
-        return Conflict("document-false", "Id-handlingen vid besöket var falsk. Kortet kan inte användas. Spärra det.")
-    message = "En misstanke om falsk id-handling utreds. Vänta tills ansvarig utgivare har bedömt den."
-    return Conflict(SUSPECTED, message)
+    code = FALSE_DOCUMENT if is_judged(found) else SUSPECTED
+    return Conflict(code, STOPS[code])
 
 
 def is_judged(suspicion: DocumentSuspicion) -> bool:

@@ -6,13 +6,14 @@ carrier waits for comes from the functions of its kind, the rest from the functi
 
 import datetime as dt
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 from uuid import UUID
 
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_noop as _
 
+from issuance.activation.services import suspicions
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
@@ -40,7 +41,7 @@ _BRINGS: Mapping[Need, str] = {
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage of the errand: `state` is done, now or later (`components/track.html`)."""
+    """A stage of the errand: `state` is done, now, stop or later (`components/track.html`)."""
 
     state: str
     text: str
@@ -122,6 +123,40 @@ class CarrierRule:
             other_text=gettext("Kortet har inte kommit fram") if undelivered else other.name if other else "",
             stages=tuple(_stages(page, carrier)),
         )
+
+
+@dataclass(frozen=True)
+class StoppedRule:
+    """A carrier on which a suspected or false document stops one of the `visits` (URL names): why, and what happens next.
+
+    `stop` is a key of `suspicions.STOPS`. The act is the function with the URL name `address`, or else the page of the visit,
+    which says what the officer does.
+    """
+
+    stop: str
+    visits: frozenset[str]
+    heading: str
+    text: str
+    action: str
+    address: str = ""
+
+    def steps(self, page: PersonView) -> Iterator[NextStep]:
+        """See `Rule`."""
+        for carrier in page.carriers:
+            visit = next((each for each in carrier.refused if each.stop == self.stop and each.address in self.visits), None)
+            act = next((each for each in carrier.offered if each.address == self.address), None) if self.address else visit
+            if visit is None or act is None:
+                continue
+            stages = () if self.address else _stages(page, carrier)
+            yield NextStep(
+                errand=carrier.kind,
+                heading=gettext(self.heading).format(last=carrier.last),
+                text=gettext(self.text),
+                url=act.url,
+                action=gettext(self.action),
+                carrier=carrier,
+                stages=tuple(replace(each, state="stop") if each.state == "now" else each for each in stages),
+            )
 
 
 @dataclass(frozen=True)
@@ -277,6 +312,24 @@ def _stages(page: PersonView, carrier: CarrierView) -> Iterator[Stage]:
 _WAITING = frozenset({CarrierState.ACTIVATED_UNSIGNED, CarrierState.SENT})
 
 RULES: tuple[Rule, ...] = (
+    StoppedRule(
+        suspicions.FALSE_DOCUMENT,
+        frozenset({"activate", "unlock"}),
+        _("Spärra kortet som slutar på {last}"),
+        _("Id-handlingen vid ett tidigare besök var falsk. Kortet kan inte aktiveras eller låsas upp."),
+        _("Spärra kort"),
+        address="carrier_revoke",
+    ),
+    StoppedRule(
+        suspicions.SUSPECTED,
+        frozenset({"activate"}),
+        _("Vänta med att aktivera kortet som slutar på {last}"),
+        _(
+            "En misstanke om falsk id-handling utreds. Ansvarig utgivare ser den på Dagen och bedömer den. "
+            "Var handlingen inte falsk kan kortet aktiveras. Var den falsk spärras kortet."
+        ),
+        _("Se vad du gör så länge"),
+    ),
     CarrierRule(
         _WAITING,
         _("Ersätt kortet som slutar på {last}"),

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
+from issuance.activation.services import suspicions
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain import carrier_states, kinds
 from issuance.carriers.domain.carrier_states import CarrierState
@@ -75,7 +76,8 @@ _PLACES: Mapping[str, Place] = {
 @dataclass(frozen=True)
 class Function:
     """A link or, with `post`, a button. `reason` explains why it is not `allowed`. `query` is added to the URL. `place` overrides
-    that of its URL name. `note` stands below the name.
+    that of its URL name. `note` stands below the name. `stop` is what stops a visit that the actor may else begin, a key of
+    `suspicions.STOPS`.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Function:
     query: str = ""
     place: Place | None = None
     note: str = ""
+    stop: str = ""
 
     @property
     def url(self) -> str:
@@ -204,14 +207,14 @@ def _why_no_order(actor: Actor, right: Action, person: Person, posts: list[Post]
 def of_carrier(
     actor: Actor, carrier: Carrier, order: CardOrder | None, *, may_remove: bool, revocation_waits: bool
 ) -> list[Function]:
-    """Returns the functions of a carrier annotated with the rights of `carrier_rights`."""
+    """Returns the functions of a carrier annotated with the rights of `carrier_rights` and with its `document_stop`."""
     found = []
     state = CarrierState(carrier.state)
     for function, rule in (kinds.kind_of(carrier.kind).functions or {}).items():
         if state in rule.states:
             address, why_off = _OF_CARRIER[function]
             link = Function(_(rule.label_in(state)), address, carrier.id, post=function is kinds.Function.REPLACE)
-            found.append(_unless(link, why_off(actor, carrier, rule, revocation_waits)))
+            found.append(_unless_stopped(_unless(link, why_off(actor, carrier, rule, revocation_waits)), carrier))
     if carrier.state == CarrierState.ORDERED and order is not None:
         remove = Function(_("Ta bort beställning"), "order_cancel", order.id)
         found.append(_unless(remove, _why_not_removed(order, may_remove=may_remove)))
@@ -286,6 +289,16 @@ _OF_CARRIER = {
     kinds.Function.REPLACE: ("carrier_replace", _why_not_replaced),
 }
 """For each function of a carrier: its URL name, and the function that explains why it is off."""
+
+_VISITS = frozenset({"activate", "unlock"})
+"""The functions that a suspected or false document stops (rules/issuance 5.9)."""
+
+
+def _unless_stopped(function: Function, carrier: Carrier) -> Function:
+    stop: str | None = carrier.document_stop  # type: ignore[attr-defined]
+    if not stop or not function.allowed or function.address not in _VISITS:
+        return function
+    return replace(function, allowed=False, reason=_(suspicions.STOPS[stop]), stop=stop)
 
 
 def _why_not_removed(order: CardOrder, *, may_remove: bool) -> str:

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 
 from issuance.activation.models import EidAppTransaction
 from issuance.activation.queries import card_help
+from issuance.activation.services import suspicions
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain import carrier_states, kinds
 from issuance.carriers.domain.carrier_states import CarrierState
@@ -144,6 +145,7 @@ def _carriers(actor: Actor, person_id: UUID) -> QuerySet[Carrier]:
         has_letters=Exists(letters),
         letter_under_way=Exists(letters.filter(state__in=UNSENT)),
         is_being_replaced=Exists(replacement_checks.orders_of(OuterRef("pk"))),
+        document_stop=suspicions.stop_code(OuterRef("person"), OuterRef("pk")),
     )
     return rows.defer("card_key_spki").order_by("-created_at", "-id")
 

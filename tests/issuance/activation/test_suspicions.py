@@ -65,6 +65,11 @@ def test_the_visit_is_stopped_and_the_issuer_is_told(world: Any, card: Carrier) 
     assert [stopped(each) for each in (card, other, stranger)] == ["document-suspected", "document-suspected", ""]
     with pytest.raises(Conflict, match="document-suspected"):
         activation.identify(actor=officer, carrier_id=card.pk, identity_document="passport")
+    person = client.get(reverse("person", args=[card.person_id]))
+    step = person.context["step"]
+    assert (step.heading, step.url) == ("Vänta med att aktivera kortet som slutar på 1124", reverse("activate", args=[other.pk]))
+    assert [each.state for each in step.stages] == ["done", "done", "stop", "later"]
+    assert text_of(person).count("En misstanke om falsk id-handling utreds. Vänta tills") == 2, "at each card"
     page = text_of(client.get(reverse("activate", args=[card.pk])))
     assert "Ansvarig utgivare bedömer den" in page
     assert "Ring din ansvariga utgivare" in page
@@ -98,7 +103,10 @@ def test_a_false_document_ends_the_use_of_this_card(world: Any, card: Carrier) -
     done = issuer.post(address, {"judgement": "false", "reason": JUDGED}, follow=True)
     assert reverse("carrier_revoke", args=[card.pk]) in done.content.decode()
     assert (stopped(card), stopped(other)) == ("document-false", "")
-    assert "var falsk" in text_of(client_of(world.officer()).get(reverse("activate", args=[card.pk])))
+    client = client_of(world.officer())
+    assert "var falsk" in text_of(client.get(reverse("activate", args=[card.pk])))
+    step = client.get(reverse("person", args=[card.person_id])).context["step"]
+    assert (step.heading, step.url) == ("Spärra kortet som slutar på 1123", reverse("carrier_revoke", args=[card.pk]))
 
 
 def test_what_was_reported_and_judged_is_never_changed(world: Any, card: Carrier) -> None:
