@@ -25,6 +25,7 @@ from issuance.revocation.services.revocation_limit import RequestedRevocation
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
+from siths_portal.lib.pages.dates import in_words
 from siths_portal.lib.registry import Registry
 
 ON_REVOCATION_IN_PRODUCTION = Registry[Callable[[Sequence[UUID], bool], None]]()
@@ -255,7 +256,8 @@ def _faults_of_time(received_at: dt.datetime | None, since: dt.datetime | None) 
     elif received_at < now - _OLDEST_REQUEST:
         yield "received-too-early", "received_at", "Tiden när begäran kom in får vara högst ett år tillbaka."
     elif since is not None and received_at < since:
-        yield "received-before-carrier", "received_at", "Ange en tid efter att kortet beställdes."
+        message = f"Ange en tid efter att kortet beställdes {in_words(since)}."
+        yield "received-before-carrier", "received_at", message
 
 
 def revoke_together(

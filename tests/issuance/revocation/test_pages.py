@@ -18,9 +18,11 @@ from issuance.imports.services import migration
 from issuance.people.models.persons import Person
 from issuance.people.models.photos import Photo
 from issuance.records.models.events import Document, Event
+from issuance.revocation.services.revocation import known_since
 from issuance.revocation.web.forms import RevocationForm, empty_form
 from pki.models import Revocation
 from siths_portal.lib import clock
+from siths_portal.lib.pages.dates import in_words
 from tests.issuance.migrated import CA, migrated_card
 from tests.issuance.person_page.test_pages import client_of, text_of
 from tests.pressing import ENTER
@@ -212,7 +214,7 @@ def test_no_request_is_older_than_the_card(world: Any, card: Carrier) -> None:
     before = (card.valid_from - dt.timedelta(minutes=1)).astimezone(clock.STOCKHOLM)
     answer = revoke(client_of(world.officer()), card, received_at=f"{before:%Y-%m-%dT%H:%M}")
     assert answer.status_code == 422
-    assert text_of(answer).count("Ange en tid efter att kortet beställdes.") >= 2
+    assert text_of(answer).count(f"Ange en tid efter att kortet beställdes {in_words(known_since(card))}.") >= 2
     assert state_of(card) == "active"
 
 
