@@ -6,6 +6,7 @@ const ENDS = ["Enter", "Tab"];
 const HAND = 100; // no scanner is this slow, and few hands are quicker with two digits of their own
 const CHOICE = 300;
 const HESITATION = 300; // a scan that comes so soon after another key is the rest of one that was held up
+const SERIAL = /^\d{19}$/; // of a card; two parts that make one were one scan, however long it was held up
 const WRITTEN = "input:not([type=checkbox], [type=radio], [type=file], [type=submit], [type=button], [type=hidden]), textarea";
 
 let burst = "";
@@ -48,7 +49,7 @@ function put(field, text) {
 }
 
 /* A field that takes serials gets the scan in place of what it holds, unless that is the scan's beginning. */
-function fill(field, text = pause < HESITATION ? field.value : burst) {
+function fill(field, text = pause < HESITATION || SERIAL.test(field.value) ? field.value : burst) {
   field.value = text;
   burst = "";
   field.dispatchEvent(new Event("input", { bubbles: true }));

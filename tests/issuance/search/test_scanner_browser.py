@@ -167,11 +167,12 @@ def test_a_scan_replaces_what_the_search_field_holds(world: Any, portal: str, br
             page.keyboard.type(SERIALS[0])
             page.keyboard.press(end)
             opens(page, portal, cards[0])
-    with standing_still(browser, portal, world, reverse("search")) as page:  # a busy machine holds the scan up
-        page.keyboard.type(SERIALS[1][:4])
-        page.clock.run_for(100)
-        scan(page, SERIALS[1][4:])
-        opens(page, portal, cards[1])
+    for came, held_up in ((4, 100), (9, 1000)):  # by a busy machine
+        with standing_still(browser, portal, world, reverse("search")) as page:
+            page.keyboard.type(SERIALS[1][:came])
+            page.clock.run_for(held_up)
+            scan(page, SERIALS[1][came:])
+            opens(page, portal, cards[1])
 
 
 def test_without_script_enter_shows_the_page_again(world: Any, portal: str, browser: Browser, cards: list[Carrier]) -> None:
