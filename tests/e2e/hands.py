@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Protocol
 
-from playwright.sync_api import Error, Locator, Page, TimeoutError, expect
+from playwright.sync_api import Error, FileChooser, Locator, Page, TimeoutError, expect
 
 MOST_TABS = 150
 PACE = 60
@@ -150,14 +150,27 @@ class Keyboard:
         assert element.is_checked(), f"the arrows do not reach {element}"
 
     def attach(self, element: Locator, file: Path) -> None:
-        """Opens the choice of files with Space or Enter; Chromium now and then drops the key while it draws."""
-        for key in ("Space", "Enter", "Space"):
-            self.reach(element)
-            with contextlib.suppress(TimeoutError):
-                with element.page.expect_file_chooser(timeout=5000) as chooser:
-                    element.page.keyboard.press(key)
-                chooser.value.set_files(file)
-                return
+        """Opens the choice of files with Space or Enter; Chromium now and then drops the key while it draws.
+
+        It listens until the end: a choice that opens when nobody listens stays open out of sight, and no key opens another.
+        """
+        page, opened = element.page, list[FileChooser]()
+
+        def open_choice(choice: FileChooser) -> None:
+            opened.append(choice)
+
+        page.on("filechooser", open_choice)
+        try:
+            for key in ("Space", "Enter", "Space"):
+                self.reach(element)
+                if not opened:
+                    with contextlib.suppress(TimeoutError), page.expect_file_chooser(timeout=5000):
+                        page.keyboard.press(key)
+                if opened:
+                    opened[0].set_files(file)
+                    return
+        finally:
+            page.remove_listener("filechooser", open_choice)
         raise AssertionError("the keyboard opens no choice of files")
 
     def scan(self, page: Page, text: str) -> None:
