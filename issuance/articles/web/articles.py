@@ -206,16 +206,12 @@ def organisation_articles(request: HttpRequest, organisation_id: UUID) -> HttpRe
     if request.method == "POST":
         shown, picked = request.POST.getlist("shown"), request.POST.getlist("article")
         try:
-            choose_articles(actor=actor, organisation_id=organisation_id, shown=shown, picked=picked)
+            changes = choose_articles(actor=actor, organisation_id=organisation_id, shown=shown, picked=picked)
         except Invalid as error:
             refusal, status = error.message, error.http_status
             lines = tuple(replace(line, orderable=line.article.code in picked) for line in lines)
         else:
-            if readiness.has_articles(organisation_id):
-                messages.success(request, _("Beställningsbara artiklar är sparade."))
-            else:
-                text = _("Beställningsbara artiklar är sparade. Ingen säljs nu, så inga kort kan beställas i organisationen.")
-                messages.warning(request, text)
+            _tell(request, changes, orders=readiness.has_articles(organisation_id))
             return redirect("organisation_articles", organisation_id)
     context = {
         "list": ArticleChoiceList.offered(request, lines).shown(),
@@ -226,6 +222,17 @@ def organisation_articles(request: HttpRequest, organisation_id: UUID) -> HttpRe
     }
     template, step = "articles/organisation_articles.html", _("Administrera artiklar")
     return organisation_page(request, template, head, context, here="organisation", step=step, status=status)
+
+
+def _tell(request: HttpRequest, changes: int, *, orders: bool) -> None:
+    """Says what became of the choice of articles; `orders` is False if the organisation can order no card now."""
+    text = _("Beställningsbara artiklar är sparade.") if changes else _("Inget ändrades.")
+    if not orders:
+        messages.warning(request, f"{text} {_('Ingen vald artikel säljs nu, så inga kort kan beställas i organisationen.')}")
+    elif changes:
+        messages.success(request, text)
+    else:
+        messages.info(request, f"{text} {_('Samma artiklar var redan valda.')}")
 
 
 def _copy_from_parent(request: HttpRequest, head: OrganisationHead, parent: Above) -> HttpResponse:

@@ -43,9 +43,11 @@ def test_ticks_are_set_and_stand_in_the_history(world: Any) -> None:
     sent = {"shown": ["610", "631", "631-REK"], "article": ["610", "631"]}
     assert client.post(at(NAME, world.city), sent).url == at(NAME, world.city)
     assert orderable(world.city) == ["610", "631"]
+    same = client.post(at(NAME, world.city), {"shown": ["610", "631"], "article": ["610", "631"]}, follow=True)
+    assert "Inget ändrades. Samma artiklar var redan valda." in text_of(same)
     assert client.post(at(NAME, world.city), {"shown": ["610"], "article": ["610"]}).status_code == 302
     bare = client.post(at(NAME, world.clinic), {"shown": ["610", "631", "631-REK"]}, follow=True)
-    assert "Ingen säljs nu, så inga kort kan beställas i organisationen." in text_of(bare)
+    assert "Ingen vald artikel säljs nu, så inga kort kan beställas i organisationen." in text_of(bare)
     assert (
         Event.objects.filter(action="organisation.article_set", facts__orderable=False, subject_ref=str(world.city.id)).count()
         == 1
