@@ -31,14 +31,6 @@ from siths_portal.lib.errors import IllegalTransition, Invalid
 _TAB = "organisation_bundles"
 _CHANGE, _CONFIRM = "valj", "bekrafta"
 """Buttons of the preview: back to the form, and order."""
-_REACHED = {
-    OrderState.QUEUED: 1,
-    OrderState.ACCEPTED: 1,
-    OrderState.IN_PRODUCTION: 1,
-    OrderState.PRODUCED: 2,
-    OrderState.SENT: 3,
-}
-"""The stage of its way at which a bundle is, by the state of its order."""
 
 
 @require_safe
@@ -141,7 +133,7 @@ def bundle(request: HttpRequest, order_id: UUID) -> HttpResponse:
         "line": line,
         "tag": state_of(line),
         "rows": _facts(line),
-        "stages": _stages(line),
+        "stages": query.stages(line),
         "may_withdraw": Action.ORDER_RESERVE_BUNDLE in head.rights and line.removable,
         "back_url": reverse(_TAB, args=[head.id]),
     }
@@ -165,18 +157,6 @@ def _facts(line: query.BundleLine) -> list[dict[str, Any]]:
     if line.failed:
         rows.insert(2, {"label": _("Kort som inte gick att tillverka"), "value": number_format(line.failed)})
     return rows
-
-
-def _stages(line: query.BundleLine) -> list[dict[str, str]]:
-    """Returns the way of the bundle from the order to the office, as far as it has come; none if it came to nothing."""
-    reached = _REACHED.get(OrderState(line.state))
-    if reached is None:
-        return []
-    texts = [_("Beställd"), _("Korten tillverkas"), _("Korten skickas"), _("Kontoret tar emot bunten")]
-    return [
-        {"state": "done" if place < reached else "now" if place == reached else "later", "text": text}
-        for place, text in enumerate(texts)
-    ]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -10,12 +10,14 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
+from issuance.orders.queries.bundles import ordering_organisations
 from issuance.people.services import disclosures
 from issuance.records.web.forms import tried
 from issuance.records.web.frame import STOCK, actor_of, render_page
 from issuance.reserve_cards.queries import reserve_cards
 from issuance.stock.domain import scanned
 from issuance.stock.models import StockCount
+from issuance.stock.queries import on_the_way
 from issuance.stock.queries import stock as query
 from issuance.stock.services import counting
 from issuance.stock.web.forms import CardSearchForm, LevelForm, SerialsForm
@@ -26,11 +28,16 @@ from siths_portal.lib.lists import Shown
 
 _FIND = "sok"
 
+MOST_ORDERING = 10
+"""Organisations to choose from for an order of a bundle; the others are found from Administrera."""
+
 
 @require_safe
 @STOCK.requires()
 def stock(request: HttpRequest) -> HttpResponseBase:
-    """Lists the hand-outs that wait for a second officer, and the offices whose stock the user keeps. Raises Forbidden."""
+    """Lists the hand-outs that wait for a second officer, the offices whose stock the user keeps, and the bundles on their way
+    to them; leads to the order of a bundle. Raises Forbidden.
+    """
     actor = actor_of(request)
     return OfficeStockList(request, query.offices_with_stock(actor=actor)).answer(lambda shown: _stock(request, shown))
 
@@ -42,8 +49,25 @@ def _stock(request: HttpRequest, shown: Shown[query.StockOffice]) -> HttpRespons
         disclosures.record_work(actor=actor, what="reserve_cards", person_ids=[row.person_id for row in waiting])
     short = [each.name for each in shown.lines if each.figures.short]
     lead = _stock_lead(count, short) if waiting or shown.lines else ""
-    context = {"list": shown, "waiting": waiting, "lead": lead}
+    ordering = ordering_organisations(actor=actor, most=MOST_ORDERING + 1)
+    context = {
+        "list": shown,
+        "waiting": waiting,
+        "lead": lead,
+        "on_the_way": on_the_way.on_the_way(actor=actor),
+        "most_on_the_way": on_the_way.MOST,
+        "order_url": _order_url(ordering),
+        "ordering": ordering[:MOST_ORDERING] if len(ordering) > 1 else [],
+        "more_ordering": len(ordering) > MOST_ORDERING,
+    }
     return render_page(request, STOCK, "stock/stock.html", context, heading=_("Reservkort"), status=shown.status)
+
+
+def _order_url(ordering: list[tuple[UUID, str]]) -> str:
+    """Returns where a bundle is ordered: for the only organisation, or else at the choice of organisations below; "" for none."""
+    if len(ordering) == 1:
+        return reverse("bundle_new", args=[ordering[0][0]])
+    return "#bestall" if ordering else ""
 
 
 def _stock_lead(waiting: int, short: list[str]) -> str:

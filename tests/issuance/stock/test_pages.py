@@ -6,13 +6,16 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from issuance.articles.services.articles import offer_article
 from issuance.authz import Role
 from issuance.carriers.models import Carrier
 from issuance.stock.models import StockCard, StockCount, StockLevel
 from tests.issuance.authorities import serial_of
+from tests.issuance.orders.bundles import ARTICLE, bundle
 from tests.issuance.organisations.test_pages import client_of, issuer
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.stock.stocks import received_bundle, sent_bundle, states, with_stock
+from tests.issuance.world import SETUP
 
 MOST_QUERIES = 18
 
@@ -42,6 +45,19 @@ def test_the_stock_of_each_office_is_listed_with_its_needs(ready: Any, django_as
     (line,) = page.context["list"].lines
     assert (line.figures.in_stock, line.figures.awaited, line.figures.short) == (2, 3, True)
     assert "Lågt, gräns 5" in text_of(page)
+    (way,) = page.context["on_the_way"]
+    assert [each.state for each in way.stages] == ["done", "done", "done", "now"]
+    assert way.stages[-1].url == reverse("stock_receive", args=[way.line.id])
+    assert (way.line.quantity, "På väg till Kontor A: 3 kort" in text_of(page)) == (3, True)
+    assert page.context["order_url"] == at("bundle_new", ready.region)
+    assert keeper(ready).get(reverse("stock")).context["order_url"] == ""
+    offer_article(actor=SETUP, organisation_id=ready.city.id, article_code=ARTICLE, orderable=True)
+    ordered = bundle(ready.region, ready.office, 4)
+    page = client.get(reverse("stock"))
+    assert [each.line.id for each in page.context["on_the_way"]] == [way.line.id, ordered.id]
+    assert [each.state for each in page.context["on_the_way"][1].stages] == ["done", "now", "later", "later"]
+    assert page.context["order_url"] == "#bestall"
+    assert f'href="{at("bundle_new", ready.city)}"' in page.content.decode()
     assert client.get(f"{reverse('stock')}?fil=csv").status_code == 200
     assert f'href="{at("office_stock", ready.office)}"' in client.get(at("office", ready.office)).content.decode()
 
