@@ -74,8 +74,8 @@ def test_errands_in_a_row(world: Any, portal: str, browser: Browser, cards: list
     assert set(ended.values_list("person", flat=True)) == of_kind["revoke"] | of_kind["revoke everything"]
     assert ended.count() == len(of_kind["revoke"]) + 2 * len(of_kind["revoke everything"])
     assert not Identification.objects.exists()
-    counts = StockCount.objects.values_list("expected", "found")
-    assert list(counts) == [(IN_STOCK, IN_STOCK)] * len(of_kind["count the stock"])
+    # A count like the one of a moment ago is its second click.
+    assert set(StockCount.objects.values_list("expected", "found")) == {(IN_STOCK, IN_STOCK)}
 
 
 def scan(page: Page, serial: str) -> None:
@@ -94,9 +94,9 @@ def go(keys: Keys, address: str, key: str = "Tab") -> None:
         keys.press(key)
     else:
         raise AssertionError(f"Tab does not reach {address}")
-    keys.press("Enter")
+    with keys.page.expect_navigation():  # the page may have this address already, with other parameters
+        keys.press("Enter")
     keys.page.wait_for_url(f"**{address}*")
-    keys.page.wait_for_load_state("load")
 
 
 def revoke(keys: Keys, card: Carrier) -> None:
@@ -159,6 +159,7 @@ def count(keys: Keys, card: Carrier) -> None:
         scan(keys.page, serial)
     keys.press("Control+Enter")
     expect(keys.page.get_by_text("Lagret är räknat")).to_be_visible()
+    keys.page.wait_for_load_state("load")
     keys.press("Alt+s")
 
 
