@@ -8,8 +8,9 @@ from pathlib import Path
 
 import structlog
 from cryptography import x509
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection, transaction
-from django.db.models import F, Prefetch
+from django.db.models import F, Q
 
 from authn.clients_file import CertificateEntry, ClientEntry, read, thumbprint
 from authn.models import ClientCertificate, ClientKind, Event, IdempotencyRecord, ServiceClient
@@ -122,19 +123,14 @@ def push_endpoints() -> dict[str, PushEndpoint]:
 
 
 def registered_suppliers() -> list[SupplierView]:
-    """Returns every registered card supplier, sorted by name, in two queries. Inactive ones are included."""
-    rows = ServiceClient.objects.filter(kind=ClientKind.SUPPLIER).order_by("name", "client_ref")
-    valid = ClientCertificate.objects.filter(revoked_at=None).order_by(F("not_after").desc(nulls_first=True), "pk")
-    return [
-        SupplierView(
-            client.client_ref,
-            client.name,
-            client.active,
-            bool(client.push),
-            tuple(certificate.not_after for certificate in client.certificates.all()),
-        )
-        for client in rows.prefetch_related(Prefetch("certificates", valid))
-    ]
+    """Returns every registered card supplier, sorted by name, in one query. Inactive ones are included."""
+    ends = ArrayAgg(
+        "certificates__not_after",
+        filter=Q(certificates__isnull=False, certificates__revoked_at=None),
+        order_by=F("certificates__not_after").desc(nulls_first=True),
+    )
+    rows = ServiceClient.objects.filter(kind=ClientKind.SUPPLIER).order_by("name", "client_ref").annotate(ends=ends)
+    return [SupplierView(row.client_ref, row.name, row.active, bool(row.push), tuple(row.ends or ())) for row in rows]
 
 
 def idempotency_store() -> idempotency.Store:

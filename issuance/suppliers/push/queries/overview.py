@@ -3,9 +3,10 @@
 import datetime as dt
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Min, Q
+from django.db.models import CharField, Count, DateTimeField, F, Min, Q, QuerySet, Value
 from django.db.models.functions import Coalesce
 
 from authn import service as authn
@@ -23,6 +24,9 @@ LATE = dt.timedelta(hours=4)
 
 ENDS_SOON = dt.timedelta(days=30)
 _CALLS_SHOWN = 20
+
+_ORDERS, _DELIVERIES, _REFUSED = "orders", "deliveries", "refused"
+_NO_COUNT, _NO_MOMENT = Value(0), Value(None, output_field=DateTimeField())
 
 
 class Trouble(StrEnum):
@@ -182,14 +186,14 @@ def _delivery(row: PushDelivery) -> DeliveryLine:
 
 def suppliers(now: dt.datetime) -> list[SupplierLine]:
     """Returns every registered supplier, sorted by name, in a constant number of queries."""
-    orders, deliveries, refused = _orders(), _deliveries(), _refused_puks()
+    counts = _counts()
     connections = {row.pk: row for row in SupplierConnection.objects.all()}
     return [
         _line(
             each,
-            orders.get(each.client_ref, _Orders()),
-            deliveries.get(each.client_ref, _Deliveries()),
-            refused.get(each.client_ref, 0),
+            _Orders(*counts[_ORDERS].get(each.client_ref, ())),
+            _Deliveries(*counts[_DELIVERIES].get(each.client_ref, ())[:3]),
+            next(iter(counts[_REFUSED].get(each.client_ref, ())), 0),
             connections.get(each.client_ref, SupplierConnection(supplier_ref=each.client_ref)),
             now,
         )
@@ -230,38 +234,54 @@ def _line(
     )
 
 
-def _orders() -> dict[str, _Orders]:
-    """Returns the counts of each supplier's orders under way. Orders whose print is not verified wait for the issuer. An order
-    that is queued again, or of which a piece is made again, counts from then.
+def _counts() -> dict[str, dict[str, list[Any]]]:
+    """Returns the columns of `_part` of each supplier by what is counted: orders under way, deliveries that are not taken, items
+    with a refused PUK. One query.
+
+    Orders whose print is not verified wait for the issuer. An order that is queued again, or of which a piece is made again,
+    counts from then.
     """
     since = Coalesce("restarted_at", "ordered_at")
     queued = Q(state=OrderState.QUEUED.value, customisation__verified_at__isnull=False)
     working = ~Q(state=OrderState.QUEUED.value)
-    rows = CardOrder.objects.filter(state__in=UNDER_WAY).values("supplier_ref").order_by("supplier_ref")
-    counted = rows.annotate(
-        queued=Count("pk", filter=queued),
-        working=Count("pk", filter=working),
-        oldest_at=Min(since, filter=queued | working),
-        oldest_queued_at=Min(since, filter=queued),
+    orders = _part(
+        CardOrder.objects.filter(state__in=UNDER_WAY).values(ref=F("supplier_ref")),
+        _ORDERS,
+        first=Count("pk", filter=queued),
+        second=Count("pk", filter=working),
+        oldest=Min(since, filter=queued | working),
+        oldest_queued=Min(since, filter=queued),
     )
-    names = ("queued", "working", "oldest_at", "oldest_queued_at")
-    return {ref: _Orders(*values) for ref, *values in counted.values_list("supplier_ref", *names)}
-
-
-def _refused_puks() -> dict[str, int]:
-    """Returns how many items of each supplier have a refused PUK."""
-    rows = OrderItem.objects.filter(puk=PukState.REFUSED.value, state__in=UNSENT).order_by("order__supplier_ref")
-    return dict(rows.values_list("order__supplier_ref").annotate(Count("pk")))
-
-
-def _deliveries() -> dict[str, _Deliveries]:
-    """Returns the counts of each supplier's deliveries that are not taken."""
-    open_states = [PushState.WAITING.value, PushState.DEAD.value]
     waiting = Q(state=PushState.WAITING.value)
-    rows = PushDelivery.objects.filter(state__in=open_states).values("supplier_ref").order_by("supplier_ref")
-    counted = rows.annotate(
-        waiting=Count("pk", filter=waiting),
-        stopped=Count("pk", filter=~waiting),
-        oldest_at=Min("queued_at", filter=waiting & SENDABLE),
+    deliveries = _part(
+        PushDelivery.objects.filter(state__in=[PushState.WAITING.value, PushState.DEAD.value]).values(ref=F("supplier_ref")),
+        _DELIVERIES,
+        first=Count("pk", filter=waiting),
+        second=Count("pk", filter=~waiting),
+        oldest=Min("queued_at", filter=waiting & SENDABLE),
     )
-    return {ref: _Deliveries(*values) for ref, *values in counted.values_list("supplier_ref", "waiting", "stopped", "oldest_at")}
+    refused = _part(
+        OrderItem.objects.filter(puk=PukState.REFUSED.value, state__in=UNSENT).values(ref=F("order__supplier_ref")),
+        _REFUSED,
+        first=Count("pk"),
+    )
+    found: dict[str, dict[str, list[Any]]] = {_ORDERS: {}, _DELIVERIES: {}, _REFUSED: {}}
+    for part, ref, *columns in orders.union(deliveries, refused, all=True):
+        found[part][ref] = columns
+    return found
+
+
+def _part(
+    rows: QuerySet[Any, Any],
+    part: str,
+    *,
+    first: Any,
+    second: Any = _NO_COUNT,
+    oldest: Any = _NO_MOMENT,
+    oldest_queued: Any = _NO_MOMENT,
+) -> QuerySet[Any, Any]:
+    """Returns two counts and two moments of each supplier, whose reference is `ref` of the rows."""
+    counted = rows.order_by().annotate(
+        part=Value(part, output_field=CharField()), first=first, second=second, oldest=oldest, oldest_queued=oldest_queued
+    )
+    return counted.values_list("part", "ref", "first", "second", "oldest", "oldest_queued")
