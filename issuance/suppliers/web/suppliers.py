@@ -21,14 +21,12 @@ from issuance.records.web.frame import PKI, actor_of, render_page
 from issuance.records.web.values import row
 from issuance.suppliers.push.models import PushAttempt, PushDelivery
 from issuance.suppliers.push.queries import overview
-from issuance.suppliers.push.queries.overview import DeliveryLine, SupplierLine, SupplierView, Trouble
+from issuance.suppliers.push.queries import supplier_words as words
+from issuance.suppliers.push.queries.overview import DeliveryLine, SupplierLine, SupplierView
 from issuance.suppliers.push.services import handling
-from issuance.suppliers.web import words
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
 from siths_portal.lib.lists import Column, Empty, Kind, List, Rows
-
-_GRAVE = frozenset({Trouble.STOPPED, Trouble.INTERRUPTED, Trouble.SILENT})
 
 
 class StoppedList(List[DeliveryLine]):
@@ -138,30 +136,13 @@ def _line(each: SupplierLine, now: dt.datetime) -> dict[str, Any]:
     troubles = each.troubles(now)
     return {
         "line": each,
-        "tag": _tag(each, troubles),
+        "tag": words.tag(each, troubles),
         "troubled": bool(troubles),
         "way": _("Får beställningar skickade") if each.is_pushed_to else _("Hämtar beställningar"),
         "oldest": ago(now - each.oldest_queued_at) if each.oldest_queued_at else "",
         "heard": ago(now - each.heard_at) if each.heard_at else "",
-        "ends": _end(each),
+        "ends": words.certificate_end(each),
     }
-
-
-def _tag(each: SupplierLine, troubles: list[Trouble]) -> dict[str, str]:
-    if not each.active:
-        return {"kind": "cancelled", "text": _("Avstängd")}
-    if not troubles:
-        return {"kind": "active", "text": _("Som den ska")}
-    kind = "failed" if troubles[0] in _GRAVE else "missing"
-    return {"kind": kind, "text": wording.label(words.TROUBLES, troubles[0])}
-
-
-def _end(each: SupplierLine) -> str:
-    """Returns the day on which the supplier's last certificate ends."""
-    if not each.certificate_ends:
-        return _("inget certifikat")
-    last = each.certificate_ends[0]
-    return str(wording.day(last)) if last else _("okänt")
 
 
 def _context(request: HttpRequest, found: SupplierView) -> dict[str, Any]:
@@ -169,7 +150,7 @@ def _context(request: HttpRequest, found: SupplierView) -> dict[str, Any]:
     troubles = line.troubles(now)
     return {
         "line": line,
-        "tag": _tag(line, troubles),
+        "tag": words.tag(line, troubles),
         "troubles": [
             {"title": wording.label(words.TROUBLES, each), "text": wording.label(words.REMEDIES, each)} for each in troubles
         ],

@@ -1,11 +1,16 @@
-"""Swedish words of the suppliers' pages."""
+"""Swedish words of the pages that show suppliers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
+from issuance.records.domain import wording
 from issuance.suppliers.push.domain import Difference, Outcome
-from issuance.suppliers.push.queries.overview import Trouble
+from issuance.suppliers.push.queries.overview import SupplierLine, Trouble
+
+GRAVE = frozenset({Trouble.STOPPED, Trouble.INTERRUPTED, Trouble.SILENT})
+"""Troubles that are errors. The others are to be looked at."""
 
 TROUBLES: Mapping[str, str] = {
     Trouble.STOPPED.value: _("Stoppade leveranser"),
@@ -46,3 +51,20 @@ DIFFERENCES: Mapping[str, str] = {
     Difference.NOT_TAKEN_HERE.value: _("Finns hos leverantören, portalen väntar på svar. Skickas igen."),
     Difference.OTHER_STATE.value: _("Olika status. Be leverantören skicka sina rapporter igen."),
 }
+
+
+def tag(line: SupplierLine, troubles: Sequence[Trouble]) -> dict[str, str]:
+    """Returns the kind and the text of a supplier's tag: that of the gravest of its troubles."""
+    if not line.active:
+        return {"kind": "cancelled", "text": gettext("Avstängd")}
+    if not troubles:
+        return {"kind": "active", "text": gettext("Som den ska")}
+    return {"kind": "failed" if troubles[0] in GRAVE else "missing", "text": wording.label(TROUBLES, troubles[0])}
+
+
+def certificate_end(line: SupplierLine) -> str:
+    """Returns the day on which the supplier's last certificate ends, in words if there is none or its end is unknown."""
+    if not line.certificate_ends:
+        return gettext("inget certifikat")
+    last = line.certificate_ends[0]
+    return str(wording.day(last)) if last else gettext("okänt")
