@@ -32,6 +32,16 @@ def after(day: dt.date, count: int) -> dt.date:
     return day
 
 
+def latest(day: dt.date, count: int) -> list[dt.date]:
+    """Returns the last `count` working days up to `day`, which counts if it is one, the newest last."""
+    found: list[dt.date] = []
+    while len(found) < count:
+        if is_working_day(day):
+            found.insert(0, day)
+        day -= _ONE
+    return found
+
+
 def _easter(year: int) -> dt.date:
     """Returns Easter Sunday in the Gregorian calendar, by the algorithm of Meeus, Jones and Butcher."""
     century = year // 100

@@ -38,3 +38,14 @@ def test_easter_moves(year: int, easter_monday: str) -> None:
 )
 def test_the_day_itself_does_not_count(day: str, count: int, expected: str) -> None:
     assert workdays.after(dt.date.fromisoformat(day), count) == dt.date.fromisoformat(expected)
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        ("2026-12-01", ["2026-11-27", "2026-11-30", "2026-12-01"]),
+        ("2026-12-27", ["2026-12-21", "2026-12-22", "2026-12-23"]),
+    ],
+)
+def test_the_latest_days_end_with_the_day_itself_if_it_counts(day: str, expected: list[str]) -> None:
+    assert [str(each) for each in workdays.latest(dt.date.fromisoformat(day), 3)] == expected

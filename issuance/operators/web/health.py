@@ -1,4 +1,6 @@
-"""The health page: the latest findings of the `pki` worker, and their remedies. The web process has no token."""
+"""The health page: the latest findings of the `pki` worker, the card suppliers and the reserve stock, and what to do. The web
+process has no token.
+"""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -13,12 +15,13 @@ from django.views.decorators.http import require_safe
 from issuance.operators.queries import pki_health_words as health_words
 from issuance.operators.queries import pki_words
 from issuance.operators.queries.pki_words import minute, moment
-from issuance.operators.web import health_values
+from issuance.operators.web import health_supply, health_values
 from issuance.operators.web.section import PKI
 from issuance.records.domain import wording
-from issuance.records.web.frame import render_page
+from issuance.records.web.frame import actor_of, render_page
 from issuance.records.web.values import row
 from issuance.roles.services import role_holder_reading
+from issuance.stock.queries.shortage import shortage
 from pki import health as pki_health
 from pki.health import (
     OCSP_STORE_GIVEN_UP,
@@ -42,16 +45,17 @@ _HOURS = int(OCSP_STORE_GIVEN_UP // 3600)
 @require_safe
 @PKI.requires()
 def health(request: HttpRequest) -> HttpResponse:
-    """Shows the health of the PKI: problems first, then everything that was checked."""
+    """Shows the health of the PKI, of the card suppliers and of the reserve stock: problems first, then all that was checked."""
     report = pki_health.latest_report()
     authorities = authority_names()
     findings = [_finding(each, authorities) for each in report.findings] if report else []
     checks = pki_health.audit_checks()
     known = {each["title"] for each in findings if each["severity"]}
     broken = [each for each in (_failed_chain(check) for check in checks if not check.ok) if each["title"] not in known]
-    troubles = (
-        _refused_removals() + broken + sorted((each for each in findings if each["severity"]), key=lambda each: -each["severity"])
-    )
+    suppliers, stock = health_supply.suppliers(actor_of(request), clock.now()), shortage()
+    others = [each for each in findings if each["severity"]]
+    others += health_supply.supplier_troubles(suppliers) + health_supply.stock_troubles(stock)
+    troubles = _refused_removals() + broken + sorted(others, key=lambda each: -each["severity"])
     age = clock.now() - report.seen_at if report else None
     context = {
         "first": troubles[0] if troubles else None,
@@ -65,6 +69,9 @@ def health(request: HttpRequest) -> HttpResponse:
         "inventory": _inventory(latest_inventory()),
         "clock": _clock(pki_health.clock_reading()),
         "chains": [_chain(each) for each in checks],
+        "suppliers": [health_supply.panel(each) for each in suppliers],
+        "rate": health_supply.rate(suppliers),
+        "stock": health_supply.stock_figures(stock),
     }
     return render_page(request, PKI, "operators/health.html", context, here="health")
 
@@ -102,7 +109,7 @@ def _summary(troubles: list[dict[str, Any]]) -> str:
 
 def _row(each: dict[str, Any]) -> dict[str, Any]:
     """Returns a problem as a row of components/rows.html."""
-    parts = (each["text"] + ".", each["remedy"], _("Sedan {at}.").format(at=each["since"]))
+    parts = [each["text"] + ".", each["remedy"], *([_("Sedan {at}.").format(at=each["since"])] if each["since"] else [])]
     return {
         "title": each["title"],
         "tag": each["tag"]["text"],
@@ -121,7 +128,7 @@ def _finding(each: SeenFinding, authorities: Mapping[str, str]) -> dict[str, Any
         "looks_at": _(area.looks_at).format(days=RESPONDER_RENEW_BEFORE.days, hours=_HOURS) if area.looks_at else "",
         "remedy": _(area.remedy),
         "severity": int(each.severity),
-        "tag": _severity(int(each.severity)),
+        "tag": health_values.severity_tag(each.severity),
         "text": _sentence(each.text),
         "since": minute(each.since),
         "page": page,
@@ -143,7 +150,7 @@ def _failed_chain(each: AuditCheckView) -> dict[str, Any]:
         "title": _("Händelseloggens kedja, {chain}").format(chain=wording.label(health_words.CHAIN, each.chain)),
         "remedy": _("Ändra inget. Spara databasen och mappen audit, och anmäl det som en säkerhetshändelse."),
         "severity": int(Severity.ERROR),
-        "tag": _severity(int(Severity.ERROR)),
+        "tag": health_values.severity_tag(Severity.ERROR),
         "text": _sentence(each.text),
         "since": minute(each.at),
         "page": "#loggen",
@@ -164,17 +171,13 @@ def _refused_removals() -> list[dict[str, Any]]:
             "title": _("Läsning av rollinnehavare"),
             "remedy": _("Kontrollera HSA-katalogen. Om den stämmer, kör issuance_read_role_holders --accept-losses."),
             "severity": int(Severity.ERROR),
-            "tag": _severity(int(Severity.ERROR)),
+            "tag": health_values.severity_tag(Severity.ERROR),
             "text": text.format(held=found.held, read=found.read),
             "since": minute(found.at),
             "page": "",
             "page_text": "",
         }
     ]
-
-
-def _severity(severity: int) -> dict[str, str]:
-    return {"kind": health_words.SEVERITY_TAG[severity], "text": _(health_words.SEVERITY[severity])}
 
 
 def _inventory(report: InventoryReport | None) -> dict[str, Any] | None:

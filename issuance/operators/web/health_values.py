@@ -41,6 +41,11 @@ def page_of(subject: str) -> tuple[str, str]:
     return reverse(url_name) + fragment, str(text)
 
 
+def severity_tag(severity: int) -> dict[str, str]:
+    """Returns the kind and the text of the tag of a `Severity`."""
+    return {"kind": health_words.SEVERITY_TAG[int(severity)], "text": _(health_words.SEVERITY[int(severity)])}
+
+
 def rows(findings: Iterable[SeenFinding], authorities: Mapping[str, str]) -> list[dict[str, Any]]:
     """Returns the measured values that have a limit, in the order of the checks. `authorities` has the names of CAs."""
     found: dict[str, SeenFinding] = {}
@@ -64,7 +69,7 @@ def _row(each: SeenFinding, limit: Limit, authorities: Mapping[str, str]) -> dic
     top = max(limit.value * (2 if limit.least else 3), 1)
     return {
         "title": health_words.title_of(each.subject, authorities),
-        "tag": {"kind": health_words.SEVERITY_TAG[int(each.severity)], "text": _(health_words.SEVERITY[int(each.severity)])},
+        "tag": severity_tag(each.severity),
         "value": _written(value, each.measure),
         "limit": (_("minst {n}") if limit.least else _("högst {n}")).format(n=_written(limit.value, each.measure)),
         "meter": {

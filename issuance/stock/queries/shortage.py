@@ -49,5 +49,5 @@ def shortage() -> Shortage:
 
 def _part(rows: QuerySet[Any, Any], part: str, count: Any) -> QuerySet[Any, Any]:
     """Returns a number of each office, which is `place` of the rows."""
-    counted = rows.order_by().annotate(part=Value(part, output_field=CharField()), count=count)
+    counted: QuerySet[Any, Any] = rows.order_by().annotate(part=Value(part, output_field=CharField()), count=count)
     return counted.values_list("part", "place", "count")

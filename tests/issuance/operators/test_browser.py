@@ -7,12 +7,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from authn.models import ClientCertificate, ServiceClient
+from issuance.orders.models.orders import CardOrder, OrderItem
+from issuance.stock.models import StockLevel
 from pki.approvals import dual_control
 from pki.domain.findings import Finding, Severity
 from pki.health import checks, reports
 from pki.hsm import inventory
 from pki.models import ApprovalAction, CaState, Certificate, CertificateAuthority, HealthReport, HsmKey, KeyCeremony, KeyInventory
-from siths_portal.lib import clock
+from siths_portal.lib import clock, workdays
 from tests.e2e.hands import Both, Hands, Mouse
 from tests.e2e.looking import Looker
 from tests.issuance.operators.operators import operator
@@ -255,6 +258,10 @@ def test_the_health_page_is_looked_at(demo_pki: Any, world: Any, portal: str, br
                 chain=chain, actor_ref="operator:x", ok=True, whole=True, checked=812, macs=812,
                 text="812 sigill stämmer, 812 styrkta av HSM, ingen händelse väntar på sigill",
             )  # fmt: skip
+        for name, ref in (("Kortfabriken Norr", "norr"), ("Nordkort", "nordkort")):
+            client = ServiceClient.objects.create(client_ref=ref, kind="supplier", name=name)
+            ends = clock.now() + dt.timedelta(days=200)
+            ClientCertificate.objects.create(client=client, thumbprint=f"{ref:a<64}", not_after=ends)
         page.goto(f"{portal}/pki/driftlage/")
         eye.look(page, "all well")
         open_all(page)
@@ -274,6 +281,9 @@ def test_the_health_page_is_looked_at(demo_pki: Any, world: Any, portal: str, br
         KeyInventory.objects.update(
             problems=[{"kind": "missing", "token": key.token_label, "key_id": key.key_id, "label": key.label, "facts": {}}]  # type: ignore[union-attr]
         )
+        CardOrder.objects.filter(pk=world.order().pk).update(supplier_ref="norr", ordered_at=clock.now() - dt.timedelta(hours=5))
+        OrderItem.objects.update(sent_on=workdays.latest(clock.today(), 1)[0], dispatched_at=clock.now())
+        StockLevel.objects.create(office=world.office, least=2)
         page.goto(f"{portal}/pki/driftlage/")
         eye.look(page, "troubles")
         page.goto(f"{portal}/pki/")

@@ -10,17 +10,23 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from authn.models import ClientCertificate, ServiceClient
 from issuance.authz import Role
 from issuance.operators.queries import pki_health_words
+from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.people.models.persons import Post
 from issuance.roles.services import role_holder_reading
+from issuance.stock.models import StockLevel
+from issuance.suppliers.push.models import SupplierConnection
+from issuance.suppliers.push.queries import sent_cards
 from pki.domain.findings import Finding, Severity
 from pki.health import checks, limits, reports
 from pki.hsm import inventory
 from pki.models import AuditCheck, ClockMark, HealthReport, KeyInventory
 from pki.operators.authorities import authority_names
 from pki.operators.keys import latest_inventory
-from siths_portal.lib import clock
+from siths_portal.lib import clock, workdays
+from siths_portal.lib.pages.dates import in_words
 from tests.issuance.operators.operators import client_of, operator
 from tests.issuance.person_page.test_pages import text_of
 
@@ -210,9 +216,12 @@ def test_the_page_costs_the_same_however_much_there_is(world: Any) -> None:
             reports.keep_audit_check(
                 chain=chain, actor_ref="operator:x", ok=True, whole=True, checked=1, macs=None, text="1 sigill stämmer"
             )
+    for number in range(3):
+        ServiceClient.objects.create(client_ref=f"supplier-{number}", kind="supplier", name=f"Leverantör {number}")
+    StockLevel.objects.create(office=world.office, least=2)
     with CaptureQueriesContext(connection) as many:
         client.get(ADDRESS)
-    assert len(few) == len(many) <= 10
+    assert len(few) == len(many) <= 15
 
 
 def test_losses_of_the_catalogue_that_were_held_stand_first(world: Any, settings: Any) -> None:
@@ -229,3 +238,73 @@ def test_losses_of_the_catalogue_that_were_held_stand_first(world: Any, settings
     assert text.index("HSA-katalogen saknar uppdrag för 4 av") < text.index("Spärrlista, function:1")
     assert "--accept-losses" in text
     assert "Inga uppdrag avslutades: för många rollinnehavare saknas" in text_of(client.get("/pki/"))
+
+
+def supplier(client_ref: str, name: str) -> None:
+    """A supplier that pulls, was heard just now and has a certificate for 200 days."""
+    client = ServiceClient.objects.create(client_ref=client_ref, kind="supplier", name=name)
+    end = clock.now() + dt.timedelta(days=200)
+    ClientCertificate.objects.create(client=client, thumbprint=f"{client_ref:a<64}", not_after=end)
+    SupplierConnection.objects.create(supplier_ref=client_ref, heard_at=clock.now())
+
+
+def test_suppliers_are_shown_and_a_silent_one_stands_among_what_is_wrong(world: Any) -> None:
+    supplier("arbetsam", "Arbetsamma AB")
+    supplier("bureau", "Byrån AB")
+    order, client = world.order(), client_of(operator(world))
+    reports.keep([FINE, SOON])
+    text = text_of(client.get(ADDRESS))
+    assert "1 sak behöver ses över, men inget är fel." in text
+    assert text.index("Arbetsamma AB Som den ska i kö 0") < text.index("Byrån AB Som den ska i kö 1")
+    five_hours_ago = clock.now() - 300 * MINUTE
+    CardOrder.objects.update(ordered_at=five_hours_ago)
+    SupplierConnection.objects.filter(pk="bureau").update(heard_at=five_hours_ago)
+    page = client.get(ADDRESS)
+    text = text_of(page)
+    assert "2 saker behöver ses över, varav 1 är ett fel." in text
+    told = "Hörs inte av. Beställningar väntar. Den äldsta beställningen har väntat i 5 timmar."
+    places = [text.index(each) for each in ("Kortleverantören Byrån AB", told, "Utfärdarens certifikat, person-hsaid-3:1")]
+    assert places == sorted(places)
+    assert text.index("Byrån AB Hörs inte av i kö 1") < text.index("Arbetsamma AB Som den ska i kö 0")
+    assert f'href="{reverse("supplier", args=["bureau"])}"' in page.content.decode()
+    for secret in (f"{order.person.given_name_in_use} {order.person.surname}", order.eid.hsa_id):
+        assert secret not in text
+
+
+def test_the_rate_is_that_of_all_suppliers_or_of_one_that_is_behind(world: Any) -> None:
+    supplier("arbetsam", "Arbetsamma AB")
+    supplier("bureau", "Byrån AB")
+    client, orders = client_of(operator(world)), (world.order(), world.order(), world.order())
+    assert "per arbetsdag" not in text_of(client.get(ADDRESS))
+    before, latest = workdays.latest(clock.today(), 2)
+    CardOrder.objects.filter(pk=orders[0].pk).update(supplier_ref="arbetsam")
+    for order, day in zip(orders, (before, before, latest), strict=True):
+        OrderItem.objects.filter(order=order).update(sent_on=day, dispatched_at=clock.now())
+    text = text_of(client.get(ADDRESS))
+    assert "Skickade kort per arbetsdag" in text
+    assert f"{in_words(before)} 2 {in_words(latest)} 1" in text
+    CardOrder.objects.filter(pk=orders[1].pk).update(ordered_at=clock.now() - 300 * MINUTE)
+    text = text_of(client.get(ADDRESS))
+    assert "Byrån AB: skickade kort per arbetsdag" in text
+    assert f"{in_words(before)} 1 {in_words(latest)} 1" in text
+    monday = dt.datetime(2026, 11, 30, 12, tzinfo=clock.STOCKHOLM)
+    saturday = monday - dt.timedelta(days=2)
+    OrderItem.objects.update(sent_on=saturday.date(), dispatched_at=saturday)
+    with clock.moved_to(monday):
+        assert sent_cards.sent_cards().of_all() == [0] * 8 + [3, 0], "a card that leaves on a Saturday counts on Friday"
+
+
+def test_offices_without_reserve_cards_are_counted_and_not_named(world: Any) -> None:
+    client = client_of(operator(world))
+    reports.keep([FINE])
+    assert "Reservkort på kontoren" not in text_of(client.get(ADDRESS))
+    StockLevel.objects.create(office=world.office, least=2)
+    text = text_of(client.get(ADDRESS))
+    for expected in (
+        "1 sak behöver ses över, men inget är fel.", "Att göra först. Se över. Reservkort på kontoren",
+        "1 kontor saknar reservkort att lämna ut. 1 kontor har färre reservkort än sin gräns",
+    ):  # fmt: skip
+        assert expected in text, expected
+    assert world.office.name not in text
+    StockLevel.objects.update(least=0)
+    assert "Allt fungerar." in text_of(client.get(ADDRESS))

@@ -281,7 +281,7 @@ def _part(
     oldest_queued: Any = _NO_MOMENT,
 ) -> QuerySet[Any, Any]:
     """Returns two counts and two moments of each supplier, whose reference is `ref` of the rows."""
-    counted = rows.order_by().annotate(
+    counted: QuerySet[Any, Any] = rows.order_by().annotate(
         part=Value(part, output_field=CharField()), first=first, second=second, oldest=oldest, oldest_queued=oldest_queued
     )
     return counted.values_list("part", "ref", "first", "second", "oldest", "oldest_queued")

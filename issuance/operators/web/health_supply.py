@@ -1,0 +1,155 @@
+"""What the health page shows of card suppliers and of the reserve stock: what is wrong, figures, and the rate of sent cards. It
+names no person, and no office.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from issuance.authz import Actor, policy
+from issuance.operators.queries.pki_words import ago, minute, span
+from issuance.operators.web.health_values import severity_tag
+from issuance.records.domain import wording
+from issuance.records.web.values import number
+from issuance.stock.queries.shortage import Shortage
+from issuance.suppliers.push.queries import overview, supplier_words
+from issuance.suppliers.push.queries.overview import SupplierLine, Trouble
+from issuance.suppliers.push.queries.sent_cards import SentCards, sent_cards
+from pki.health import Severity
+from siths_portal.lib import clock
+from siths_portal.lib.pages.charts import Point, bar_chart
+from siths_portal.lib.pages.dates import in_words
+
+_BEHIND = {Trouble.SILENT, Trouble.LATE}
+"""Troubles of a supplier whose own rate the page draws."""
+
+
+@dataclass(frozen=True)
+class Supplier:
+    """An active supplier at `now`, with its troubles, the gravest first, and the cards that all suppliers sent."""
+
+    line: SupplierLine
+    troubles: tuple[Trouble, ...]
+    sent: SentCards
+    now: dt.datetime
+
+    @property
+    def severity(self) -> Severity:
+        """That of its gravest trouble."""
+        if not self.troubles:
+            return Severity.OK
+        return Severity.ERROR if self.troubles[0] in supplier_words.GRAVE else Severity.WARNING
+
+
+def suppliers(actor: Actor, now: dt.datetime) -> list[Supplier]:
+    """Returns the active suppliers, the most troubled first. Returns none for an actor who does not operate suppliers."""
+    if not policy.holds(actor, overview.ACTION):
+        return []
+    sent = sent_cards()
+    found = [Supplier(each, tuple(each.troubles(now)), sent, now) for each in overview.visible(actor, now) if each.active]
+    return sorted(found, key=lambda each: -each.severity)
+
+
+def supplier_troubles(found: Sequence[Supplier]) -> list[dict[str, Any]]:
+    """Returns a problem of the health page for each supplier that has troubles."""
+    return [_trouble(each) for each in found if each.troubles]
+
+
+def _trouble(each: Supplier) -> dict[str, Any]:
+    line, gravest = each.line, each.troubles[0]
+    told = [wording.label(supplier_words.TROUBLES, trouble) for trouble in each.troubles]
+    if Trouble.LATE in each.troubles and line.oldest_queued_at:
+        told.append(_("Den äldsta beställningen har väntat i {span}").format(span=span(each.now - line.oldest_queued_at)))
+    since = {
+        Trouble.SILENT: each.now - line.silent_for,
+        Trouble.LATE: line.oldest_queued_at,
+        Trouble.PAUSED: line.paused_at,
+    }
+    return {
+        "title": _("Kortleverantören {name}").format(name=line.name),
+        "remedy": wording.label(supplier_words.REMEDIES, gravest),
+        "severity": int(each.severity),
+        "tag": severity_tag(each.severity),
+        "text": ". ".join(told),
+        "since": minute(since.get(gravest)),
+        "page": reverse("supplier", args=[line.client_ref]),
+        "page_text": _("Visa leverantören"),
+    }
+
+
+def stock_troubles(found: Shortage) -> list[dict[str, Any]]:
+    """Returns a problem of the health page if offices lack reserve cards."""
+    told = []
+    if found.empty:
+        text = ngettext("{n} kontor saknar reservkort att lämna ut", "{n} kontor saknar reservkort att lämna ut", found.empty)
+        told.append(text.format(n=number(found.empty)))
+    if found.short:
+        text = ngettext(
+            "{n} kontor har färre reservkort än sin gräns, också med dem som är på väg",
+            "{n} kontor har färre reservkort än sin gräns, också med dem som är på väg",
+            found.short,
+        )
+        told.append(text.format(n=number(found.short)))
+    if not told:
+        return []
+    return [
+        {
+            "title": _("Reservkort på kontoren"),
+            "remedy": _("Kontoren ser det på Dagen. Be områdenas ansvariga utgivare beställa en bunt eller sänka gränsen."),
+            "severity": int(Severity.WARNING),
+            "tag": severity_tag(Severity.WARNING),
+            "text": ". ".join(told),
+            "since": "",
+            "page": "",
+            "page_text": "",
+        }
+    ]
+
+
+def stock_figures(found: Shortage) -> list[dict[str, str]]:
+    """Returns the figures of the reserve stock; none if no office has a level."""
+    if not found.offices:
+        return []
+    return [
+        {"name": _("kontor utan reservkort"), "value": number(found.empty)},
+        {"name": _("kontor under gränsen"), "value": number(found.short)},
+        {"name": _("kontor med gräns"), "value": number(found.offices)},
+    ]
+
+
+def panel(each: Supplier) -> dict[str, Any]:
+    """Returns a supplier with its tag, its figures, when it was heard, and when its certificate ends."""
+    line, day = each.line, each.sent.days[-1]
+    sent = _("skickade i dag") if day == clock.today() else _("skickade {day}").format(day=in_words(day))
+    return {
+        "line": line,
+        "tag": supplier_words.tag(line, each.troubles),
+        "figures": [
+            {"name": _("i kö"), "value": number(line.queued)},
+            {"name": _("pågår"), "value": number(line.working)},
+            {"name": sent, "value": number(each.sent.of(line.client_ref)[-1])},
+        ],
+        "heard": ago(each.now - line.heard_at) if line.heard_at else "",
+        "ends": supplier_words.certificate_end(line),
+    }
+
+
+def rate(found: Sequence[Supplier]) -> dict[str, Any] | None:
+    """Returns the chart of the cards sent by working day: of the first supplier that is silent or late, else of all. None if no
+    supplier sent any.
+    """
+    if not found or not any(found[0].sent.of_all()):
+        return None
+    sent = found[0].sent
+    behind = next((each.line for each in found if _BEHIND.intersection(each.troubles)), None)
+    counts = sent.of(behind.client_ref) if behind else sent.of_all()
+    title = _("{name}: skickade kort per arbetsdag").format(name=behind.name) if behind else _("Skickade kort per arbetsdag")
+    points = [
+        Point(f"{day.day}/{day.month}", in_words(day), count, number(count)) for day, count in zip(sent.days, counts, strict=True)
+    ]
+    return {"chart": bar_chart(points), "title": title}
