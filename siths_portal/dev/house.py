@@ -116,8 +116,8 @@ def _pytest(*arguments: str, needs: Sequence[Step] = ()) -> None:
 
 def test() -> None:
     """Runs every test, long suites in their short form. Repeats failed tests once at the end (ADR 0210)."""
-    # Some more than there are cores, since tests often wait for processes and browsers.
-    workers = min(5, (os.cpu_count() or 1) + 3)
+    # Two more than there are cores, since tests often wait for processes and browsers.
+    workers = min(4, (os.cpu_count() or 1) + 2)
     spread = ("-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder")  # the order is tests/conftest.py's
     _pytest("tests", *spread, "-p", "siths_portal.dev.repeat", "--durations", "10")
 
