@@ -10,7 +10,7 @@ from siths_portal.lib.pages.day import Line, Urgency
 
 
 def lines_of(count: int) -> Iterator[Line]:
-    """Yields a line if so many suspicions wait for the user's judgement. It names nobody."""
+    """Yields a line if `count`, the number of suspicions that wait for the user's judgement, is not 0. It names no person."""
     if count:
         title = ngettext("{n} misstänkt falsk id-handling att bedöma", "{n} misstänkta falska id-handlingar att bedöma", count)
         yield Line(

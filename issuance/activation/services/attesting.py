@@ -65,7 +65,7 @@ def attest(identification: Identification, attested: Attested, *, actor: Actor) 
 
 
 def store(identification: Identification) -> Attestation | None:
-    """Stores the attestation of a new identification in the caller's transaction. Returns it, or None if nobody attested."""
+    """Stores the attestation of a new identification in the caller's transaction. Returns None if nobody attested."""
     attestation: Attestation | None = getattr(identification, "attestation", None)
     if attestation is not None:
         attestation.save(force_insert=True)

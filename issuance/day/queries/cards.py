@@ -233,7 +233,7 @@ def ending_until() -> dt.datetime:
 
 
 def days_left(last: dt.date | None) -> int:
-    """Returns the days until the last day, or more than SOON if there is none."""
+    """Returns the number of days until `last`, or a number above SOON if there is no last day."""
     return (last - clock.today()).days if last else SOON + 1
 
 

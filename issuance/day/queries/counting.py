@@ -43,8 +43,10 @@ class Sent:
 
 @dataclass(frozen=True)
 class Counted:
-    """What one query tells of cards, orders, eIDs and register care: the sent cards, those that are revoked first on top, the
-    number of everything else by its kind, and the rows for `register_care.lines_of`. Each kind stops at MOST + 1.
+    """The result of the one query of Dagen. Each kind has at most MOST + 1 rows.
+
+    `sent`: the sent cards, the one that is revoked first on top. `numbers`: the number of rows of each kind. `register_care`: the
+    rows for `register_care.lines_of`.
     """
 
     sent: Sequence[Sent] = ()

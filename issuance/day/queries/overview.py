@@ -1,6 +1,6 @@
-"""How it stands in the areas of those who are in charge of cards: numbers, a chart by week, and offices, on Dagen.
+"""The overview on Dagen for responsible and deputy issuers: figures, a chart by week, and offices.
 
-All of it is made of what the lines of Dagen have read: it costs no query, and a person whom the user may not see is in no number.
+It uses the rows that the lines of Dagen have read, so it runs no query and counts no person whom the user may not see.
 """
 
 import datetime as dt
