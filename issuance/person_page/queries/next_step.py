@@ -147,7 +147,7 @@ class StoppedRule:
             act = next((each for each in carrier.offered if each.address == self.address), None) if self.address else visit
             if visit is None or act is None:
                 continue
-            stages = () if self.address else _stages(page, carrier)
+            stages = _stages(page, carrier) if carrier.state in _UNDER_WAY and not self.address else ()
             yield NextStep(
                 errand=carrier.kind,
                 heading=gettext(self.heading).format(last=carrier.last),
@@ -327,6 +327,16 @@ RULES: tuple[Rule, ...] = (
         _(
             "En misstanke om falsk id-handling utreds. Ansvarig utgivare ser den på Dagen och bedömer den. "
             "Var handlingen inte falsk kan kortet aktiveras. Var den falsk spärras kortet."
+        ),
+        _("Se vad du gör så länge"),
+    ),
+    StoppedRule(
+        suspicions.SUSPECTED,
+        frozenset({"unlock"}),
+        _("Vänta med att låsa upp kortet som slutar på {last}"),
+        _(
+            "En misstanke om falsk id-handling utreds. Ansvarig utgivare ser den på Dagen och bedömer den. "
+            "Var handlingen inte falsk kan kortet låsas upp. Var den falsk spärras kortet."
         ),
         _("Se vad du gör så länge"),
     ),

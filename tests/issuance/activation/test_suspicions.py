@@ -2,6 +2,7 @@
 
 import datetime as dt
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, transaction
@@ -74,6 +75,12 @@ def test_the_visit_is_stopped_and_the_issuer_is_told(world: Any, card: Carrier) 
     assert "Ansvarig utgivare bedömer den" in page
     assert "Ring din ansvariga utgivare" in page
     assert SEEN in text_of(client.get(reverse("person_history", args=[card.person_id])))
+
+    Carrier.objects.filter(pk=other.pk).update(state="expired", ended_at=now)
+    Carrier.objects.filter(pk=card.pk).update(state="active", origin="migrated", activated_at=now, puk_secret_id=uuid4())
+    step = client.get(reverse("person", args=[card.person_id])).context["step"]
+    in_use = ("Vänta med att låsa upp kortet som slutar på 1123", reverse("unlock", args=[card.pk]), ())
+    assert (step.heading, step.url, step.stages) == in_use
 
     assert "1 misstänkt falsk id-handling att bedöma" in text_of(issuer.get(reverse("day")))
     assert "id-handling att bedöma" not in text_of(client.get(reverse("day")))
