@@ -16,7 +16,7 @@ from issuance.operators.web.health import headline
 from issuance.operators.web.lists import DestroyedKeyList
 from issuance.operators.web.section import PKI
 from issuance.records.domain import wording
-from issuance.records.web.frame import Link, render_page
+from issuance.records.web.frame import Link, actor_of, render_page
 from issuance.records.web.values import bytes_of, number, row
 from pki.operators.approvals import ca_state_matter, waiting_count
 from pki.operators.authorities import AuthorityLine, AuthorityRecord, authority_certificate, authority_lines, authority_record
@@ -44,7 +44,12 @@ def authority_list(request: HttpRequest) -> HttpResponse:
         request,
         PKI,
         "operators/authorities.html",
-        {"lines": lines, "waiting": waiting, "headline": headline(), "troubled": sum(each["troubled"] for each in lines)},
+        {
+            "lines": lines,
+            "waiting": waiting,
+            "headline": headline(actor_of(request)),
+            "troubled": sum(each["troubled"] for each in lines),
+        },
         here="authorities",
     )
 

@@ -18,7 +18,7 @@ def lines(actor: Actor) -> Iterator[Line]:
     """Yields what is wrong, the approval requests that the actor may decide, and the ceremonies that lack signatures."""
     if not policy.holds(actor, Action.VIEW_PKI):
         return
-    if wrong := health.headline():
+    if wrong := health.headline(actor):
         yield Line(
             urgency=Urgency.TODAY,
             title=_("Driftläget behöver ses över"),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
+from issuance.authz import Actor
 from issuance.operators.queries import pki_health_words as health_words
 from issuance.operators.queries import pki_words
 from issuance.operators.queries.pki_words import minute, moment
@@ -76,8 +77,8 @@ def health(request: HttpRequest) -> HttpResponse:
     return render_page(request, PKI, "operators/health.html", context, here="health")
 
 
-def headline() -> str:
-    """Returns a sentence about what is wrong, for the first page of the section. Returns an empty string if nothing is."""
+def headline(actor: Actor) -> str:
+    """Returns what is wrong in a sentence or more, for Dagen and the first page of the section; an empty text if nothing is."""
     report = pki_health.latest_report()
     sentences = []
     if any(not each.ok for each in pki_health.audit_checks()):
@@ -91,7 +92,7 @@ def headline() -> str:
         sentences.append(_("Kontrollen visar {n} fel.").format(n=wrong))
     if role_holder_reading.held_losses():
         sentences.append(_("Inga uppdrag avslutades: för många rollinnehavare saknas i HSA-katalogen."))
-    return " ".join(sentences)
+    return " ".join([*sentences, *health_supply.headline(actor, clock.now())])
 
 
 def _summary(troubles: list[dict[str, Any]]) -> str:

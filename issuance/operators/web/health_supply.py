@@ -16,7 +16,7 @@ from issuance.operators.queries.pki_words import ago, minute, span
 from issuance.operators.web.health_values import severity_tag
 from issuance.records.domain import wording
 from issuance.records.web.values import number
-from issuance.stock.queries.shortage import Shortage
+from issuance.stock.queries.shortage import Shortage, shortage
 from issuance.suppliers.push.queries import overview, supplier_words
 from issuance.suppliers.push.queries.overview import SupplierLine, Trouble
 from issuance.suppliers.push.queries.sent_cards import SentCards, sent_cards
@@ -53,6 +53,20 @@ def suppliers(actor: Actor, now: dt.datetime) -> list[Supplier]:
     sent = sent_cards()
     found = [Supplier(each, tuple(each.troubles(now)), sent, now) for each in overview.visible(actor, now) if each.active]
     return sorted(found, key=lambda each: -each.severity)
+
+
+def headline(actor: Actor, now: dt.datetime) -> list[str]:
+    """Returns a sentence about suppliers with a grave trouble, and one about offices without a reserve card. Warnings are on the
+    health page alone.
+    """
+    found = []
+    lines = overview.visible(actor, now) if policy.holds(actor, overview.ACTION) else []
+    if wrong := sum(not supplier_words.GRAVE.isdisjoint(each.troubles(now)) for each in lines):
+        found.append(ngettext("{n} kortleverantör har fel.", "{n} kortleverantörer har fel.", wrong).format(n=number(wrong)))
+    if empty := shortage().empty:
+        text = ngettext("{n} kontor saknar reservkort.", "{n} kontor saknar reservkort.", empty)
+        found.append(text.format(n=number(empty)))
+    return found
 
 
 def supplier_troubles(found: Sequence[Supplier]) -> list[dict[str, Any]]:

@@ -348,7 +348,7 @@ def test_finance_and_operators_are_told_what_stops_them(world: Any, monkeypatch:
     finance, operator = client_of(world.officer(role=Role.FINANCE_ADMIN)), client_of(world.officer(role=Role.PKI_OPERATOR))
     assert titles(shown(finance)) == ["2 kunder kan inte faktureras"], "nobody has customer data"
     assert titles(shown(operator)) == ["Driftläget behöver ses över"], "nothing was ever checked"
-    monkeypatch.setattr(health, "headline", lambda: "")
+    monkeypatch.setattr(health, "headline", lambda _actor: "")
     body = shown(operator)
     assert titles(body) == []
     assert "Inget väntar på dig." in body

@@ -136,7 +136,7 @@ def test_destroyed_keys_go_on_page_by_page(world: Any, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments", "most"), [("pki_authorities", (), 10), ("pki_authority", CA, 14), ("pki_keys", (), 10)]
+    ("name", "arguments", "most"), [("pki_authorities", (), 13), ("pki_authority", CA, 14), ("pki_keys", (), 10)]
 )
 def test_a_page_costs_the_same_however_much_there_is(world: Any, name: str, arguments: tuple[Any, ...], most: int) -> None:
     client, address = client_of(operator(world)), reverse(name, args=arguments)

@@ -267,6 +267,7 @@ def test_suppliers_are_shown_and_a_silent_one_stands_among_what_is_wrong(world: 
     assert places == sorted(places)
     assert text.index("Byrån AB Hörs inte av i kö 1") < text.index("Arbetsamma AB Som den ska i kö 0")
     assert f'href="{reverse("supplier", args=["bureau"])}"' in page.content.decode()
+    assert "Driftläget behöver ses över 1 kortleverantör har fel." in text_of(client.get(reverse("day")))
     for secret in (f"{order.person.given_name_in_use} {order.person.surname}", order.eid.hsa_id):
         assert secret not in text
 
@@ -306,5 +307,6 @@ def test_offices_without_reserve_cards_are_counted_and_not_named(world: Any) -> 
     ):  # fmt: skip
         assert expected in text, expected
     assert world.office.name not in text
+    assert "Driftläget behöver ses över 1 kontor saknar reservkort." in text_of(client.get(reverse("day")))
     StockLevel.objects.update(least=0)
     assert "Allt fungerar." in text_of(client.get(ADDRESS))
