@@ -1,7 +1,9 @@
-"""Cards with certificates issued in another system: before this portal, or by another CA. Only serial numbers are recorded."""
+"""Cards and mobile eIDs with certificates issued in another system: before this portal, or by another CA. Only serial numbers are
+recorded.
+"""
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -11,7 +13,7 @@ from issuance.articles.models import Article
 from issuance.authz import Action, Actor, client, policy
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import EidAction, EidState
-from issuance.carriers.domain.kinds import CARD_PROFILES, HSA_PROFILES
+from issuance.carriers.domain.kinds import CARD_PROFILES, HSA_PROFILES, MOBILE_EID
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.domain.items import ItemAction
@@ -27,6 +29,9 @@ from issuance.suppliers.services.supplier_events import replay_parked
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
+
+MOBILE_PROFILES = MOBILE_EID.profiles()
+"""The certificate profiles of mobile eIDs."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +50,20 @@ class MigratedCard:
     activated_at: dt.datetime
     certificate_serials: Mapping[str, str] = field(repr=False)
     mifare_id: str = ""
+
+
+@dataclass(frozen=True)
+class MigratedMobile:
+    """A mobile eID in use when the portal replaced the earlier one. `device` is its holder's name of the device.
+    `certificate_serials` has a hexadecimal serial number for each profile of the kind.
+    """
+
+    post_id: UUID
+    device: str
+    valid_from: dt.datetime
+    valid_to: dt.datetime
+    activated_at: dt.datetime
+    certificate_serials: Mapping[str, str] = field(repr=False)
 
 
 def register_migrated_card(*, actor: Actor, card: MigratedCard, ca: str) -> Carrier:
@@ -73,7 +92,8 @@ def register_migrated_cards(*, actor: Actor, cards: Sequence[MigratedCard], ca: 
     new = {card.card_serial: card for card in cards if card.card_serial not in known}
     pairs = [_rows(card, posts[card.post_id]) for card in new.values()]
     record([carrier for carrier, _ in pairs], [eid for _, eid in pairs], actor=actor)
-    _certify([(carrier, eid, new[carrier.card_serial].certificate_serials) for carrier, eid in pairs], ca=ca, actor_ref=actor.ref)
+    certified = [each for carrier, eid in pairs for each in _of_card(carrier, eid, new[carrier.card_serial].certificate_serials)]
+    _certify(certified, ca=ca, actor_ref=actor.ref)
     return len(pairs)
 
 
@@ -85,6 +105,27 @@ def record(carriers: Sequence[Carrier], eids: Sequence[Eid], *, actor: Actor) ->
     steps.begin(carriers, "migrated", actor_ref=actor.ref, facts=_carrier_facts)
     steps.begin(eids, "migrated", actor_ref=actor.ref, facts=_eid_facts)
     PersonScope.objects.refresh([carrier.holder_id for carrier in carriers])
+
+
+@transaction.atomic(durable=True)
+def register_migrated_mobile(*, actor: Actor, mobile: MigratedMobile, ca: str) -> Carrier:
+    """Records a mobile eID in use: a carrier ACTIVE, no receipt in this portal, serial-only certificates under `ca`. Raises
+    NotFound if the assignment is outside the actor's scope, Invalid (certificates, times), Conflict (a serial number is known).
+    """
+    post = _posts(actor, {mobile.post_id})[mobile.post_id]
+    _check_profiles(mobile.certificate_serials, MOBILE_PROFILES)
+    if not mobile.valid_from <= mobile.activated_at < mobile.valid_to or mobile.activated_at > clock.now():
+        message = "Tiderna för Mobilt SITHS stämmer inte med varandra."
+        raise Invalid("migrated-times", message, fields={"activated_at": [message]})
+    carrier = Carrier(
+        kind=MOBILE_EID.code, origin="migrated", person_id=post.person_id, organisation=post.organisation, device=mobile.device,
+        state=CarrierState.ACTIVE.value, valid_from=mobile.valid_from, valid_to=mobile.valid_to,
+        activated_at=mobile.activated_at, created_at=clock.now(),
+    )  # fmt: skip
+    record([carrier], [], actor=actor)
+    serials = [(profile, mobile.certificate_serials[profile]) for profile in MOBILE_PROFILES]
+    _certify([_Certified(carrier, None, *each) for each in serials], ca=ca, actor_ref=actor.ref)
+    return carrier
 
 
 @transaction.atomic(durable=True)
@@ -111,7 +152,7 @@ def bind_externally_certified_card(
     steps.step([carrier], CarrierAction.BIND_SERIAL, actor_ref=actor.ref, facts=facts, card_serial=serial)
     eids = [row for row in rows.eids if row.pk == eid.pk]
     steps.step(eids, EidAction.PLAN_CERTIFICATES, actor_ref=actor.ref, facts={"ca": ca}, valid_from=now, valid_to=valid_to)
-    _certify([(carrier, eids[0], certificate_serials)], ca=ca, actor_ref=actor.ref)
+    _certify(_of_card(carrier, eids[0], certificate_serials), ca=ca, actor_ref=actor.ref)
     produced = {"card_serial": serial, "ca": ca}
     progress.step_items(rows.order, [rows.item], ItemAction.START_PRODUCTION, actor_ref=actor.ref, facts=produced)
     replay_parked(actor, rows)
@@ -135,9 +176,9 @@ def _check(card: MigratedCard) -> None:
         raise Invalid("migrated-times", message, fields={"activated_at": [message]})
 
 
-def _check_profiles(serials: Mapping[str, str]) -> None:
-    if set(serials) != set(CARD_PROFILES):
-        message = "Ange serienumret för vart och ett av de fyra certifikaten."
+def _check_profiles(serials: Mapping[str, str], profiles: Collection[str] = CARD_PROFILES) -> None:
+    if set(serials) != set(profiles):
+        message = "Ange serienumret för vart och ett av certifikaten."
         raise Invalid("certificate-serials", message, fields={"certificate_serials": [message]})
 
 
@@ -182,31 +223,46 @@ def _text(moment: dt.datetime | None) -> str:
     return moment.isoformat() if moment else ""
 
 
-def _certify(cards: Sequence[tuple[Carrier, Eid, Mapping[str, str]]], *, ca: str, actor_ref: str) -> None:
-    """Records the four certificates of each card under a CA that only publishes status."""
-    certificates = [(carrier, eid, profile, serials[profile]) for carrier, eid, serials in cards for profile in CARD_PROFILES]
-    ids = pki.plan_serial_only(
-        (
-            pki.SerialOnly(
-                serial=serial,
-                not_before=eid.valid_from,
-                not_after=eid.valid_to,
-                subject_ref=f"person:{carrier.person_id}",
-                carrier_ref=carrier_ref(carrier.id),
-                unit_ref=f"organisation:{eid.organisation_id}",
-            )
-            for carrier, eid, _, serial in certificates
-            if eid.valid_from is not None and eid.valid_to is not None
-        ),
-        ca=ca,
-        actor_ref=actor_ref,
-    )
+@dataclass(frozen=True)
+class _Certified:
+    """A certificate of a carrier: it ends with the `eid`, or with a carrier that bears none."""
+
+    carrier: Carrier
+    eid: Eid | None
+    profile: str
+    serial: str
+
+
+def _of_card(carrier: Carrier, eid: Eid, serials: Mapping[str, str]) -> list[_Certified]:
+    return [_Certified(carrier, eid, profile, serials[profile]) for profile in CARD_PROFILES]
+
+
+def _certify(certificates: Sequence[_Certified], *, ca: str, actor_ref: str) -> None:
+    """Records the certificates under a CA that only publishes status."""
+    ids = pki.plan_serial_only((_serial_only(each) for each in certificates), ca=ca, actor_ref=actor_ref)
     CarrierCertificate.objects.bulk_create(
         [
             CarrierCertificate(
-                certificate_id=certificate_id, carrier=carrier, eid=eid if profile in HSA_PROFILES else None, profile=profile
+                certificate_id=certificate_id,
+                carrier=each.carrier,
+                eid=each.eid if each.profile in HSA_PROFILES else None,
+                profile=each.profile,
             )
-            for certificate_id, (carrier, eid, profile, _) in zip(ids, certificates, strict=True)
+            for certificate_id, each in zip(ids, certificates, strict=True)
         ],
         batch_size=1000,
+    )
+
+
+def _serial_only(each: _Certified) -> pki.SerialOnly:
+    period = each.eid or each.carrier
+    if period.valid_from is None or period.valid_to is None:
+        raise ValueError(f"the eID on carrier {each.carrier.pk} has no period")
+    return pki.SerialOnly(
+        serial=each.serial,
+        not_before=period.valid_from,
+        not_after=period.valid_to,
+        subject_ref=f"person:{each.carrier.person_id}",
+        carrier_ref=carrier_ref(each.carrier.id),
+        unit_ref=f"organisation:{period.organisation_id}",
     )

@@ -2,19 +2,20 @@
 
 import datetime as dt
 import secrets
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, transaction
 from django.urls import reverse
 
-from issuance.authz import Role
+from issuance.authz import Role, system
 from issuance.carriers.models import Carrier, CarrierCertificate
+from issuance.imports.services import migration
 from issuance.people.models.persons import Post
-from issuance.records.services import steps
-from pki import service as pki
 from pki.models import Certificate
 from siths_portal.lib import clock
+from siths_portal.lib.errors import Invalid, NotFound
 from tests.issuance.migrated import CA
 from tests.issuance.person_page.test_pages import client_of, migrated, text_of
 
@@ -28,17 +29,9 @@ DEVICE, SHOWN = "Elins <i>telefon</i>", "Elins &lt;i&gt;telefon&lt;/i&gt;"
 def mobile(post: Post) -> Carrier:
     """A mobile eID in use, with its two certificates."""
     now = clock.now()
-    carrier = Carrier(
-        kind="mobile_eid", origin="migrated", person=post.person, organisation=post.organisation, device=DEVICE,
-        state="active", valid_from=now, valid_to=now + dt.timedelta(days=700), activated_at=now, created_at=now,
-    )  # fmt: skip
-    with transaction.atomic():
-        steps.begin([carrier], "migrated", actor_ref="system:migration", facts={})
-        for profile in ("mobile-auth", "mobile-sign"):
-            row = pki.SerialOnly(serial="01" + secrets.token_hex(15), not_before=now, not_after=carrier.valid_to)
-            (made,) = pki.plan_serial_only([row], ca=CA, actor_ref="system:migration")
-            CarrierCertificate.objects.create(certificate_id=made, carrier=carrier, profile=profile)
-    return carrier
+    serials = {profile: "01" + secrets.token_hex(15) for profile in migration.MOBILE_PROFILES}
+    given = migration.MigratedMobile(post.pk, DEVICE, now, now + dt.timedelta(days=700), now, serials)
+    return migration.register_migrated_mobile(actor=system("migration"), mobile=given, ca=CA)
 
 
 def test_it_is_shown_with_its_device_and_revoked_beside_the_card(world: Any) -> None:
@@ -69,6 +62,23 @@ def test_it_is_shown_with_its_device_and_revoked_beside_the_card(world: Any) -> 
     assert Carrier.objects.get(pk=card.pk).state == "active"
     history = text_of(client.get(reverse("carrier_history", args=[carrier.pk])))
     assert f"Historik för Mobilt SITHS {SHOWN}" in history
+
+
+def test_a_mobile_of_the_earlier_portal_is_checked(world: Any) -> None:
+    post, now = world.post(), clock.now()
+    right = migration.MigratedMobile(
+        post.pk, DEVICE, now, now + dt.timedelta(days=9), now, {"mobile-auth": "01", "mobile-sign": "02"}
+    )
+    for wrong, code in (
+        ({"certificate_serials": {"mobile-auth": "01"}}, "certificate-serials"),
+        ({"valid_to": now}, "migrated-times"),
+        ({"activated_at": now + dt.timedelta(days=1)}, "migrated-times"),
+    ):
+        with pytest.raises(Invalid, match=code):
+            migration.register_migrated_mobile(actor=system("migration"), mobile=replace(right, **wrong), ca=CA)
+    with pytest.raises(NotFound):
+        migration.register_migrated_mobile(actor=world.officer(role=Role.READER), mobile=right, ca=CA)
+    assert not Carrier.objects.exists()
 
 
 def test_only_cards_need_an_article(world: Any) -> None:
