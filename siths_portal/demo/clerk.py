@@ -121,6 +121,15 @@ class Clerk:
         self.page = self._expect("Kortet är upplåst").follow("Till personen")
         return self._at_person()
 
+    def report_document(self, identity_document: str, observed: str) -> Page:
+        """Stops the unlocking of the person's only active card, because the document may be false."""
+        page = self.page.again().follow("Lås upp kort").follow("Misstänker du att id-handlingen är falsk?")
+        form = page.form("Rapportera misstanken").choose(identity_document).fill("Vad såg du?", observed)
+        self.page = form.send()
+        if "Misstanken är rapporterad" not in self.page.text:
+            raise self.page.fault("the suspicion is not reported")
+        return self.page
+
     def order_letter(self, office: str) -> Page:
         """Orders a letter with the PUK of the person's only active card, and returns the letter's page."""
         page = self.page.follow("Beställ PUK-brev")

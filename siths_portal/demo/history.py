@@ -5,7 +5,7 @@ An earlier CA certified the cards of that time; the portal has only the serials 
 
 import datetime as dt
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import cycle, islice
 
@@ -24,8 +24,9 @@ from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Post
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services.actors import actor_of_person
-from issuance.suppliers.domain import Produced, Sent
+from issuance.suppliers.domain import Produced, Returned, Sent, SupplierReport
 from issuance.suppliers.services import supplier_events, supplier_intake
+from siths_portal.demo.cases import without_special
 from siths_portal.demo.places import PLACES, Place
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
@@ -104,12 +105,16 @@ def _card_of_the_month(month: Month, number: int, place: Place) -> bool:
         order = _order(place, number, key, ordered_at)
     if order is None:
         return False
-    serial = f"9752{month.first_day:%Y%m}{number:09}"
+    return send(order, f"9752{month.first_day:%Y%m}{number:09}", ordered_at, _registered_mail_id(order, number))
+
+
+def send(order: CardOrder, serial: str, ordered_at: dt.datetime, registered_mail_id: str = "") -> bool:
+    """Has the earlier supplier make the ordered card and send it two days after `ordered_at`. Returns whether it is sent."""
     steps: list[tuple[OrderState, dt.timedelta, Callable[[], object]]] = [
         (OrderState.QUEUED, HOUR, lambda: supplier_intake.accept(client_ref=order.supplier_ref, order_id=order.id)),
         (OrderState.ACCEPTED, DAY, lambda: _bind(order, serial)),
         (OrderState.IN_PRODUCTION, DAY + HOUR, lambda: _report(order, Produced(serial[-10:], no_puk=True))),
-        (OrderState.PRODUCED, 2 * DAY, lambda: _report(order, _dispatch(order, number))),
+        (OrderState.PRODUCED, 2 * DAY, lambda: _report(order, Sent(clock.today(), registered_mail_id))),
     ]
     for state, later, act in steps:
         if order.state == state:
@@ -147,15 +152,19 @@ def officer(organisation: Organisation) -> Actor:
 
 def without_card(posts: QuerySet[Post]) -> QuerySet[Post]:
     """Returns the assignments of people who may get a card and have no card and no role, in a fixed order."""
-    return posts.filter(
-        ended_at=None,
-        person__deceased=False,
-        person__is_protected=False,
-        person__identifiers__kind="personnummer",
-        person__identifiers__valid_to=None,
-        person__carriers=None,
-        person__role_grants=None,
-    ).order_by("hsa_id")
+    return (
+        without_special(posts)
+        .filter(
+            ended_at=None,
+            person__deceased=False,
+            person__is_protected=False,
+            person__identifiers__kind="personnummer",
+            person__identifiers__valid_to=None,
+            person__carriers=None,
+            person__role_grants=None,
+        )
+        .order_by("hsa_id")
+    )
 
 
 def _bind(order: CardOrder, serial: str) -> None:
@@ -164,15 +173,19 @@ def _bind(order: CardOrder, serial: str) -> None:
     )
 
 
-def _report(order: CardOrder, event: Produced | Sent) -> None:
+def _report(order: CardOrder, event: SupplierReport) -> None:
     supplier_events.register_event(client_ref=order.supplier_ref, order_id=order.id, event=event)
 
 
-def _dispatch(order: CardOrder, number: int) -> Sent:
-    registered = f"LA00R{number:06}SE" if order.article_id.endswith("-REK") else ""
-    return Sent(clock.today(), registered)
+def report_returned(order: CardOrder) -> None:
+    """Has the earlier supplier report that the card came back."""
+    _report(order, Returned("not-collected"))
 
 
-def new_serials() -> Mapping[str, str]:
-    """Returns random certificate serials of the four profiles, in the form of the earlier CA."""
-    return {profile: "01" + secrets.token_hex(15).upper() for profile in CARD_PROFILES}
+def _registered_mail_id(order: CardOrder, number: int) -> str:
+    return f"LA00R{number:06}SE" if order.article_id.endswith("-REK") else ""
+
+
+def new_serials(profiles: Iterable[str] = CARD_PROFILES) -> Mapping[str, str]:
+    """Returns random certificate serials of the profiles, in the form of the earlier CA."""
+    return {profile: "01" + secrets.token_hex(15).upper() for profile in profiles}

@@ -23,10 +23,10 @@ from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
 from issuance.roles.services import first_administrators, qualifications, role_assignment, role_requests
 from issuance.roles.services.actors import actor_of_person
-from siths_portal.demo import idp_people, newcomers, photos, reserve_articles, sandbox
+from siths_portal.demo import cases, idp_people, newcomers, photos, reserve_articles, sandbox
 from siths_portal.demo.logotypes import put_logotype
 from siths_portal.demo.newcomers import NewPlace
-from siths_portal.demo.people import FIRST_OF_THE_COUNTRY, people, person, write_directory
+from siths_portal.demo.people import FIRST_OF_THE_COUNTRY, DemoPerson, people, person, write_directory
 from siths_portal.demo.places import AREAS, PLACES, SETUP, Place, load_places
 from siths_portal.demo.scale import loading as scale
 from siths_portal.demo.scale.places import ScalePlace
@@ -61,7 +61,10 @@ def load(count: int, say: Callable[[str], None]) -> None:
     simulators know all organisations, but only the people before that number, and those of the sandbox. Raises Conflict as
     `scale.load` does.
     """
-    wanted = max(count, Person.objects.filter(synthetic=True).exclude(_OF_THE_SANDBOX).count())
+    special = cases.known_people()
+    numbered = Person.objects.filter(synthetic=True).exclude(_OF_THE_SANDBOX)
+    numbered = numbered.exclude(identifiers__value__in=[one.person_id.value for one in special])
+    wanted = max(count, numbered.count())
     if wanted > FIRST_OF_THE_COUNTRY:
         scale.require_issuer()
     load_places()
@@ -69,15 +72,11 @@ def load(count: int, say: Callable[[str], None]) -> None:
     say(f"{len(AREAS)} utgivningsområden, {len(PLACES)} organisationer")
     everyone = people(min(wanted, FIRST_OF_THE_COUNTRY))
     others = [one.person for one in (*newcomers.newcomers(), *newcomers.employees())]
-    write_directory(directory_file(), len(everyone), [*others, *sandbox.everyone()])
+    write_directory(directory_file(), len(everyone), [*others, *sandbox.everyone(), *cases.present_people()])
     country = scale_places() if wanted > FIRST_OF_THE_COUNTRY else ()
     write_organisations((*PLACES, *newcomers.PLACES, *sandbox.PLACES, *country))
-    added = 0
-    for start in range(0, len(everyone), _CHUNK):
-        chunk = [one.for_catalogue() for one in everyone[start : start + _CHUNK]]
-        with clock.moved_to(clock.now() - KNOWN_FOR):
-            added += catalogue.register_people(actor=SETUP, people=chunk).persons
-        say(f"{start + len(chunk)} av {len(everyone)} personer, {added} nya")
+    _register(everyone, say)
+    _register(special, say)
     _assign_roles()
     idp_people.write()
     _verify_customisations()
@@ -88,10 +87,25 @@ def load(count: int, say: Callable[[str], None]) -> None:
         say(f"{scale.load(wanted, say)} nya personer i hela landet, med kort")
 
 
+def _register(everyone: Sequence[DemoPerson], say: Callable[[str], None]) -> None:
+    """Registers the people in the portal, as of `KNOWN_FOR` ago."""
+    added = 0
+    for start in range(0, len(everyone), _CHUNK):
+        chunk = [one.for_catalogue() for one in everyone[start : start + _CHUNK]]
+        with clock.moved_to(clock.now() - KNOWN_FOR):
+            added += catalogue.register_people(actor=SETUP, people=chunk).persons
+        say(f"{start + len(chunk)} av {len(everyone)} personer, {added} nya")
+
+
 def write_organisations(places: Iterable[Place | NewPlace | ScalePlace]) -> None:
     """Writes the directory simulator's organisations (docs/wire/README.md), atomically."""
+    names = {cases.RENAMED_PLACE: cases.NAME_IN_CATALOGUE}
     entries = [
-        {"hsa_id": place.hsa_id, "name": place.name, "organisation_number": place.organisation_number.replace("-", "")}
+        {
+            "hsa_id": place.hsa_id,
+            "name": names.get(place.hsa_id, place.name),
+            "organisation_number": place.organisation_number.replace("-", ""),
+        }
         for place in places
     ]
     write_atomically(organisations_file(), (json.dumps(entries, ensure_ascii=False, indent=0) + "\n").encode())

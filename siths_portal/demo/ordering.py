@@ -14,6 +14,7 @@ from issuance.people.models.persons import Post
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services import role_assignment
 from issuance.roles.services.actors import actor_of_person
+from siths_portal.demo.cases import without_special
 
 ARTICLE = "677"  # with photo
 ARTICLE_P256 = "610"  # with photo; the demo's supplier makes these cards with P-256 keys
@@ -78,7 +79,7 @@ def _candidate(actor: Actor, article: str) -> Post | None:
     with_office = OrganisationOffice.objects.filter(office__closed_at=None).values("organisation_id")
     holders = Carrier.objects.filter(state__in=_LIVE).values("person_id")
     return (
-        Post.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD)
+        without_special(Post.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD))
         .filter(
             organisation_id__in=may_order,
             organisation__in=with_office,
@@ -117,7 +118,7 @@ def issuer_of(organisation: Organisation) -> PersonOnPage:
 
 def employee_of(organisation: Organisation) -> PersonOnPage:
     """Returns a person with an assignment in the organisation itself, an address and no role. Raises NobodyLeft."""
-    posts = Post.objects.filter(organisation=organisation, ended_at=None, valid_to=None)
+    posts = without_special(Post.objects.filter(organisation=organisation, ended_at=None, valid_to=None))
     plain = posts.filter(person__deceased=False, person__is_protected=False, person__role_grants=None)
     known = plain.filter(person__identifiers__kind="personnummer", person__identifiers__valid_to=None)
     post = known.select_related("person").order_by("hsa_id").first()

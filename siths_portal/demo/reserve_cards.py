@@ -4,21 +4,21 @@ import shutil
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from django.conf import settings
-
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.models import Carrier
 from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import Organisation
-from siths_portal.demo import holder, ordering
+from siths_portal.demo import holder, ordering, own_cards
 from siths_portal.demo.artefacts import Artefacts
 from siths_portal.demo.card_line import CardLine, LineFault, run_supplier
 from siths_portal.demo.clerk import Clerk
 from siths_portal.demo.ordering import Case, PersonOnPage
+from siths_portal.demo.own_cards import OwnCard
 from siths_portal.demo.reserve_articles import ARTICLE, PLACE
 from siths_portal.simulators.card import Card
 
-QUANTITY = 2
+QUANTITY = 6
+"""One card is handed out. The others stay in stock for visitors who try it by hand."""
 
 
 @dataclass
@@ -85,28 +85,37 @@ class ReserveCards:
         run_supplier(str(self.order.pk))
 
     def give_officers_cards(self) -> None:
-        """Two officers log in, identify each other and hand out a card on level 3 that the other one signs with."""
+        """Two officers log in, and give each other a card on level 3 to sign with, unless they have one of an earlier walk."""
         organisation = Organisation.objects.get(hsa_id=PLACE)
         self.found = ordering.employee_of(organisation)
-        pair, office = ordering.officers_of(organisation)[:2], ordering.office_of(organisation)
-        for person in pair:
-            _destroy_cards(person)  # of an earlier run that failed
-            self.officers.append(Officer(person, Clerk()))
-            self.officers[-1].clerk.log_in(person.name, person.hsa_id)
+        self.officers = [_logged_in(person) for person in ordering.officers_of(organisation)[:2]]
+        office = ordering.office_of(organisation)
         for own, colleague in (self.officers, self.officers[::-1]):
+            if own.serial:
+                continue
             line = CardLine(self.artefacts, ordering.ARTICLE, "", clerk=colleague.clerk, code=own.code)
             line.found = Case(colleague.person, own.person, office)
             line.order()
             line.supply()
             line.activate()
             own.serial = line.serial
+            own_cards.keep(own.person.person_id, OwnCard(own.serial, own.code))
+        self.artefacts.summary["officer_card_serials"] = [officer.serial for officer in self.officers]
 
-    def revoke_officers_cards(self) -> None:
-        """The officers revoke each other's cards and destroy them, so that both can log in without a card again."""
-        for own, colleague in (self.officers, self.officers[::-1]):
-            colleague.clerk.find(own.person.written)
-            colleague.clerk.revoke_card("Skadat eller ur funktion")
-            _destroy_cards(own.person)
+    def log_out_officers(self) -> None:
+        """Both officers log out. Their cards stay valid."""
+        for officer in self.officers:
+            officer.clerk.log_out()
+
+    def guide(self) -> list[str]:
+        """Returns the lines of the guide about the officers and their cards."""
+        place = Organisation.objects.get(hsa_id=PLACE).name
+        return [
+            f"Två ID-administratörer i {place} har egna kort. Bara så kan båda skriva under ett reservkort på tillitsnivå 3.",
+            "Välj dem i inloggningen och i SITHS eID-appen, och skriv koden:",
+            "",
+            *(f"  {each.person.name}, kortet som slutar på {each.serial[-4:]}, kod {each.code}" for each in self.officers),
+        ]
 
     def receive(self) -> None:
         """An officer receives the bundle to the stock of the office."""
@@ -129,11 +138,24 @@ class ReserveCards:
         clerk, serial = self.officers[0].clerk, self.cards[0].card_serial
         clerk.find(self.person.written)
         clerk.begin_activation("Körkort")
-        self.envelope = Card(settings.VAR_DIR / "simulators" / "cards" / serial).envelope_code
+        self.envelope = Card(own_cards.folder(serial)).envelope_code
         holder.activate_reserve_card(clerk.handle(), serial, self.envelope, self.code)
         clerk.finish_activation()
         if self.cards[0].state != CarrierState.ACTIVE:
             raise LineFault(f"the reserve card is not active: it is {self.cards[0].state}")
+
+
+def _logged_in(person: PersonOnPage) -> Officer:
+    """Returns the officer, logged in with the card of an earlier walk, or as a test person without a card."""
+    card = own_cards.kept(person.person_id)
+    if card is None:
+        _destroy_cards(person)  # of an earlier run that failed, or revoked since
+        officer = Officer(person, Clerk())
+        officer.clerk.log_in(person.name, person.hsa_id)
+        return officer
+    officer = Officer(person, Clerk(), card.serial, card.code)
+    officer.clerk.log_in_with_card(card.serial, card.code, person.hsa_id)
+    return officer
 
 
 def _destroy_cards(person: PersonOnPage) -> None:
@@ -141,4 +163,4 @@ def _destroy_cards(person: PersonOnPage) -> None:
     for serial in (
         Carrier.objects.filter(person=person.person_id).exclude(card_key_sha256="").values_list("card_serial", flat=True)
     ):
-        shutil.rmtree(settings.VAR_DIR / "simulators" / "cards" / serial, ignore_errors=True)
+        shutil.rmtree(own_cards.folder(serial), ignore_errors=True)

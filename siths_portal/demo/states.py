@@ -7,27 +7,27 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from django.conf import settings
-
+from issuance.activation.domain.identity_documents import OF_AGE
 from issuance.authz import Actor, system
+from issuance.carriers.domain.kinds import MOBILE_EID
 from issuance.carriers.models import Carrier
 from issuance.housekeeping.services import deadlines
 from issuance.imports.services import migration
 from issuance.offices.models import OrganisationOffice
 from issuance.orders.domain.order_states import OrderState
-from issuance.orders.models.orders import CardOrder
+from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.orders.services import ordering
 from issuance.organisations.models import Organisation
-from issuance.people.models.persons import Person, Post
+from issuance.people.models.persons import Person, PersonIdentifier, Post
+from issuance.people.services import people
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
 from issuance.suppliers.services import supplier_intake
-from siths_portal.demo import newcomers
-from siths_portal.demo.history import BULK_CA, DAY, YEAR, new_serials, officer, without_card
+from siths_portal.demo import cases, guide, newcomers, reserve_articles
+from siths_portal.demo.history import BULK_CA, DAY, YEAR, new_serials, officer, report_returned, send, without_card
 from siths_portal.demo.logotypes import SUPPLIER
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
-from siths_portal.lib.files.atomic import write_atomically
 
 PLACE = "TST2321000131-1000"
 READY = 5
@@ -89,7 +89,8 @@ def serial_of(number: int) -> str:
 def load(say: Callable[[str], None]) -> list[Shown]:
     """Makes the missing cards and writes the guide. Raises the services' errors; a repeated call then continues."""
     stage = _Stage()
-    shown = [_whole_life(stage), _lost_assignment(stage), *_underway(stage), *_ready(stage)]
+    shown = [_whole_life(stage), _lost_assignment(stage), *_underway(stage), *_ready(stage), _mobile(stage)]
+    shown += [*_returned(stage), *_news(stage)]
     deadlines.run()
     write_guide(shown)
     say(f"{len(shown)} personer med kort i olika lägen")
@@ -117,14 +118,15 @@ def _lost_assignment(stage: _Stage) -> Shown:
 
 
 def _underway(stage: _Stage) -> list[Shown]:
-    """Makes one order that the supplier has accepted and one that was cancelled at once."""
-    taken = stage.order("demo-states-taken", stage.newcomer)
-    if taken.state == OrderState.QUEUED:
-        _unless_taken(lambda: supplier_intake.accept(client_ref=SUPPLIER, order_id=taken.id))
+    """Makes one order that the supplier accepted and then said nothing about, and one that was cancelled at once."""
+    with clock.moved_to(clock.now() - 20 * DAY):
+        taken = stage.order("demo-states-taken", stage.newcomer)
+        if taken.state == OrderState.QUEUED:
+            _unless_taken(lambda: supplier_intake.accept(client_ref=SUPPLIER, order_id=taken.id))
     withdrawn = stage.order("demo-states-withdrawn", stage.newcomer)
     _unless_taken(lambda: ordering.cancel_order(actor=stage.officer, order_id=withdrawn.id))
     return [
-        Shown(taken.eid.post.person, "ett beställt kort hos leverantören"),
+        Shown(taken.eid.post.person, "ett beställt kort hos leverantören, som inte har hört av sig"),
         Shown(withdrawn.eid.post.person, "en avbruten beställning"),
     ]
 
@@ -142,11 +144,66 @@ def _ready(stage: _Stage) -> list[Shown]:
     return [Shown(order.eid.post.person, "ett kort klart att aktivera") for order in orders]
 
 
+def _mobile(stage: _Stage) -> Shown:
+    post = stage.post_of(serial_of(5))
+    stage.earlier_card(post, 5, made=YEAR, years=5, eid_ends=YEAR)
+    if not Carrier.objects.filter(person=post.person, kind=MOBILE_EID.code).exists():
+        made_at = clock.now().replace(microsecond=0) - 90 * DAY
+        mobile = migration.MigratedMobile(
+            post_id=post.id, device=f"{post.person.given_name_in_use}s telefon", valid_from=made_at, valid_to=made_at + 2 * YEAR,
+            activated_at=made_at, certificate_serials=new_serials(migration.MOBILE_PROFILES),
+        )  # fmt: skip
+        with clock.moved_to(made_at + DAY):
+            migration.register_migrated_mobile(actor=system("migration"), mobile=mobile, ca=BULK_CA)
+    return Shown(post.person, "Mobilt SITHS och ett aktivt kort")
+
+
+def _returned(stage: _Stage) -> list[Shown]:
+    """Makes a card that came back. Returns nothing if the running supplier took the order before the earlier one did."""
+    key, ordered_at = "demo-states-returned", clock.now().replace(microsecond=0) - 8 * DAY
+    known = CardOrder.objects.filter(idempotency_key=key).exists()
+    with clock.moved_to(ordered_at):
+        order = stage.order(key, stage.newcomer)
+    if not known and send(order, serial_of(6), ordered_at):
+        report_returned(order)
+    came_back = OrderItem.objects.filter(order=order, carrier__revocation_reason=OrderState.RETURNED.value)
+    return [Shown(order.eid.post.person, "ett kort som kom i retur")] if came_back.exists() else []
+
+
+def _news(stage: _Stage) -> list[Shown]:
+    """Gives a card to each person about whom register or catalogue has news, and reads the person live as a visit does."""
+    shown = []
+    for number, one in enumerate(cases.news(), start=11):
+        identifier = PersonIdentifier.objects.get(value=one.before.person_id.value, valid_to=None)
+        post = Post.objects.select_related("person", "organisation").get(person=identifier.person_id)
+        if not Carrier.objects.filter(card_serial=serial_of(number)).exists():
+            stage.earlier_card(post, number, made=YEAR, years=5, eid_ends=YEAR)
+            people.remember(post_id=post.pk, live=people.read_live(post))
+        shown.append(Shown(post.person, one.text))
+    return shown
+
+
 def write_guide(shown: list[Shown]) -> None:
-    """Writes `var/demo/guide.txt` with the people to search for, readable only by the user who started the demo."""
-    lines = ["Personer att söka efter i portalen (påhittade, födda på 1800-talet):", ""]
+    """Writes the people to search for to the guide."""
+    place = Organisation.objects.get(hsa_id=PLACE).name
+    lines = [f"Personer i {place} att söka efter i portalen (påhittade, födda på 1800-talet):", ""]
     for one in shown:
-        value = one.person.identifiers.get(valid_to=None).value
-        lines.append(f"{value[:8]}-{value[8:]}  {one.text}")
-    lines += newcomers.guide()
-    write_atomically(settings.VAR_DIR / "demo" / "guide.txt", ("\n".join(lines) + "\n").encode(), mode=0o600)
+        lines.append(f"{_written(one.person.identifiers.get(valid_to=None).value)}  {one.text}")
+    lines += [*minors_guide(), *newcomers.guide()]
+    guide.write_people(lines)
+
+
+def minors_guide() -> list[str]:
+    """Returns the lines of the guide about those under 18, and who can attest for one of them."""
+    name, number = cases.guardian()
+    today = clock.today()
+    minors = [one for one in cases.minors() if (one.person_id.age_on(today) or 0) < OF_AGE]
+    place = Organisation.objects.get(hsa_id=reserve_articles.PLACE).name
+    about = f"Personer i {place} under 18 år, som kan få ett reservkort på tillitsnivå 2"
+    lines = ["", f"{about} (kontoret har reservkort när genomgången av ett kort är klar):", ""]
+    lines += [f"  {_written(one.person_id.value)}  {one.person_id.age_on(today)} år" for one in minors]
+    return [*lines, f"  Vårdnadshavare som kan intyga: {name}, {_written(number.value)}"]
+
+
+def _written(number: str) -> str:
+    return f"{number[:8]}-{number[8:]}"

@@ -10,7 +10,7 @@ from django.conf import settings
 
 from billing import service as billing
 from billing.records.domain.periods import Month
-from siths_portal.demo import log_scan, ordering, places, secret_scan, status_client
+from siths_portal.demo import guide, log_scan, ordering, places, secret_scan, status_client
 from siths_portal.demo.artefacts import Artefacts
 from siths_portal.demo.card_line import CardLine
 from siths_portal.demo.clerk import Clerk
@@ -82,13 +82,14 @@ class Walk:
             ("Replace it as damaged", self.replace),
             ("Supplier makes, certifies and sends the new card", self.replacement.supply),
             ("Activate it, which revokes the old one", self.activate_replacement),
+            ("Stop a visit for a suspected document", self.suspect_document),
             ("Order a bundle of reserve cards", self.reserve_cards.order_bundle),
             ("Supplier makes and sends the bundle", self.reserve_cards.supply),
             ("Two officers get cards of their own", self.reserve_cards.give_officers_cards),
             ("An officer receives the bundle", self.reserve_cards.receive),
             ("Two officers hand out a reserve card", self.reserve_cards.hand_out),
             ("Activate the reserve card", self.reserve_cards.activate),
-            ("Revoke the cards of the two officers", self.reserve_cards.revoke_officers_cards),
+            ("Name in the guide what can be tried by hand", self.write_guide),
             ("Publish and fetch the CRLs", self.publish_crls),
             ("The scheduled job drafts last month's invoices", self.invoices.draft),
             ("Two finance people approve them", self.invoices.approve),
@@ -157,7 +158,21 @@ class Walk:
         for one in self.p256.issued:
             await_ocsp(one.certificate, one.issuer, ALGORITHMS[-1], status_client.REVOKED)
         self.artefacts.summary["card_serial_replacement"] = self.replacement.serial
-        self.p256.clerk.log_out()
+
+    def suspect_document(self) -> None:
+        """A visitor who wants that card unlocked shows a document that may be false. A responsible issuer is to judge it."""
+        clerk, visited = self.replacement.clerk, self.replacement.case.holder
+        clerk.find(visited.written)
+        clerk.report_document("Pass", "Fotot är inklistrat och kanterna är lösa.")
+        clerk.log_out()
+
+    def write_guide(self) -> None:
+        """Logs the officers out, and writes to the guide whose cards stay valid, and whose card the document stops."""
+        self.reserve_cards.log_out_officers()
+        stopped = f"  {self.replacement.case.holder.written}  ett kort i bruk som en misstänkt id-handling stoppar"
+        guide.write_walk(
+            [*self.reserve_cards.guide(), "", "Att bedöma för ansvarig utgivare, som ser det på Dagen:", "", stopped]
+        )
 
     def ask_on_hold(self) -> None:
         """Checks that each certificate of the sent card is on hold, with both CertID hashes."""

@@ -27,7 +27,7 @@ from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
 from issuance.roles.services.actors import actor_of_person
 from issuance.roles.services.role_rebuilding import verify_roles
-from siths_portal.demo import idp_people, loading, places, sandbox
+from siths_portal.demo import cases, idp_people, loading, places, sandbox
 from siths_portal.demo.newcomers import PLACES as NEW_PLACES
 from siths_portal.demo.newcomers import employees, newcomers
 from siths_portal.demo.people import people, person
@@ -61,11 +61,11 @@ def test_loading_twice_is_loading_once(transactional_db: None, capsys: pytest.Ca
         model: model.objects.count()
         for model in (Person, Post, Organisation, Office, RoleGrant, Article, Event, Photo, Qualification)
     }
-    assert counted[Person] == 120
-    assert Person.objects.filter(synthetic=True).count() == 120
+    special = cases.known_people()
+    assert counted[Person] == 120 + len(special)
     written = json.loads(loading.directory_file().read_text())
     unknown = [*newcomers(), *employees(), *sandbox.everyone()]  # whom the catalogue knows and the portal does not yet
-    assert len(written) == 120 + len(unknown)
+    assert len(written) == 120 + len(special) + len(unknown)
     known = {each["hsa_id"]: each["organisation_number"] for each in json.loads(loading.organisations_file().read_text())}
     assert known.items() >= dict(Organisation.objects.values_list("hsa_id", "organisation_number")).items()
     assert {one.place.hsa_id for one in newcomers()} <= set(known)
@@ -75,10 +75,26 @@ def test_loading_twice_is_loading_once(transactional_db: None, capsys: pytest.Ca
     assert {model: model.objects.count() for model in counted} == counted
     assert json.loads(loading.directory_file().read_text()) == written
     call_command("demo_load", persons=150)
-    assert Person.objects.count() == 150
+    assert Person.objects.count() == 150 + len(special)
     assert scope_faults().ok
     assert (verify_roles().wrong, verify_people().wrong) == ((), ())
     assert "150" in capsys.readouterr().out
+
+
+def test_somebody_of_each_age_from_15_can_get_a_reserve_card(transactional_db: None) -> None:
+    """They stay the same people from year to year, and are in the organisation whose office has reserve cards."""
+    call_command("demo_load", persons=loading.LEAST, stdout=None)
+    today, minors = clock.today(), cases.minors()
+    assert [one.person_id.age_on(today) for one in minors][-3:] == [17, 16, 15]
+    numbers = [one.person_id.value for one in minors]
+    assert all(parse_swedish_number(number, today=today).value == number for number in numbers)
+    posts = Post.objects.filter(person__identifiers__value__in=numbers).select_related("organisation")
+    assert [post.organisation.articles.filter(article="573", orderable=True).exists() for post in posts] == [True] * len(minors)
+    with clock.moved_to(clock.now() + dt.timedelta(days=366)):
+        assert cases.minors()[: len(minors)] == minors
+    name, number = cases.guardian()
+    assert (number.age_on(today) or 0) > 18, name
+    assert not PersonIdentifier.objects.filter(value=number.value).exists()
 
 
 def test_what_people_changed_of_the_places_stays(transactional_db: None) -> None:
