@@ -112,11 +112,14 @@ class KeptForm(models.Model):
 class LogInAttempt(models.Model):
     """A log-in in progress at the identity provider: state (as SHA-256), nonce and PKCE verifier, bound to a browser's session.
 
-    `next_path` is the page to return to. A used attempt is kept for some days to tell a replay from an unknown state.
+    `face` is the site where it was begun and `issuer` the provider; no other one can answer it. `next_path` is the page to
+    return to. A used attempt is kept for some days to tell a replay from an unknown state.
     """
 
     state_hash = models.CharField(max_length=64, primary_key=True)
     session_id = models.UUIDField()
+    face = models.CharField(max_length=20, default="", db_default="")
+    issuer = models.CharField(max_length=255, default="", db_default="")
     nonce = models.CharField(max_length=64)
     verifier = models.CharField(max_length=64)
     next_path = models.CharField(max_length=2000)

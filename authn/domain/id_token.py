@@ -14,6 +14,8 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
+from siths_portal.lib.assurance import Claims
+
 ALGORITHMS: Mapping[str, str] = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC"}
 # Headers with which a token could contain or reference its own key, or change its processing (RFC 7515 section 4.1).
 _FORBIDDEN_HEADERS = frozenset({"jku", "jwk", "x5u", "x5c", "crit", "b64", "zip", "enc"})
@@ -197,12 +199,16 @@ class Identity:
     person_id: str
 
 
-def identity(claims: Mapping[str, Any]) -> Identity:
-    """Returns the identity in a valid token. Raises TokenRefused if the claims are missing or malformed."""
-    person_id = claims.get("credentialPersonalIdentityNumber")
+def identity(claims: Mapping[str, Any], names: Claims) -> Identity:
+    """Returns the identity in a valid token of the framework with these `names` of claims.
+
+    Raises TokenRefused if the claims are missing, malformed, or give two numbers.
+    """
+    numbers = [claims[name] for name in names.person_id if claims.get(name) is not None]
+    person_id = numbers[0] if len(numbers) == 1 else None
     if not isinstance(person_id, str) or not _NUMBER.fullmatch(person_id):
         raise TokenRefused("claim-person-id")
-    chosen, every = claims.get("employeeHsaId"), claims.get("allEmployeeHsaIds", [])
+    chosen, every = claims.get(names.hsa_id), claims.get(names.all_hsa_ids, []) if names.all_hsa_ids else []
     every = [every] if isinstance(every, str) else every
     if not isinstance(every, list) or len(every) > 100 or not all(_is_hsa_id(value) for value in every):
         raise TokenRefused("claim-hsa-id")

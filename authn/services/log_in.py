@@ -5,6 +5,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 import structlog
@@ -17,9 +18,10 @@ from authn.domain.principal import Subject
 from authn.models import Event, LogInAttempt, UsedToken
 from authn.ports import Advice, SubjectDirectory, SubjectUnknown
 from authn.services import provider, sessions
-from siths_portal.lib import clock, ports
-from siths_portal.lib.errors import Refused
+from siths_portal.lib import clock, identity_providers, ports
+from siths_portal.lib.errors import Refused, TooManyRequests
 from siths_portal.lib.http import rate_limits
+from siths_portal.lib.identity_providers import IdentityProvider
 
 log = structlog.get_logger(__name__)
 
@@ -62,10 +64,12 @@ class CompletedLogIn:
 
 
 @transaction.atomic(durable=True)
-def _remember(session_id: UUID, state: str, nonce: str, verifier: str, next_path: str, *, step_up: bool) -> None:
+def _remember(session_id: UUID, issuer: str, state: str, nonce: str, verifier: str, next_path: str, *, step_up: bool) -> None:
     LogInAttempt.objects.create(
         state_hash=_digest(state),
         session_id=session_id,
+        face=settings.FACE,
+        issuer=issuer,
         nonce=nonce,
         verifier=verifier,
         next_path=next_path,
@@ -74,21 +78,41 @@ def _remember(session_id: UUID, state: str, nonce: str, verifier: str, next_path
     )
 
 
-def begin(session_id: UUID, next_path: str, *, step_up: bool) -> str:
-    """Begins a log-in of this browser and returns the provider's URL for it. Raises Unavailable.
+def begin(session_id: UUID, next_path: str, *, step_up: bool, issuer: str = "") -> str:
+    """Begins a log-in of this browser at the provider with this issuer, or the first one, and returns the URL for it.
 
-    State, nonce and PKCE verifier (S256) have 256 random bits each.
+    State, nonce and PKCE verifier (S256) have 256 random bits each. Raises Unavailable, and TooManyRequests (`log-in-starts`)
+    if the browser's session has begun too many log-ins within a minute (S47).
     """
+    _check_starts(session_id)
+    chosen = identity_providers.find(issuer) or identity_providers.all_providers()[0]
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
-    url = provider.authorization_url(state=state, nonce=nonce, verifier=verifier, step_up=step_up)
-    _remember(session_id, state, nonce, verifier, next_path, step_up=step_up)
+    url = provider.authorization_url(chosen, state=state, nonce=nonce, verifier=verifier, step_up=step_up)
+    _remember(session_id, chosen.issuer, state, nonce, verifier, next_path, step_up=step_up)
     return url
+
+
+def _check_starts(session_id: UUID) -> None:
+    """Raises TooManyRequests if the session has LOG_INS_PER_MINUTE_BY_SESSION log-ins of the last minute that did not end.
+
+    The attempts are counted in the table, so the limit holds for all processes of the site together.
+    """
+    minute = clock.now() - dt.timedelta(seconds=60)
+    open_ones = LogInAttempt.objects.filter(session_id=session_id, used_at=None, started_at__gt=minute)
+    if open_ones.count() >= settings.LOG_INS_PER_MINUTE_BY_SESSION:
+        raise TooManyRequests(
+            "log-in-starts", "Du har påbörjat inloggningen för många gånger. Vänta en minut och försök igen.", retry_after=60
+        )
 
 
 def complete(session_id: UUID | None, query: Mapping[str, str]) -> CompletedLogIn:
     """Validates the provider's callback and exchanges its code. Raises LogInRefused, LogInCancelled or Unavailable."""
     attempt = _take(session_id, query.get("state", ""))
-    if (issuer := query.get("iss")) is not None and issuer != settings.OIDC_ISSUER:
+    chosen = identity_providers.find(attempt.issuer)
+    if chosen is None:
+        raise refused("provider-unknown", attempt)
+    issuer = query.get("iss")
+    if issuer != chosen.issuer and (issuer is not None or provider.says_who_answers(chosen)):
         raise refused("answer-issuer", attempt)  # RFC 9207: the response is from another provider
     if (error := query.get("error")) is not None:
         if error == "access_denied":
@@ -101,15 +125,16 @@ def complete(session_id: UUID | None, query: Mapping[str, str]) -> CompletedLogI
     if not _use("code", code):
         raise refused("code-used", attempt)
     try:
-        tokens = provider.exchange(code, attempt.verifier)
-        accepted = id_token.check(tokens.id_token, provider.key, _expected(attempt, tokens.access_token))
-        identity = id_token.identity(accepted.claims)
+        tokens = provider.exchange(chosen, code, attempt.verifier)
+        expected = _expected(chosen, attempt, tokens.access_token)
+        accepted = id_token.check(tokens.id_token, partial(provider.key, chosen), expected)
+        identity = id_token.identity(accepted.claims, chosen.claims)
     except Refused as error_:
         reason = error_.code if error_.code.startswith("token-") else "code-refused"
         raise refused(reason, attempt) from None
     except TokenRefused as error_:
         raise refused(error_.reason, attempt) from None
-    if not _use("jti", f"{settings.OIDC_ISSUER}|{accepted.jti}"):
+    if not _use("jti", f"{chosen.issuer}|{accepted.jti}"):
         raise refused("token-used", attempt)
     return CompletedLogIn(identity, _log_in(accepted, tokens.id_token), attempt.next_path, attempt.step_up)
 
@@ -155,7 +180,7 @@ def _record(action: str, attempt: LogInAttempt | None, facts: dict[str, object],
             action=action,
             subject_type="session",
             subject_ref=str(session or ""),
-            facts=facts | {"issuer": settings.OIDC_ISSUER},
+            facts=facts | ({"issuer": attempt.issuer} if attempt else {}),
         )
 
 
@@ -190,18 +215,20 @@ def _fault(attempt: LogInAttempt | None, session_id: UUID | None) -> str:
         return "state-used"
     if attempt.session_id != session_id:
         return "state-of-another-browser"
+    if attempt.face != settings.FACE:
+        return "state-of-another-site"
     if clock.now() - attempt.started_at > dt.timedelta(seconds=_ATTEMPT_SECONDS):
         return "state-expired"
     return ""
 
 
-def _expected(attempt: LogInAttempt, access_token: str) -> Expected:
+def _expected(chosen: IdentityProvider, attempt: LogInAttempt, access_token: str) -> Expected:
     return Expected(
-        issuer=settings.OIDC_ISSUER,
-        client_id=settings.OIDC_CLIENT_ID,
+        issuer=chosen.issuer,
+        client_id=chosen.client_id,
         nonce=attempt.nonce,
         access_token=access_token,
-        acr_values=settings.OIDC_ACR_VALUES,
+        acr_values=chosen.acr_values,
         max_age=dt.timedelta(seconds=settings.OIDC_MAX_AGE_SECONDS),
         requested_at=attempt.started_at,
         now=clock.now(),

@@ -1,4 +1,4 @@
-"""The relying party's client of the identity provider: metadata, keys, authorization URL and token exchange."""
+"""The relying party's client of an identity provider: metadata, keys, authorization URL and token exchange."""
 
 import json
 import re
@@ -22,6 +22,7 @@ from authn.domain.id_token import ALGORITHMS
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound, Refused, Unavailable
 from siths_portal.lib.http.client import Client
+from siths_portal.lib.identity_providers import IdentityProvider
 
 log = structlog.get_logger(__name__)
 
@@ -72,31 +73,26 @@ def logged_out_uri() -> str:
     return f"{settings.PORTAL_BASE_URL}/logga-ut/"
 
 
-def origin() -> str:
-    """Returns the provider's origin, for the CSP of pages whose form leads there."""
-    parts = urlsplit(settings.OIDC_ISSUER)
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def authorization_url(*, state: str, nonce: str, verifier: str, step_up: bool) -> str:
+def authorization_url(provider: IdentityProvider, *, state: str, nonce: str, verifier: str, step_up: bool) -> str:
     """Returns the URL of the provider's log-in, without personal data. Raises Unavailable.
 
     Token validation checks the authentication time and the `acr` again. Of the requested claims only the HSA-id is essential
     (rules/authn 1.2). A step-up sends `max_age=0`.
     """
-    voluntary = ("allEmployeeHsaIds", "credentialPersonalIdentityNumber", "given_name", "family_name", "name")
-    claims: dict[str, Any] = {"employeeHsaId": {"essential": True}} | dict.fromkeys(voluntary)
+    names = provider.claims
+    voluntary = (names.all_hsa_ids, *names.person_id, *names.names)
+    claims: dict[str, Any] = {names.hsa_id: {"essential": True}} | {name: None for name in voluntary if name}
     url: str = prepare_grant_uri(
-        _endpoint("authorization_endpoint"),
-        client_id=settings.OIDC_CLIENT_ID,
+        _endpoint(provider, "authorization_endpoint"),
+        client_id=provider.client_id,
         response_type="code",
         redirect_uri=redirect_uri(),
-        scope=settings.OIDC_SCOPE,
+        scope=provider.scope,
         state=state,
         nonce=nonce,
         code_challenge=create_s256_code_challenge(verifier),
         code_challenge_method="S256",
-        acr_values=" ".join(settings.OIDC_ACR_VALUES),
+        acr_values=" ".join(provider.acr_values),
         prompt="login",
         max_age=0 if step_up else settings.OIDC_MAX_AGE_SECONDS,
         ui_locales="sv",
@@ -105,20 +101,19 @@ def authorization_url(*, state: str, nonce: str, verifier: str, step_up: bool) -
     return url
 
 
-def exchange(code: str, verifier: str) -> Tokens:
-    """Exchanges a code for tokens, with private_key_jwt.
+def exchange(provider: IdentityProvider, code: str, verifier: str) -> Tokens:
+    """Exchanges a code for tokens, with the client authentication that is agreed with the provider.
 
     Raises Refused if the provider refuses or its tokens are unusable, Unavailable if it does not respond.
     """
-    endpoint = _endpoint("token_endpoint")
+    endpoint = _endpoint(provider, "token_endpoint")
     form = {
         "grant_type": "authorization_code",
         "code": code,
         "redirect_uri": redirect_uri(),
-        "client_id": settings.OIDC_CLIENT_ID,
+        "client_id": provider.client_id,
         "code_verifier": verifier,
-        "client_assertion_type": _ASSERTION_TYPE,
-        "client_assertion": _assertion(endpoint),
+        **_credentials(provider, endpoint),
     }
     try:
         reply = _client(endpoint).post(
@@ -139,16 +134,15 @@ def exchange(code: str, verifier: str) -> Tokens:
     return Tokens(id_token, access_token)
 
 
-def key(kid: str) -> Mapping[str, Any] | None:
+def key(provider: IdentityProvider, kid: str) -> Mapping[str, Any] | None:
     """Returns the provider's published key with this `kid`, or None. Reads the keys again if the `kid` is not cached.
 
     Raises Unavailable.
     """
-    cache = _cache()
+    cache = _cache(provider)
     age = time.monotonic() - cache.keys_at
     if age > _FRESH_SECONDS or (kid not in cache.keys and age > _REFRESH_SECONDS):
-        address = _endpoint("jwks_uri")
-        keys = _read(address).get("keys")
+        keys = _read(provider, _endpoint(provider, "jwks_uri")).get("keys")
         if not isinstance(keys, list):
             raise unavailable()
         # If two keys have the same `kid`, it is ambiguous which one signed, so neither is accepted.
@@ -158,10 +152,15 @@ def key(kid: str) -> Mapping[str, Any] | None:
     return cache.keys.get(kid)
 
 
-def end_session_endpoint() -> str:
+def says_who_answers(provider: IdentityProvider) -> bool:
+    """Returns whether the provider puts its issuer identifier into each answer to the browser (RFC 9207). Raises Unavailable."""
+    return _metadata(provider).get("authorization_response_iss_parameter_supported") is True
+
+
+def end_session_endpoint(provider: IdentityProvider) -> str:
     """Returns the provider's log-out URL, or "" if it has none or does not respond: our own session has ended already."""
     try:
-        return _endpoint("end_session_endpoint")
+        return _endpoint(provider, "end_session_endpoint")
     except Unavailable:
         return ""
 
@@ -172,33 +171,38 @@ def forget() -> None:
         _caches.clear()
 
 
-def _cache() -> _Cache:
+def _cache(provider: IdentityProvider) -> _Cache:
     with _lock:
-        return _caches.setdefault(settings.OIDC_ISSUER, _Cache())
+        return _caches.setdefault(provider.issuer, _Cache())
 
 
-def _endpoint(name: str) -> str:
-    """Returns a URL from the provider's metadata (OpenID Connect Discovery 1.0 section 4). Raises Unavailable."""
-    cache = _cache()
+def _metadata(provider: IdentityProvider) -> Mapping[str, Any]:
+    """Returns the provider's metadata (OpenID Connect Discovery 1.0 section 4). Raises Unavailable."""
+    cache = _cache(provider)
     if time.monotonic() - cache.metadata_at > _FRESH_SECONDS:
-        metadata = _read(f"{settings.OIDC_ISSUER.rstrip('/')}/.well-known/openid-configuration")
-        _check_metadata(metadata)
+        metadata = _read(provider, f"{provider.issuer.rstrip('/')}/.well-known/openid-configuration")
+        _check_metadata(provider, metadata)
         cache.metadata, cache.metadata_at = metadata, time.monotonic()
-    address = cache.metadata.get(name)
-    if not isinstance(address, str) or not _is_safe(address):
+    return cache.metadata
+
+
+def _endpoint(provider: IdentityProvider, name: str) -> str:
+    """Returns a URL from the provider's metadata. Raises Unavailable."""
+    address = _metadata(provider).get(name)
+    if not isinstance(address, str) or not _is_safe(provider, address):
         log.error("authn.provider_metadata", fault=name)
         raise unavailable()
     return address
 
 
-def _check_metadata(metadata: Mapping[str, Any]) -> None:
+def _check_metadata(provider: IdentityProvider, metadata: Mapping[str, Any]) -> None:
     """Raises Unavailable unless the metadata is the issuer's own and offers what we use, against mix-up and downgrade attacks."""
     needed = (
         ("response_types_supported", "code"),
         ("code_challenge_methods_supported", "S256"),
-        ("token_endpoint_auth_methods_supported", "private_key_jwt"),
+        ("token_endpoint_auth_methods_supported", provider.authentication_method),
     )
-    fault = "" if metadata.get("issuer") == settings.OIDC_ISSUER else "issuer"
+    fault = "" if metadata.get("issuer") == provider.issuer else "issuer"
     for name, value in needed:
         offered = metadata.get(name)
         if not isinstance(offered, list) or value not in offered:
@@ -211,14 +215,14 @@ def _check_metadata(metadata: Mapping[str, Any]) -> None:
         raise unavailable()
 
 
-def _is_safe(address: str) -> bool:
+def _is_safe(provider: IdentityProvider, address: str) -> bool:
     """Returns whether the URL uses TLS, or the scheme of the issuer. System checks allow http in development only."""
     parts = urlsplit(address)
-    return parts.scheme in ("https", urlsplit(settings.OIDC_ISSUER).scheme) and bool(parts.hostname) and not parts.fragment
+    return parts.scheme in ("https", urlsplit(provider.issuer).scheme) and bool(parts.hostname) and not parts.fragment
 
 
-def _read(address: str) -> dict[str, Any]:
-    if not _is_safe(address):
+def _read(provider: IdentityProvider, address: str) -> dict[str, Any]:
+    if not _is_safe(provider, address):
         raise unavailable()
     try:
         body = _client(address).get(urlsplit(address).path or "/", retries=1).json()
@@ -241,7 +245,7 @@ def _client(address: str) -> Client:
 
 @lru_cache(maxsize=4)
 def _signing_key(path: str) -> tuple[ECKey | RSAKey, str]:
-    """Returns our client key from OIDC_CLIENT_KEY_FILE and its algorithm: ES256 for P-256, PS256 for RSA."""
+    """Returns our client key and its algorithm: ES256 for P-256, PS256 for RSA."""
     pem = Path(path).read_bytes()
     try:
         return ECKey.import_key(pem), "ES256"
@@ -249,16 +253,35 @@ def _signing_key(path: str) -> tuple[ECKey | RSAKey, str]:
         return RSAKey.import_key(pem), "PS256"
 
 
-def _assertion(audience: str) -> str:
+@lru_cache(maxsize=4)
+def _secret(path: str) -> str:
+    secret = Path(path).read_text().strip()
+    if not secret:
+        raise ValueError("empty")
+    return secret
+
+
+def _credentials(provider: IdentityProvider, endpoint: str) -> dict[str, str]:
+    """Returns the fields of the token request that authenticate the site. Raises Unavailable without a readable key or secret."""
+    if not provider.secret_file:
+        return {"client_assertion_type": _ASSERTION_TYPE, "client_assertion": _assertion(provider, endpoint)}
+    try:
+        return {"client_secret": _secret(provider.secret_file)}
+    except (OSError, ValueError):
+        log.error("authn.client_secret_unreadable")
+        raise unavailable() from None
+
+
+def _assertion(provider: IdentityProvider, audience: str) -> str:
     """Returns a new client assertion (RFC 7523 section 2.2) with the key's thumbprint (RFC 7638) as `kid`."""
     try:
-        own, algorithm = _signing_key(settings.OIDC_CLIENT_KEY_FILE)
+        own, algorithm = _signing_key(provider.key_file)
     except (OSError, ValueError):
         log.error("authn.client_key_unreadable")
         raise unavailable() from None
     assertion: str = private_key_jwt_sign(
         own,
-        settings.OIDC_CLIENT_ID,
+        provider.client_id,
         audience,
         alg=algorithm,
         header={"kid": own.thumbprint()},

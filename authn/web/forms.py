@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpResponse
 
 from authn.domain.principal import Subject
-from authn.services import provider
+from siths_portal.lib import identity_providers
 from siths_portal.lib.pages.forms import Form
 
 
@@ -38,13 +38,14 @@ def with_login_form[**P, R: HttpResponse](view: Callable[P, R]) -> Callable[P, R
 
 
 def allow_log_in_form[R: HttpResponse](response: R) -> R:
-    """Returns `response` with the identity provider and the portal's own origin in the CSP's form-action.
+    """Returns `response` with the identity providers and the portal's own origin in the CSP's form-action.
 
     Browsers also apply form-action to the redirects that follow a form.
     """
     own = urlsplit(settings.PORTAL_BASE_URL)
+    origins = dict.fromkeys(provider.origin for provider in identity_providers.all_providers())
     allowed: dict[str, Any] = settings.SECURE_CSP | {
-        "form-action": ["'self'", provider.origin(), f"{own.scheme}://{own.netloc}"],
+        "form-action": ["'self'", *origins, f"{own.scheme}://{own.netloc}"],
     }
     response._csp_config = allowed  # type: ignore[attr-defined]
     return response

@@ -23,7 +23,7 @@ from authn.sessions import SessionStore
 from authn.web.forms import PostForm, allow_log_in_form
 from authn.web.middleware import IS_KEPT, NOT_KEPT, RESUBMIT, drop_cookie, not_activity
 from authn.web.step_up import KEPT, STEP_UP
-from siths_portal.lib import clock
+from siths_portal.lib import clock, identity_providers
 from siths_portal.lib.http import rate_limits
 from siths_portal.lib.monitoring.logging import current_request_id
 from siths_portal.lib.pages import error_pages
@@ -32,6 +32,8 @@ _STARTS = rate_limits.MinuteBudget()
 _CHOICE = "choice"
 _CHOICE_SECONDS = 600
 CANCELLED = "cancelled"
+PROVIDER = "idp"
+"""The field of the log-in form with the issuer identifier of the identity provider that the user chose."""
 OTHER_ADDRESS = "adress"
 """The query parameter of a user who pressed the button at another address of the portal than its own."""
 
@@ -66,7 +68,8 @@ def login(request: HttpRequest) -> HttpResponse:
 
     A logged-in user gets a link to `next` and no redirect: an automatic redirect would renew an idle session.
 
-    429 beyond LOG_INS_PER_MINUTE_BY_ADDRESS and LOG_INS_PER_MINUTE, since each start by an anonymous client writes two rows.
+    429 beyond LOG_INS_PER_MINUTE_BY_ADDRESS and LOG_INS_PER_MINUTE, since each start by an anonymous client writes two rows,
+    and beyond LOG_INS_PER_MINUTE_BY_SESSION for one browser.
     """
     given = request.POST if request.method == "POST" else request.GET
     next_path = own_path(given.get("next", "/"))
@@ -95,7 +98,7 @@ def _begin(request: HttpRequest, next_path: str) -> HttpResponse:
         row = store.open()
     if resubmit := request.POST.get(RESUBMIT):
         store[RESUBMIT] = IS_KEPT if resubmit == IS_KEPT else NOT_KEPT
-    url = log_in.begin(row.id, next_path, step_up=user.is_authenticated)
+    url = log_in.begin(row.id, next_path, step_up=user.is_authenticated, issuer=request.POST.get(PROVIDER, ""))
     response = HttpResponseRedirect(url)
     response.status_code = 303
     return response
@@ -104,12 +107,14 @@ def _begin(request: HttpRequest, next_path: str) -> HttpResponse:
 def _login_page(request: HttpRequest, next_path: str, why: str = "", status: int = 200) -> HttpResponse:
     user: Any = request.user
     ended = why or getattr(user, "ended", "")
+    providers = identity_providers.all_providers()
     context = {
         "why": WHY.get(ended, ""),
         "resubmit": "" if user.is_authenticated else request.GET.get(RESUBMIT) or request.session.get(RESUBMIT, ""),
         "next": next_path,
         "step_up": user.is_authenticated,
-        "issuer": settings.OIDC_ISSUER,
+        "providers": providers,
+        "other_providers": providers[1:],
         "tab": "",
     }
     return allow_log_in_form(render(request, "authn/login.html", context, status=status))
@@ -232,10 +237,11 @@ def no_access(request: HttpRequest, advice: Advice, id_token: str = "") -> HttpR
 
 def _provider_log_out(id_token: str) -> dict[str, str]:
     """Returns the context of the form that logs out at the identity provider. An empty `endpoint` means no form."""
+    issuer = identity_providers.of_token(id_token)
     return {
-        "endpoint": provider.end_session_endpoint() if id_token else "",
+        "endpoint": provider.end_session_endpoint(issuer) if issuer else "",
         "id_token": id_token,
-        "client_id": settings.OIDC_CLIENT_ID,
+        "client_id": issuer.client_id if issuer else "",
         "logged_out_uri": provider.logged_out_uri(),
     }
 

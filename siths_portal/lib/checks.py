@@ -21,6 +21,8 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
+from siths_portal.lib import identity_providers
+from siths_portal.lib.assurance import FRAMEWORKS, SUFFICIENT
 from siths_portal.lib.database import connection_counts
 from siths_portal.lib.pages.error_pages import PRODUCTION
 from siths_portal.lib.processes import table
@@ -29,6 +31,7 @@ TAG = "siths"
 DOCUMENTATION_ARC = "1.3.6.1.4.1.32473"  # RFC 5612
 FOREIGN_ARC = "1.2.752.74"
 SECRET_KEY_MIN = 50
+CLIENT_SECRET_MIN = 32
 _OID = re.compile(r"[0-2](?:\.(?:0|[1-9]\d*))+")
 
 # URLs of external systems. In development they are simulators on this machine, which is refused in production.
@@ -36,14 +39,6 @@ EXTERNAL_URLS = ("DIRECTORY_URL", "PERSON_REGISTER_URL", "EID_APP_URL", "OIDC_IS
 BACKENDS = ("DIRECTORY_BACKEND", "PERSON_REGISTER_BACKEND", "SIGNATURE_BACKEND")
 ISSUANCE_CHECK = "issuance.suppliers.services.issuance_check.OrderedCards"
 DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
-# Levels of assurance 3 and higher in the two frameworks of Swedish e-IDs for work (rules/authn 1.2, S04).
-LOA3_VALUES = frozenset(
-    {
-        "http://id.sambi.se/loa/loa3",
-        "http://id.elegnamnden.se/loa/1.0/loa3",
-        "http://id.elegnamnden.se/loa/1.0/loa4",
-    }
-)
 LONGEST_SESSION = 12 * 3600  # NIST SP 800-63B section 4.3.3
 LONGEST_IDLE = 3600
 RESERVE_CARD_CEILING = 183
@@ -128,19 +123,45 @@ def log_in(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[check
             yield _error(18, f"{prefix}SESSIONS_PER_SUBJECT is below 1.", "Nobody could log in.")
     if settings.FACE != "portal" or settings.DATABASE_PURPOSE != "portal":  # workers and commands log nobody in
         return
-    values = settings.OIDC_ACR_VALUES
-    if not values or not set(values) <= LOA3_VALUES:
-        yield _error(19, "OIDC_ACR_VALUES names no level or one below 3.", f"The portal takes {', '.join(sorted(LOA3_VALUES))}.")
+    try:
+        providers = identity_providers.all_providers()
+    except (KeyError, TypeError, AttributeError):
+        yield _error(16, "OIDC_PROVIDERS is no list of identity providers.", "Each has at least issuer, client_id and name.")
+        return
+    issuers = [provider.issuer for provider in providers]
+    if len(set(issuers)) < len(issuers):
+        yield _error(16, "Two identity providers have the same issuer.", "An answer must belong to one registration.")
+    for provider in providers:
+        yield from _identity_provider(provider)
+
+
+def _identity_provider(provider: identity_providers.IdentityProvider) -> Iterator[checks.CheckMessage]:
+    """Checks one of the site's identity providers: levels and claims always, address and credentials with DEBUG off."""
+    if not provider.acr_values or not set(provider.acr_values) <= SUFFICIENT:
+        yield _error(19, "OIDC_ACR_VALUES names no level or one below 3.", f"The portal takes {', '.join(sorted(SUFFICIENT))}.")
+    if provider.framework not in FRAMEWORKS:
+        yield _error(19, "OIDC_FRAMEWORK is unknown.", f"Name one of {', '.join(sorted(FRAMEWORKS))}.")
     if settings.DEBUG:
         return
-    if urlsplit(settings.OIDC_ISSUER).scheme != "https" or not _host(settings.OIDC_ISSUER):
+    if urlsplit(provider.issuer).scheme != "https" or not _host(provider.issuer):
         yield _error(16, "OIDC_ISSUER is not https://.", "Name the identity provider; over plain http anybody could be it.")
-    if not _is_client_key(settings.OIDC_CLIENT_KEY_FILE):
+    elif provider.issuer != settings.OIDC_ISSUER and _is_local(provider.issuer):
+        yield _error(6, "OIDC_PROVIDERS names this machine.", "A simulator must not log anybody in.")
+    fits = _is_secret(provider.secret_file) if provider.secret_file else _is_client_key(provider.key_file)
+    if not fits:
         yield _error(
             17,
-            "OIDC_CLIENT_KEY_FILE holds no private key that we sign with.",
-            "A PEM file with a P-256 key, or RSA of 2048 bits or more, whose public half the identity provider knows.",
+            "OIDC_CLIENT_KEY_FILE holds no private key that we sign with, or OIDC_CLIENT_SECRET_FILE no long secret.",
+            "A PEM file with a P-256 key, or RSA of 2048 bits or more, whose public half the identity provider knows; or a file "
+            f"with at least {CLIENT_SECRET_MIN} characters.",
         )
+
+
+def _is_secret(path: str) -> bool:
+    try:
+        return len(Path(path).read_text().strip()) >= CLIENT_SECRET_MIN
+    except (OSError, ValueError):
+        return False
 
 
 def _is_client_key(path: str) -> bool:

@@ -26,6 +26,7 @@ Path(CLIENT_KEY).write_text(new_key())
 LOA2, LOA3 = "http://id.sambi.se/loa/loa2", "http://id.sambi.se/loa/loa3"
 ROLES = {"portal": "siths_test", "api": "siths_api", "pki": "siths_pki", "worker": "siths_worker"}  # as whom this test connects
 AS_WORKER = ROLES | {"portal": "siths_app", "worker": "siths_test"}
+SECOND = {"issuer": "https://second.example.org", "client_id": "portal", "name": "Region", "client_key_file": CLIENT_KEY}
 SAFE: dict[str, Any] = {
     "DEBUG": False,
     "FACE": "portal",
@@ -100,6 +101,14 @@ def test_safe_settings_pass() -> None:
         ({"OIDC_ISSUER": "http://idp.example.org"}, "siths.E016"),
         ({"OIDC_CLIENT_KEY_FILE": ""}, "siths.E017"),
         ({"OIDC_CLIENT_KEY_FILE": "/dev/null"}, "siths.E017"),
+        ({"OIDC_CLIENT_SECRET_FILE": "/dev/null"}, "siths.E017"),
+        ({"OIDC_FRAMEWORK": "freja"}, "siths.E019"),
+        ({"OIDC_PROVIDERS": [{"issuer": "https://second.example.org"}]}, "siths.E016"),
+        ({"OIDC_PROVIDERS": [SECOND | {"issuer": "https://idp.example.org"}]}, "siths.E016"),
+        ({"OIDC_PROVIDERS": [SECOND | {"issuer": "http://second.example.org"}]}, "siths.E016"),
+        ({"OIDC_PROVIDERS": [SECOND | {"issuer": "https://localhost:8010"}]}, "siths.E006"),
+        ({"OIDC_PROVIDERS": [SECOND | {"acr_values": [LOA2]}], "DEBUG": True}, "siths.E019"),
+        ({"OIDC_PROVIDERS": [SECOND | {"client_key_file": ""}]}, "siths.E017"),
         ({"SESSION_IDLE_SECONDS": 0}, "siths.E018"),
         ({"SESSION_IDLE_SECONDS": 86_400}, "siths.E018"),
         ({"SESSION_ABSOLUTE_SECONDS": 600}, "siths.E018"),
@@ -138,6 +147,7 @@ def test_an_unsafe_setting_is_refused(values: dict[str, Any], expected: str) -> 
         {"ANSWER_STEP_SECONDS": 0.0, "FACE": "status"},
         {"ANSWER_STEP_SECONDS": 0.01},
         {"OIDC_ACR_VALUES": [LOA3, "http://id.elegnamnden.se/loa/1.0/loa3"]},
+        {"OIDC_PROVIDERS": [SECOND]},
         {"SESSION_IDLE_SECONDS": 1800, "SESSION_ABSOLUTE_SECONDS": 43_200},
     ],
 )
