@@ -13,7 +13,15 @@ from authn.services.clients import (
     suppliers,
     sync_clients,
 )
-from authn.services.sessions import AT_ONCE, ROLE_ENDED, end_sessions, is_logged_in_since, last_log_ins
+from authn.services.sessions import (
+    AT_ONCE,
+    ROLE_ENDED,
+    end_sessions,
+    is_logged_in_since,
+    last_log_ins,
+)
+from authn.services.sessions import end_another as end_session
+from authn.services.sessions import live as live_sessions
 
 __all__ = [
     "AT_ONCE",
@@ -22,12 +30,14 @@ __all__ = [
     "PushEndpoint",
     "SupplierView",
     "client_names",
+    "end_session",
     "end_sessions",
     "idempotency_store",
     "is_logged_in_since",
     "key_attestation",
     "last_log_ins",
     "letter_certificate",
+    "live_sessions",
     "push_endpoints",
     "registered_suppliers",
     "suppliers",

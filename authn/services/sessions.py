@@ -20,8 +20,8 @@ from siths_portal.lib.database.prepared import prepared
 
 log = structlog.get_logger(__name__)
 
-IDLE, ABSOLUTE, LOGGED_OUT, REPLACED, ENDED_ELSEWHERE, ROLE_ENDED = (
-    "idle", "absolute", "logged-out", "replaced", "ended-elsewhere", "role-ended",
+IDLE, ABSOLUTE, LOGGED_OUT, REPLACED, ENDED_ELSEWHERE, ROLE_ENDED, ENDED_BY_ADMINISTRATOR = (
+    "idle", "absolute", "logged-out", "replaced", "ended-elsewhere", "role-ended", "ended-by-admin",
 )  # fmt: skip
 KEEPING = frozenset({IDLE, ABSOLUTE, REPLACED})
 """End reasons after which a form in progress is kept. For all other reasons somebody ended the session on purpose."""
@@ -191,6 +191,16 @@ def end(session_id: UUID, *, reason: str, actor_ref: str) -> str:
     id_token = session.id_token
     _end([session], reason, actor_ref=actor_ref)
     return id_token
+
+
+@transaction.atomic(durable=True)
+def end_another(session_id: UUID, *, actor_ref: str) -> bool:
+    """Ends somebody else's session for an administrator, who is checked by the caller. Returns False if it had already ended."""
+    session = live().select_for_update().filter(pk=session_id).first()
+    if session is None:
+        return False
+    _end([session], ENDED_BY_ADMINISTRATOR, actor_ref=actor_ref)
+    return True
 
 
 @transaction.atomic(durable=True)

@@ -45,6 +45,7 @@ WHY = {
     ),
     sessions.ENDED_ELSEWHERE: "Du loggades ut här från sidan Inställningar i en annan webbläsare.",
     sessions.ROLE_ENDED: "Du loggades ut eftersom din behörighet har ändrats.",
+    sessions.ENDED_BY_ADMINISTRATOR: "SITHS-förvaltningen avslutade din inloggning. Kontakta supporten om du inte vet varför.",
     CANCELLED: "Du avbröt inloggningen. Inget har ändrats.",
     OTHER_ADDRESS: "Du öppnade portalen på en annan adress. Här är portalens egen adress: logga in här.",
 }

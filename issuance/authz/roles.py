@@ -57,6 +57,7 @@ class Action(StrEnum):
     REVOKE_EID = "revoke_eid"
     EXPIRE = "expire"
     REGISTER_MIGRATED_CARD = "register_migrated_card"
+    END_SESSION = "end_session"
     ASSIGN_ROLE = "assign_role"
     ASSIGN_GLOBAL_ROLE = "assign_global_role"
     EDIT_OFFICE = "edit_office"
@@ -168,6 +169,7 @@ ALLOWED: Mapping[Role, frozenset[Action]] = {
         Action.CHOOSE_ARTICLES,
         Action.CREATE_ORGANISATION,
         Action.REGISTER_MIGRATED_CARD,
+        Action.END_SESSION,
     },
     Role.PKI_OPERATOR: _OPERATING_PKI | {Action.OPERATE_SUPPLIERS},
     Role.FINANCE_ADMIN: frozenset({Action.VIEW_INVOICE, Action.CORRECT_INVOICE_SERIES, Action.MANAGE_BILLING}),

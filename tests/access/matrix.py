@@ -445,6 +445,8 @@ ROWS: list[Row] = [
     Row("role_holders", "POST", ASSIGN, ok=302),
     *(Row("holders_training", method, ASSIGN, ok=ok) for method, ok in (("GET", 200), ("POST", 422))),
     Row("role_requests", "GET", Action.ASSIGN_GLOBAL_ROLE),
+    Row("log_ins", "GET", Action.END_SESSION),
+    Row("log_ins", "POST", Action.END_SESSION, ok=302),
     Row("role_request", "GET", Action.ASSIGN_GLOBAL_ROLE, role_things.role_request, nowhere=True, unseen=403),
     Row("role_request", "POST", Action.ASSIGN_GLOBAL_ROLE, role_things.role_request, ok=422, nowhere=True, unseen=403),
     *(

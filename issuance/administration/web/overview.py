@@ -129,6 +129,8 @@ def _functions(actor: Actor) -> Iterator[Link]:
         yield Link(_("Importera från fil"), reverse("setup_import"))
     if imports.may_import(actor):
         yield Link(_("Läs in äldre kort"), reverse("carrier_import"))
+    if policy.holds(actor, Action.END_SESSION):
+        yield Link(_("Inloggade just nu"), reverse("log_ins"))
 
 
 def _configuration(actor: Actor) -> Iterator[Link]:

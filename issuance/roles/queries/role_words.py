@@ -57,6 +57,7 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
         Action.CONFIRM_CUSTOMER: _("Bekräfta organisationens kunduppgifter för fakturering"),
         Action.CREATE_ORGANISATION: _("Skapa och ändra utgivningsområde och organisation"),
         Action.REGISTER_MIGRATED_CARD: _("Läsa in kort från den tidigare portalen"),
+        Action.END_SESSION: _("Se vilka som är inloggade och avsluta deras inloggningar"),
     },
     _("Certifikatutfärdare"): {
         Action.VIEW_PKI: _("Se certifikatutfärdare, nycklar och driftläge"),

@@ -9,7 +9,7 @@ from issuance.authz import Action
 from issuance.organisations.queries.places import AreaHead, OrganisationHead
 from issuance.records.web.places import AREA, AREA_PATH, ORGANISATION, ORGANISATION_PATH, Function
 from issuance.roles.queries.holders_to_train import training_url
-from issuance.roles.web import person_roles, role_adding, role_holders, role_requests, roles
+from issuance.roles.web import log_ins, person_roles, role_adding, role_holders, role_requests, roles
 
 _PERSON = "sok/person/<uuid:person_id>/roller/"
 _GRANT = "administrera/roll/<uuid:grant_id>/"
@@ -28,6 +28,7 @@ urlpatterns: list[URLPattern] = [
     path("administrera/begarda-roller/", role_requests.requests, name="role_requests"),
     path(_REQUEST, role_requests.role_request, name="role_request"),
     path(f"{_REQUEST}ta-tillbaka/", role_requests.role_request_withdraw, name="role_request_withdraw"),
+    path("administrera/inloggningar/", log_ins.log_ins, name="log_ins"),
     path("administrera/roller/", role_holders.role_rights, name="role_rights"),
     path(_PERSON, person_roles.person_roles, name="person_roles"),
     path(f"{_PERSON}ny/", person_roles.person_role_add, name="person_role_add"),

@@ -76,6 +76,7 @@ MATRIX = {
     # Who answers for an organisation knows how it wants to be invoiced.
     Action.CONFIRM_CUSTOMER: "-----YY------",
     Action.REGISTER_MIGRATED_CARD: "Y------------",
+    Action.END_SESSION: "Y------------",
     # Who configures, and who reads everything, sees what is configured.
     Action.VIEW_CONFIGURATION: "Y---YYY----Y-",
     # The CAs belong to no organisation: only PKI operators see and change them (rules/issuance 1.2).
