@@ -22,9 +22,9 @@ WORKDIR /srv/siths
 COPY --from=build /srv/siths /srv/siths
 RUN install -d -o siths -g siths var/audit var/ceremony var/demo var/hsm var/metrics var/ocsp var/push var/sandbox \
         var/simulators var/status var/tls \
-        /run/api /run/minasidor /run/portal /run/status
+        /run/api /run/login /run/minasidor /run/portal /run/status
 # podman gives an empty volume to the user of each container that starts with it.
-RUN touch /run/api/.keep /run/minasidor/.keep /run/portal/.keep /run/status/.keep
+RUN touch /run/api/.keep /run/login/.keep /run/minasidor/.keep /run/portal/.keep /run/status/.keep
 USER siths
 ENV PYTHONUNBUFFERED=1 PATH=/srv/siths/.venv/bin:/usr/bin:/bin
 CMD ["python3", "manage.py", "help"]

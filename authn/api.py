@@ -1,18 +1,13 @@
 """API authentication by the client certificate that the reverse proxy passes on in a header."""
 
-from urllib.parse import unquote
-
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from django.conf import settings
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
-from authn import openapi  # noqa: F401  (openapi is registered by being imported)
+from authn import client_certificate, openapi  # noqa: F401  (openapi is registered by being imported)
 from authn.services import clients
-
-_LONGEST = 16_384
 
 
 class Caller(clients.ServiceClientView):
@@ -25,25 +20,19 @@ class Caller(clients.ServiceClientView):
 
 
 class ClientCertificateAuthentication(BaseAuthentication):
-    """Authenticates the client by its certificate, a URL-escaped PEM in the header that MTLS_CERTIFICATE_HEADER names.
+    """Authenticates the client by its certificate (`client_certificate.presented`).
 
-    Set this setting only for a process on a unix socket behind the reverse proxy, which overwrites the header and has verified
-    that the peer holds the key. Without the setting no request is authenticated. A missing, unknown or revoked certificate
-    gives 401.
+    A missing, unknown or revoked certificate gives 401.
     """
 
     def authenticate(self, request: Request) -> tuple[Caller, x509.Certificate] | None:
         """Returns the caller and the certificate, or None without a certificate. Raises AuthenticationFailed if it is refused."""
-        header = settings.MTLS_CERTIFICATE_HEADER
-        value = request.headers.get(header, "") if header else ""
-        if not value:
-            return None
-        if len(value) > _LONGEST:
-            raise AuthenticationFailed
         try:
-            certificate = x509.load_pem_x509_certificate(unquote(value).encode())
+            certificate = client_certificate.presented(request.headers)
         except ValueError:
             raise AuthenticationFailed from None
+        if certificate is None:
+            return None
         view = clients.client_of_certificate(certificate.public_bytes(serialization.Encoding.DER))
         if view is None:
             raise AuthenticationFailed

@@ -109,11 +109,15 @@ class KeptForm(models.Model):
     kept_at = models.DateTimeField(db_index=True)
 
 
+CARD = "certificate"
+"""The issuer of a log-in attempt with the certificate of a card in the person's own computer."""
+
+
 class LogInAttempt(models.Model):
     """A log-in in progress at the identity provider: state (as SHA-256), nonce and PKCE verifier, bound to a browser's session.
 
-    `face` is the site where it was begun and `issuer` the provider; no other one can answer it. `next_path` is the page to
-    return to. A used attempt is kept for some days to tell a replay from an unknown state.
+    `face` is the site where it was begun and `issuer` the provider, or CARD; no other one can answer it. `next_path` is the page
+    to return to. A used attempt is kept for some days to tell a replay from an unknown state.
     """
 
     state_hash = models.CharField(max_length=64, primary_key=True)
@@ -129,6 +133,21 @@ class LogInAttempt(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["session_id"], condition=models.Q(used_at=None), name="authn_open_attempt")]
+
+
+class LogInTicket(models.Model):
+    """What the log-in with a card's certificate gives the browser to take back to the site where the log-in was begun.
+
+    The table has the ticket's SHA-256 only. It belongs to the attempt with `state_hash`, which gets one ticket, and to `face`.
+    `certificate_ref` is the certificate's reference of the port `CardCertificates`. A ticket is used once, within a minute.
+    """
+
+    ticket_hash = models.CharField(max_length=64, primary_key=True)
+    state_hash = models.CharField(max_length=64, unique=True)
+    face = models.CharField(max_length=20)
+    certificate_ref = models.CharField(max_length=80)
+    issued_at = models.DateTimeField(db_index=True)
+    used_at = models.DateTimeField(null=True)
 
 
 class UsedToken(models.Model):

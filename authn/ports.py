@@ -6,7 +6,15 @@ from typing import Protocol
 
 from authn.domain.principal import Subject
 
-__all__ = ["Advice", "CertificateStatusChecker", "Subject", "SubjectDirectory", "SubjectUnknown"]
+__all__ = [
+    "Advice",
+    "CardCertificates",
+    "CardHolder",
+    "CertificateStatusChecker",
+    "Subject",
+    "SubjectDirectory",
+    "SubjectUnknown",
+]
 
 
 class CertificateStatusChecker(Protocol):
@@ -54,4 +62,31 @@ class SubjectDirectory(Protocol):
 
     def choices(self, hsa_ids: Sequence[str], person_id: str) -> list[Subject]:
         """Returns one subject for each HSA-id that belongs to the person with this number, with the unit's name."""
+        ...
+
+
+@dataclass(frozen=True)
+class CardHolder:
+    """Whom a card's certificate names: the chosen HSA-id, or "" and those of the card, and the number of twelve digits."""
+
+    hsa_id: str
+    hsa_ids: tuple[str, ...]
+    person_id: str
+
+
+class CardCertificates(Protocol):
+    """Decides which certificates of cards authenticate their holder, and whom they name. Reads the tables, so a revocation
+    counts at once.
+    """
+
+    def reference(self, der: bytes) -> str:
+        """Returns the reference of a certificate that may log in now.
+
+        Raises SubjectUnknown with a reason that begins with `certificate-`: it is unknown, revoked, on hold, out of time, made
+        for another purpose, below level 3, or its card or eID is not active.
+        """
+        ...
+
+    def holder(self, reference: str) -> CardHolder:
+        """Returns the holder of the certificate, which is checked again. Raises SubjectUnknown as `reference` does."""
         ...

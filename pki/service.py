@@ -4,7 +4,7 @@ Functions named `plan_*` join the caller's transaction; `wait_*` wait for the `p
 public interfaces of the packages (ADR 0342).
 """
 
-from pki.authorities.certificates import certificates, revoked_since, wait_until_settled, with_serials
+from pki.authorities.certificates import certificates, of_der, revoked_since, wait_until_settled, with_serials
 from pki.authorities.queries import authorities, chain
 from pki.domain.card_proof import CardProof
 from pki.domain.card_proof import Claims as CardClaims
@@ -66,6 +66,7 @@ __all__ = [
     "destroy_secrets",
     "held_certificates",
     "keys_of",
+    "of_der",
     "plan_certificates",
     "plan_delivery",
     "plan_letter",

@@ -37,6 +37,8 @@ PORTAL_BASE_URL = env.str("PORTAL_BASE_URL", default=f"http://localhost:{PORT_BA
 MINASIDOR_BASE_URL = env.str("MINASIDOR_BASE_URL", default=f"http://localhost:{PORT_BASE + 1}")
 # The base of URLs in certificates. Production needs a name with a dot; pkilint refuses `localhost`.
 STATUS_BASE_URL = env.str("STATUS_BASE_URL", default=f"http://127.0.0.1:{PORT_BASE + 2}")
+# Where people log in with a card's certificate; empty: nowhere.
+LOGIN_BASE_URL = env.str("LOGIN_BASE_URL", default=f"https://localhost:{PORT_BASE + 444}" if DEBUG else "")
 API_BASE_URL = env.str("API_BASE_URL", default=f"https://localhost:{PORT_BASE + 443}")
 # Issuers of the sites' TLS certificates for the demo and the simulators, if they are not public ones.
 PORTAL_CA_FILE = env.str("PORTAL_CA_FILE", default="")

@@ -15,7 +15,7 @@ from django.db import IntegrityError, transaction
 from authn.domain import id_token
 from authn.domain.id_token import Accepted, Expected, Identity, TokenRefused
 from authn.domain.principal import Subject
-from authn.models import Event, LogInAttempt, UsedToken
+from authn.models import Event, LogInAttempt, LogInTicket, UsedToken
 from authn.ports import Advice, SubjectDirectory, SubjectUnknown
 from authn.services import provider, sessions
 from siths_portal.lib import clock, identity_providers, ports
@@ -64,9 +64,10 @@ class CompletedLogIn:
 
 
 @transaction.atomic(durable=True)
-def _remember(session_id: UUID, issuer: str, state: str, nonce: str, verifier: str, next_path: str, *, step_up: bool) -> None:
+def remember(session_id: UUID, issuer: str, state: str, nonce: str, verifier: str, next_path: str, *, step_up: bool) -> None:
+    """Stores a log-in that this browser begins on this site at `issuer`."""
     LogInAttempt.objects.create(
-        state_hash=_digest(state),
+        state_hash=digest(state),
         session_id=session_id,
         face=settings.FACE,
         issuer=issuer,
@@ -84,16 +85,18 @@ def begin(session_id: UUID, next_path: str, *, step_up: bool, issuer: str = "") 
     State, nonce and PKCE verifier (S256) have 256 random bits each. Raises Unavailable, and TooManyRequests (`log-in-starts`)
     if the browser's session has begun too many log-ins within a minute (S47).
     """
-    _check_starts(session_id)
+    check_starts(session_id)
     chosen = identity_providers.find(issuer) or identity_providers.all_providers()[0]
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
     url = provider.authorization_url(chosen, state=state, nonce=nonce, verifier=verifier, step_up=step_up)
-    _remember(session_id, chosen.issuer, state, nonce, verifier, next_path, step_up=step_up)
+    remember(session_id, chosen.issuer, state, nonce, verifier, next_path, step_up=step_up)
     return url
 
 
-def _check_starts(session_id: UUID) -> None:
-    """Raises TooManyRequests if the session has LOG_INS_PER_MINUTE_BY_SESSION log-ins of the last minute that did not end.
+def check_starts(session_id: UUID) -> None:
+    """Refuses a browser that begins log-ins without end (S47).
+
+    Raises TooManyRequests if the session has LOG_INS_PER_MINUTE_BY_SESSION log-ins of the last minute that did not end.
 
     The attempts are counted in the table, so the limit holds for all processes of the site together.
     """
@@ -107,7 +110,7 @@ def _check_starts(session_id: UUID) -> None:
 
 def complete(session_id: UUID | None, query: Mapping[str, str]) -> CompletedLogIn:
     """Validates the provider's callback and exchanges its code. Raises LogInRefused, LogInCancelled or Unavailable."""
-    attempt = _take(session_id, query.get("state", ""))
+    attempt = take(session_id, query.get("state", ""))
     chosen = identity_providers.find(attempt.issuer)
     if chosen is None:
         raise refused("provider-unknown", attempt)
@@ -184,22 +187,22 @@ def _record(action: str, attempt: LogInAttempt | None, facts: dict[str, object],
         )
 
 
-def _take(session_id: UUID | None, state: str) -> LogInAttempt:
+def take(session_id: UUID | None, state: str) -> LogInAttempt:
     """Returns the attempt with this state and marks it as used. Raises LogInRefused (S02)."""
     if not state:
-        raise _refused_state("state-missing", None, session_id)
+        raise refused_state("state-missing", None, session_id)
     with transaction.atomic(durable=True):
-        attempt = LogInAttempt.objects.select_for_update().filter(state_hash=_digest(state)).first()
-        fault = _fault(attempt, session_id)
+        attempt = LogInAttempt.objects.select_for_update().filter(state_hash=digest(state)).first()
+        fault = fault_of(attempt, session_id)
         if attempt is not None and not fault:
             attempt.used_at = clock.now()
             attempt.save(update_fields=["used_at"])
     if attempt is None or fault:
-        raise _refused_state(fault, attempt if attempt and attempt.session_id == session_id else None, session_id)
+        raise refused_state(fault, attempt if attempt and attempt.session_id == session_id else None, session_id)
     return attempt
 
 
-def _refused_state(reason: str, attempt: LogInAttempt | None, session_id: UUID | None) -> LogInRefused:
+def refused_state(reason: str, attempt: LogInAttempt | None, session_id: UUID | None) -> LogInRefused:
     """Does the same as `refused`, but beyond the limit it writes no event and logs once a minute that events are missing."""
     if _state_refusals.take(_STATE_REFUSALS, key=str(session_id or ""), most_of_key=_STATE_REFUSALS_OF_BROWSER):
         return refused(reason, attempt, session_id=session_id)
@@ -208,7 +211,8 @@ def _refused_state(reason: str, attempt: LogInAttempt | None, session_id: UUID |
     return LogInRefused(reason)
 
 
-def _fault(attempt: LogInAttempt | None, session_id: UUID | None) -> str:
+def fault_of(attempt: LogInAttempt | None, session_id: UUID | None) -> str:
+    """Returns why this browser cannot end the attempt on this site, as the code of a refusal, or ""."""
     if attempt is None:
         return "state-unknown"
     if attempt.used_at is not None:
@@ -217,9 +221,12 @@ def _fault(attempt: LogInAttempt | None, session_id: UUID | None) -> str:
         return "state-of-another-browser"
     if attempt.face != settings.FACE:
         return "state-of-another-site"
-    if clock.now() - attempt.started_at > dt.timedelta(seconds=_ATTEMPT_SECONDS):
-        return "state-expired"
-    return ""
+    return "state-expired" if is_late(attempt) else ""
+
+
+def is_late(attempt: LogInAttempt) -> bool:
+    """Returns whether the person has taken too long."""
+    return clock.now() - attempt.started_at > dt.timedelta(seconds=_ATTEMPT_SECONDS)
 
 
 def _expected(chosen: IdentityProvider, attempt: LogInAttempt, access_token: str) -> Expected:
@@ -244,19 +251,21 @@ def _use(kind: str, value: str) -> bool:
     """Records that a code or token is used. Returns False if it was already used."""
     try:
         with transaction.atomic():
-            UsedToken.objects.create(digest=_digest(f"{kind}|{value}"), used_at=clock.now())
+            UsedToken.objects.create(digest=digest(f"{kind}|{value}"), used_at=clock.now())
     except IntegrityError:
         return False
     return True
 
 
-def _digest(value: str) -> str:
+def digest(value: str) -> str:
+    """Returns the SHA-256 by which states, tickets and codes are stored, in hexadecimal."""
     return hashlib.sha256(value.encode()).hexdigest()
 
 
 @transaction.atomic(durable=True)
 def forget_old() -> None:
-    """Deletes attempts and used tokens after _USED_DAYS. A replayed older token is refused because it has expired."""
+    """Deletes attempts, tickets and used tokens after _USED_DAYS. A replayed older token is refused because it has expired."""
     before = clock.now() - dt.timedelta(days=_USED_DAYS)
     LogInAttempt.objects.filter(started_at__lt=before).delete()
+    LogInTicket.objects.filter(issued_at__lt=before).delete()
     UsedToken.objects.filter(used_at__lt=before).delete()

@@ -54,3 +54,8 @@ def site_of(subject_ref: str) -> Site:
 def is_here(subject_ref: str) -> bool:
     """True if the subject's site is the one that this process serves."""
     return any(site.face == settings.FACE and subject_ref.startswith(site.prefix) for site in all_sites())
+
+
+def base_url(face: str) -> str:
+    """Returns the address of the site of this face, without a path. Raises KeyError if the face is no site."""
+    return {"portal": settings.PORTAL_BASE_URL, "minasidor": settings.MINASIDOR_BASE_URL}[face]

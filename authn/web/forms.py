@@ -44,6 +44,8 @@ def allow_log_in_form[R: HttpResponse](response: R) -> R:
     """
     own = urlsplit(settings.PORTAL_BASE_URL)
     origins = dict.fromkeys(provider.origin for provider in identity_providers.all_providers())
+    if settings.LOGIN_BASE_URL:
+        origins[settings.LOGIN_BASE_URL] = None
     allowed: dict[str, Any] = settings.SECURE_CSP | {
         "form-action": ["'self'", *origins, f"{own.scheme}://{own.netloc}"],
     }

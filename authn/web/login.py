@@ -1,8 +1,10 @@
 """Log-in and log-out. The user must press a button to log in: no session begins silently (ASVS 7.6.2)."""
 
 import datetime as dt
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
@@ -16,8 +18,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from authn.domain.id_token import Identity
 from authn.domain.principal import Anonymous, Subject
+from authn.models import CARD
 from authn.ports import Advice
-from authn.services import kept_forms, log_in, provider, sessions
+from authn.services import card_log_in, kept_forms, log_in, provider, sessions
 from authn.services.log_in import LogInCancelled, LogInRefused
 from authn.sessions import SessionStore
 from authn.web.forms import PostForm, allow_log_in_form
@@ -33,7 +36,7 @@ _CHOICE = "choice"
 _CHOICE_SECONDS = 600
 CANCELLED = "cancelled"
 PROVIDER = "idp"
-"""The field of the log-in form with the issuer identifier of the identity provider that the user chose."""
+"""The field of the log-in form with the issuer identifier of the identity provider that the user chose, or CARD."""
 OTHER_ADDRESS = "adress"
 """The query parameter of a user who pressed the button at another address of the portal than its own."""
 
@@ -99,7 +102,11 @@ def _begin(request: HttpRequest, next_path: str) -> HttpResponse:
         row = store.open()
     if resubmit := request.POST.get(RESUBMIT):
         store[RESUBMIT] = IS_KEPT if resubmit == IS_KEPT else NOT_KEPT
-    url = log_in.begin(row.id, next_path, step_up=user.is_authenticated, issuer=request.POST.get(PROVIDER, ""))
+    chosen = request.POST.get(PROVIDER, "")
+    if chosen == CARD and card_log_in.is_offered():
+        url = card_log_in.begin(row.id, next_path, step_up=user.is_authenticated)
+    else:
+        url = log_in.begin(row.id, next_path, step_up=user.is_authenticated, issuer=chosen)
     response = HttpResponseRedirect(url)
     response.status_code = 303
     return response
@@ -116,6 +123,7 @@ def _login_page(request: HttpRequest, next_path: str, why: str = "", status: int
         "step_up": user.is_authenticated,
         "providers": providers,
         "other_providers": providers[1:],
+        "card": CARD if card_log_in.is_offered() else "",
         "tab": "",
     }
     return allow_log_in_form(render(request, "authn/login.html", context, status=status))
@@ -125,12 +133,23 @@ def _login_page(request: HttpRequest, next_path: str, why: str = "", status: int
 @require_safe
 def callback(request: HttpRequest) -> HttpResponse:
     """Handles the provider's callback: begins or renews the session, or shows the choice of HSA-id, or the page of refusals."""
+    return _ended(request, log_in.complete)
+
+
+@login_not_required
+@require_safe
+def card_callback(request: HttpRequest) -> HttpResponse:
+    """Does the same for a log-in with the certificate of a card, which comes back with a ticket (rules/authn 1.5)."""
+    return _ended(request, card_log_in.complete)
+
+
+def _ended(request: HttpRequest, complete: Callable[[UUID | None, Mapping[str, str]], log_in.CompletedLogIn]) -> HttpResponse:
     store: SessionStore = request.session  # type: ignore[assignment]
     row = store.live_row
     session_id = row.id if row else None
     id_token = ""
     try:
-        completed = log_in.complete(session_id, request.GET.dict())
+        completed = complete(session_id, request.GET.dict())
         id_token = completed.log_in.id_token
         identity = completed.identity
         hsa_id = identity.hsa_id

@@ -1,13 +1,14 @@
 """Certificates for other applications. Needs no token."""
 
 import datetime as dt
+import hashlib
 import time
 from collections.abc import Iterable, Iterator
 from uuid import UUID
 
 from pki.domain import serials
 from pki.domain.orders import CertificateView
-from pki.models import Certificate, CertificateAuthority, CertificateBlob, CertificateStatus, Revocation
+from pki.models import Certificate, CertificateAuthority, CertificateBlob, CertificateStatus, Fingerprint, Revocation
 
 POLL_SECONDS = 0.05
 
@@ -18,6 +19,13 @@ def certificates(certificate_ids: Iterable[UUID]) -> list[CertificateView]:
     rows = Certificate.objects.filter(id__in=wanted).select_related("ca", "profile_version", "blob").defer("tbs_der")
     found = {row.id: _view(row) for row in rows}
     return [found[id_] for id_ in wanted if id_ in found]
+
+
+def of_der(der: bytes) -> CertificateView | None:
+    """Returns the certificate with exactly these bytes, which was signed and stored here, or None."""
+    blobs = CertificateBlob.objects.annotate(sha256=Fingerprint("der")).filter(sha256=hashlib.sha256(der).digest())
+    found = certificates(blobs.values_list("certificate_id", flat=True)[:1])
+    return found[0] if found else None
 
 
 def with_serials(wanted: Iterable[tuple[str, int, str]]) -> list[CertificateView]:

@@ -29,6 +29,8 @@ from siths_portal.lib.files.atomic import write_atomically
 from siths_portal.lib.http import webhooks
 
 FUNCTION_CA = "function"
+PEOPLE_CAS = ("person-hsaid-3", "person-hsaid-2", "person-id-3", "person-id-2")
+"""The CAs of the certificates on people's cards."""
 SUPPLIER_REF, PUSHED_REF = SUPPLIER, PUSHED_SUPPLIER
 SANDBOX_REF = "leverantor-under-prov"
 SERVICE_REF = "funktionstjanst-1"
@@ -172,6 +174,7 @@ def provide() -> int:
     front = own.front
     bundle = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain)
     write_atomically(front.folder / "clients-ca.pem", bundle)
+    write_atomically(front.folder / "people-ca.pem", _people_authorities())
     entries = []
     write_atomically(own.portal.folder / "ca.pem", bundle)
     keys = _signing_keys(own.portal.folder, own.pushed.folder, own.sandbox.folder)
@@ -202,6 +205,12 @@ def provide() -> int:
         client_ref=SERVICE_REF, ca=FUNCTION_CA, profile="function", rights=rights, names=SERVICE_NAMES, actor_ref=ACTOR_REF
     )
     return len(missing)
+
+
+def _people_authorities() -> bytes:
+    """Returns the CAs of people's cards and their root (PEM), which the front of the log-in with cards accepts."""
+    accepted = [view.certificate for view in pki.authorities() if view.slug in PEOPLE_CAS or view.parent is None]
+    return b"".join(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in accepted)
 
 
 def _signing_keys(portal: Path, supplier: Path, sandbox: Path) -> str:

@@ -92,7 +92,7 @@ def migrations(root: Path) -> str | None:
 
 def deployment(root: Path) -> str | None:
     """Runs `check --deploy` for every service with production settings. Fails on a warning."""
-    for face in ("portal", "minasidor", "status", "api"):
+    for face in ("portal", "minasidor", "login", "status", "api"):
         with _settings(SITHS_FACE=face, **PRODUCTION) as env:
             if problem := _manage(root, env, "check", "--deploy", "--fail-level", "WARNING"):
                 return f"{face}: {problem}"

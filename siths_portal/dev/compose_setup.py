@@ -20,7 +20,7 @@ from siths_portal.dev.progress import HouseError, Step, wait_for
 from siths_portal.lib.processes.table import PIN, PROCESSES, SECRET_KEY
 
 DAYS = 365
-TLS_SITES = ("portal", "minasidor")
+TLS_SITES = ("portal", "minasidor", "login")
 DATABASE_PASSWORDS = tuple(f"database_{name}_password" for name in ("superuser", "owner", "app", "api", "pki", "worker"))
 CEREMONY, ADMINISTRATORS = "ceremony/ceremony.yaml", "administrators.yaml"
 OWN_FILES = (
@@ -28,6 +28,7 @@ OWN_FILES = (
     ADMINISTRATORS,
     *(f"tls/{site}/server.{ending}" for site in (*TLS_SITES, "api") for ending in ("pem", "key")),
     "tls/api/clients-ca.pem",
+    "tls/login/people-ca.pem",
 )
 """What somebody puts in `var/compose/` beside `portal.env` for an installation of their own."""
 
@@ -40,6 +41,7 @@ DEMO_SETTINGS = {
     "MINASIDOR_BASE_URL": address("minasidor"),
     "STATUS_BASE_URL": address("status", "http"),
     "API_BASE_URL": address("api"),
+    "LOGIN_BASE_URL": address("login"),
     "SUPPLIER_API_URL": address("api"),
     "SUPPLIER_PUSH_HOSTS": "push-supplier:8012",
     "OIDC_ISSUER": address("idp", "http"),
@@ -172,6 +174,7 @@ def _api_certificates(stack: Stack) -> None:
     place.chmod(0o755)
     for file in place.iterdir():
         file.chmod(0o644)
+    shutil.copy(place / "people-ca.pem", stack.folder / "tls" / "login")
 
 
 def _up(stack: Stack) -> None:

@@ -13,7 +13,7 @@ from siths_portal.dev.progress import HouseError, run_logged
 COMPOSE_FILE = "docker-compose.yml"
 DEMO_FILE = "siths_portal/dev/compose/demo.yml"
 """The file that adds the simulators of the demonstration."""
-PORTS = {name: FIRST_BASE + OFFSETS[name] for name in ("portal", "minasidor", "status", "idp", "eid-app", "api")}
+PORTS = {name: FIRST_BASE + OFFSETS[name] for name in ("portal", "minasidor", "status", "idp", "eid-app", "api", "login")}
 """The ports of the addresses that people and other systems use, the same inside the containers and outside."""
 DOMAIN = "siths.localhost"
 """The demonstration's domain: browsers look for names below `localhost` on their own machine (RFC 6761 section 6.3)."""

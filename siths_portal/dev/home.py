@@ -29,7 +29,7 @@ from siths_portal.dev.progress import HouseError
 from siths_portal.lib.processes.table import DEFAULT_PORTAL_WORKERS, PROCESSES
 
 SIMULATORS = {"idp": 10, "eid-app": 11, "supplier": 12, "directory": 13, "access-point": 14, "mail": 15}
-OFFSETS = {process.name: process.port for process in PROCESSES if process.port is not None} | SIMULATORS | {"login": 444}
+OFFSETS = {process.name: process.port for process in PROCESSES if process.port is not None} | SIMULATORS
 """Ports, as offsets from PORT_BASE."""
 CLIENT_ID = "siths-portal"
 """The portal's name at the simulated identity provider."""
@@ -56,7 +56,7 @@ class House:
     held: list[socket.socket] = field(default_factory=list, compare=False, repr=False)
     separated: bool = field(default=False, kw_only=True)
 
-    socket_names = ("portal", "minasidor", "api", "status", "redis")
+    socket_names = ("portal", "minasidor", "api", "login", "status", "redis")
 
     @property
     def var(self) -> Path:

@@ -1,4 +1,6 @@
-"""nginx's configurations: the TLS reverse proxy of the mTLS APIs, and those of the status services and of the sites."""
+"""nginx's configurations: the TLS reverse proxies of the mTLS APIs and of the log-in with cards, and those of the status services
+and of the sites.
+"""
 
 import shutil
 from pathlib import Path
@@ -40,6 +42,18 @@ def write(house: House) -> Path:
         "SITHS_TLS": str(house.var / "tls"),
     }
     return _write(house, "nginx", {"mtls": filled("mtls", values)}, connections=512)
+
+
+def write_login(house: House) -> Path:
+    """Writes `var/nginx-login/nginx.conf` and its included file, for the log-in with a card's certificate. Returns the path."""
+    values = {
+        "SITHS_LOGIN_SOCKET": str(house.socket("login")),
+        "SITHS_LOGIN_LISTEN": f"127.0.0.1:{house.port('login')}",
+        "SITHS_OCSP": f"http://127.0.0.1:{house.port('status')}/ocsp",
+        "SITHS_PORTAL": f"http://localhost:{house.port('portal')}",
+        "SITHS_TLS": str(house.var / "tls"),
+    }
+    return _write(house, "nginx-login", {"login": filled("login", values)}, connections=512)
 
 
 def write_status(house: House) -> Path:

@@ -107,6 +107,7 @@ def application_programs(house: House) -> list[Program]:
         *_people_programs(house),
         *_status_programs(house),
         _site(house, "api"),
+        _site(house, "login"),
         _worker(house, "worker"),
         _worker(house, "suppliers-worker", SUPPLIER_PUSH_FOLDER=str(house.var / "push")),
         _worker(house, "pki-worker", WORKER_HEALTH_BIND=f"127.0.0.1:{house.port('pki-worker')}"),
@@ -147,10 +148,12 @@ def application_programs(house: House) -> list[Program]:
 
 
 def outer_programs(house: House) -> list[Program]:
-    """Returns the programs with certificates of the Function CA: the TLS reverse proxy, and the card suppliers, its clients."""
-    api_port, push_port = house.port("api"), house.port("supplier")
+    """Returns the programs with certificates of the Function CA: the TLS reverse proxies and the card suppliers."""
+    api_port, login_port, push_port = house.port("api"), house.port("login"), house.port("supplier")
+    certificates = files_fingerprint(house.var / "tls")
     return [
-        _nginx(house, "nginx", "nginx", lambda: accepts(api_port), SITHS_TLS=files_fingerprint(house.var / "tls")),
+        _nginx(house, "nginx", "nginx", lambda: accepts(api_port), SITHS_TLS=certificates),
+        _nginx(house, "login-front", "nginx-login", lambda: accepts(login_port), SITHS_TLS=certificates),
         Program("supplier", [str(house.python), "manage.py", "supplier_simulator", "--interval", "2"], env=OUTSIDE),
         Program(
             "push-supplier",

@@ -57,6 +57,7 @@ class Supervisor:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.house.var / "log").mkdir(exist_ok=True)
         nginx.write(self.house)
+        nginx.write_login(self.house)
         nginx.write_status(self.house)
         nginx.write_people(self.house)
         configuration = self.folder / "supervisord.conf"

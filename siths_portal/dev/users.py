@@ -40,7 +40,7 @@ USERS: dict[str, tuple[str, ...]] = {
 OF_PROGRAM = {process.name: process.user for process in PROCESSES} | {
     "redis": REDIS,
     **dict.fromkeys(("access-point", "directory", "mail", "idp", "eid-app", "supplier", "push-supplier"), SIMULATORS),
-    **dict.fromkeys(("people-front", "status-front", "nginx"), PROXY_USER),
+    **dict.fromkeys(("people-front", "status-front", "login-front", "nginx"), PROXY_USER),
 }
 DATABASE_ROLES = ((PORTAL, APP_ROLE), (API, API_ROLE), (PKI, PKI_ROLE), (WORKER, WORKER_ROLE), (SUPPLIERS, WORKER_ROLE))
 """The only database role as which a user may connect."""
@@ -77,7 +77,7 @@ PLACES = (
     Place("tls", PROXY_USER, PROXY_USER, 0o700, 0o600),
     Place("static", "root", GROUP, 0o2750, 0o640),
     Place("redis", REDIS, GROUP, 0o700, 0o600),
-    *(Place(name, PROXY_USER, PROXY_USER, 0o755, 0o644) for name in ("nginx", "nginx-people", "nginx-status")),
+    *(Place(name, PROXY_USER, PROXY_USER, 0o755, 0o644) for name in ("nginx", "nginx-login", "nginx-people", "nginx-status")),
 )
 
 

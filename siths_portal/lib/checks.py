@@ -96,11 +96,11 @@ def always(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[check
                 f"{name} is not 1 to {RESERVE_CARD_CEILING}.",
                 "An eID on a reserve card is valid for six months at most.",
             )
-    if settings.MTLS_CERTIFICATE_HEADER and settings.FACE != "api":
+    if settings.MTLS_CERTIFICATE_HEADER and settings.FACE not in ("api", "login"):
         yield _error(
             12,
             f"MTLS_CERTIFICATE_HEADER is set on the face {settings.FACE}.",
-            "Only the api face stands behind a proxy that makes the header; elsewhere anybody could send it (S28).",
+            "Only the faces api and login stand behind a proxy that makes the header; elsewhere anybody could send it (S28).",
         )
 
 
@@ -234,6 +234,8 @@ def _addresses() -> Iterator[checks.CheckMessage]:
             yield _error(
                 13, f"{name} is not https:// and another machine's name.", "People and suppliers must reach it over TLS."
             )
+    if settings.LOGIN_BASE_URL and (urlsplit(settings.LOGIN_BASE_URL).scheme != "https" or _is_local(settings.LOGIN_BASE_URL)):
+        yield _error(13, "LOGIN_BASE_URL is not https:// and another machine's name.", "Unset it if nobody logs in there.")
     if _host(settings.EID_APP_URL) in (_host(settings.PORTAL_BASE_URL), _host(settings.MINASIDOR_BASE_URL)):
         yield _error(20, "EID_APP_URL has a portal's host name.", "Cookies do not tell ports apart (RFC 6265 section 8.5).")
     if "*" in settings.ALLOWED_HOSTS:

@@ -8,11 +8,12 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from authn import service as authn
-from authn.ports import CertificateStatusChecker, SubjectDirectory
+from authn.ports import CardCertificates, CertificateStatusChecker, SubjectDirectory
 from billing.delivery.ports import AccessPoint
 from billing.ports import IssuanceFacts
 from issuance import service as issuance
 from issuance.activation.services.card_codes import CardCodes as CodesOfCards
+from issuance.activation.services.card_log_ins import CertificatesOfCards
 from issuance.activation.services.unlock_check import VisitsOfHolders
 from issuance.administration.ports import InvoiceReadiness
 from issuance.articles.ports import ArticlePrices
@@ -84,6 +85,7 @@ def connect() -> None:
     ports.connect(Channel, import_string(settings.SUPPLIER_CHANNEL_BACKEND)())
     ports.connect(ArticlePrices, OwnPrices())
     ports.connect(CertificateStatusChecker, OwnAuthorities())
+    ports.connect(CardCertificates, CertificatesOfCards())
     ports.connect(SubjectDirectory, Holders() if settings.FACE == "minasidor" else Subjects())
     ports.connect(idempotency.Store, authn.idempotency_store())
     ports.connect(AuditKeys, TokenAuditKeys())

@@ -98,6 +98,7 @@ ROWS: list[Row] = [
     Row("login", "GET", PUBLIC),
     Row("login", "POST", PUBLIC, ok=302),
     Row("login_callback", "GET", PUBLIC, ok=400),
+    Row("login_card_callback", "GET", PUBLIC, ok=400),
     Row("login_post", "GET", PUBLIC, ok=302),
     Row("login_post", "POST", PUBLIC, ok=302),
     Row("session_state", "GET", LOGGED_IN),

@@ -1,5 +1,6 @@
 """The portal and the identity provider as real processes that know each other, for the region of the tests."""
 
+import base64
 import contextlib
 import datetime as dt
 import json
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import requests
 from cryptography import x509
@@ -136,7 +138,12 @@ class Authority:
 
         class Responder(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                content = authority.answer(self.rfile.read(int(self.headers["Content-Length"])))
+                self.say(authority.answer(self.rfile.read(int(self.headers["Content-Length"]))))
+
+            def do_GET(self) -> None:
+                self.say(authority.answer(base64.b64decode(unquote(self.path.removeprefix("/ocsp/")))))
+
+            def say(self, content: bytes) -> None:
                 self.send_response(503 if authority.down else 200)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()

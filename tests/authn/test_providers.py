@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 from django.conf import settings as live_settings
@@ -15,7 +15,8 @@ from issuance.people.models.persons import Person
 from siths_portal.lib import clock
 from siths_portal.lib.assurance import FRAMEWORKS, LEVELS, SUFFICIENT
 from tests.authn.hostile import LOA3, Provider
-from tests.authn.test_hostile_provider import Browser, op, reasons
+from tests.authn.test_hostile_provider import FORM, Browser, op, reasons
+from tests.pressing import MAIN
 
 __all__ = ["op"]
 
@@ -125,7 +126,7 @@ def test_s47_one_browser_begins_ten_log_ins_a_minute(browser: Browser, settings:
     settings.LOG_INS_PER_MINUTE_BY_SESSION = 3
     for _ in range(3):
         browser.begin()
-    refused = browser.client.post("/logga-in/", browser_form())
+    refused = press(browser)
     assert (refused.status_code, refused["Retry-After"]) == (429, "60")
     assert "påbörjat inloggningen för många gånger" in refused.content.decode()
     assert LogInAttempt.objects.count() == 3
@@ -134,10 +135,9 @@ def test_s47_one_browser_begins_ten_log_ins_a_minute(browser: Browser, settings:
     assert not Event.objects.filter(action="login.refused").exists()
 
 
-def browser_form() -> dict[str, str]:
-    from tests.pressing import MAIN
-
-    return {"next": "/installningar/", **MAIN}
+def press(browser: Browser, **form: str) -> Any:
+    """The answer to the button Logga in."""
+    return browser.client.post("/logga-in/", urlencode({"next": "/installningar/", **MAIN, **form}), content_type=FORM)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_s04_level_three_has_these_names_and_no_others() -> None:
 
 def test_the_address_of_a_request_names_nobody(browser: Browser, second: Provider) -> None:
     """S21: what the browser is sent with holds neither HSA-id nor number."""
-    answer = browser.client.post("/logga-in/", browser_form() | {"idp": second.issuer})
+    answer = press(browser, idp=second.issuer)
     query = parse_qs(urlsplit(answer["Location"]).query)
     assert "login_hint" not in query
     assert browser.number not in answer["Location"]

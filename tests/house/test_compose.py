@@ -100,7 +100,7 @@ def test_no_environment_has_a_password() -> None:
 
 
 def test_the_addresses_of_the_demo_are_the_published_ports_of_its_names() -> None:
-    fronts = {f"{site}-front": site for site in ("portal", "minasidor", "status")}
+    fronts = {f"{site}-front": site for site in ("portal", "minasidor", "status", "login")}
     names = fronts | {"nginx": "api", "eid-app": "eid-app", "idp": "idp"}
     for service, name in names.items():
         assert EVERY_SERVICE[service]["ports"] == [f"127.0.0.1:{PORTS[name]}:{PORTS[name]}"]

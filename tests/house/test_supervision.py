@@ -163,7 +163,7 @@ def test_the_pki_worker_alone_is_given_the_pin_and_nothing_the_owner_of_the_tabl
     assert {name for name in code if environments[name]["PKCS11_PIN_FILE"]} == {"pki-worker"}
     assert {name for name in code if environments[name].get("SUPPLIER_PUSH_FOLDER")} == {"suppliers-worker"}
     assert {name for name in code if environments[name]["DATABASE_OWNER_URL"]} == set()
-    assert {name for name in code if environments[name].get("MTLS_CERTIFICATE_HEADER")} == {"api"}
+    assert {name for name in code if environments[name].get("MTLS_CERTIFICATE_HEADER")} == {"api", "login"}
 
 
 def is_live(path: Path) -> bool:

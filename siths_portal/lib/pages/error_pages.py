@@ -14,7 +14,7 @@ from siths_portal.lib.monitoring.logging import current_request_id
 
 log = structlog.get_logger(__name__)
 
-FACE_NAMES = {"portal": "SITHS eID Portal", "minasidor": "Mina sidor", "status": "Statustjänst", "api": "SITHS eID Portal"}
+FACE_NAMES = {"minasidor": "Mina sidor", "status": "Statustjänst"} | dict.fromkeys(("portal", "api", "login"), "SITHS eID Portal")
 RETRY_AFTER = 30  # seconds
 ALTERED = "Uppgifterna har skadats"
 """The heading of the page for stored data that was changed (`errors.Altered`)."""

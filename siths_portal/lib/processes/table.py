@@ -100,6 +100,10 @@ PROCESSES = (
         health=READY, threads=16, connections=16, settings={"MTLS_CERTIFICATE_HEADER": "X-SSL-Client-Cert"},
     ),
     Process(
+        "login", _site(4), role="portal", user="siths-portal", secrets=("secret_key",), face="login", port=444,
+        health=READY, threads=4, connections=4, settings={"MTLS_CERTIFICATE_HEADER": "X-SSL-Client-Cert"},
+    ),
+    Process(
         "status", _site(8), role="worker", user="siths-worker", secrets=("secret_key_worker",), folders=("status",),
         face="status", port=2, health=READY, counts=True, threads=8, connections=8,
     ),

@@ -82,13 +82,13 @@ def test_what_is_over_unknown_or_ones_own_ends_nothing(clerk: Person, administra
     assert live(administrator)
 
 
-def test_protected_people_are_hidden_from_who_may_not_see_them(clerk: Person, administrator: Person) -> None:
-    portal_client(clerk)
-    Person.objects.filter(pk=clerk.pk).update(is_protected=True)
+def test_protected_people_are_hidden_from_who_may_not_see_them(administrator: Person, world: Any) -> None:
+    protected = world.post(protected=True, surname="Skyddsson").person
+    portal_client(protected)
     admin = portal_client(administrator)
-    assert clerk.surname not in admin.get(PAGE).content.decode()
-    end(admin, live(clerk).pk)
-    assert live(clerk)
+    assert "Skyddsson" not in admin.get(PAGE).content.decode()
+    end(admin, live(protected).pk)
+    assert live(protected)
 
 
 def test_log_ins_of_mina_sidor_are_listed_and_filtered(clerk: Person, administrator: Person) -> None:
@@ -111,7 +111,7 @@ def test_the_list_takes_no_more_queries_for_more_people(
     administrator: Person, world: Any, django_assert_max_num_queries: Any
 ) -> None:
     for _ in range(4):
-        portal_client(Person.objects.get(pk=world.officer().person_id))
+        portal_client(world.post().person)
     admin = portal_client(administrator)
     admin.get(PAGE)
     with django_assert_max_num_queries(15):
