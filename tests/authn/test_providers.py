@@ -60,7 +60,7 @@ def test_the_log_in_page_offers_each_provider_and_lets_its_forms_leave_for_it(
     browser: Browser, op: Provider, second: Provider
 ) -> None:
     page = browser.client.get("/logga-in/")
-    assert "Logga in med Regionens inloggning" in page.content.decode()
+    assert "Välj Regionens inloggning" in page.content.decode()
     (allowed,) = [part for part in page["Content-Security-Policy"].split("; ") if part.startswith("form-action")]
     assert {op.issuer, second.issuer} <= set(allowed.split())
 

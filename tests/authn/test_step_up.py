@@ -344,7 +344,7 @@ def test_only_pages_with_a_log_in_form_let_a_form_leave(browser: Browser, op: Pr
         policy = {part.split()[0]: set(part.split()[1:]) for part in answer["Content-Security-Policy"].split("; ")}
         return policy["form-action"]
 
-    out = {"'self'", op.issuer, "http://testserver"}
+    out = {"'self'", op.issuer, live_settings.LOGIN_BASE_URL, "http://testserver"}
     assert leads_to(Client().get("/")) == leads_to(Client().get("/logga-in/")) == out
     assert leads_to(Client().get("/logga-in/svar/?state=x")) == out
     assert leads_to(Client().get("/tillganglighet/")) == {"'self'"}

@@ -33,7 +33,7 @@ def test_an_empty_checkout_becomes_a_demonstration_whose_secrets_stay(tmp_path: 
 def test_each_site_gets_a_certificate_for_its_name(tmp_path: Path) -> None:
     stack = Stack(tmp_path)
     compose_setup.write_settings(stack)
-    assert compose_setup.certify_sites(stack) == "2 made"
+    assert compose_setup.certify_sites(stack) == "3 made"
     tls = stack.folder / "tls"
     for site in compose_setup.TLS_SITES:
         names = ["-verify_hostname", host(site), "-purpose", "sslserver"]

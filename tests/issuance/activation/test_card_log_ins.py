@@ -225,7 +225,7 @@ def test_who_has_no_role_is_told_what_to_do(world: Any) -> None:
 
 def test_an_installation_without_the_face_offers_nothing(settings: Any, world: Any) -> None:
     settings.LOGIN_BASE_URL = ""
-    assert "kort i datorn" not in Client().get("/logga-in/").content.decode()
+    assert "Använd kort i datorn" not in Client().get("/logga-in/").content.decode()
 
 
 def test_a_step_up_with_the_card_renews_the_session_of_its_holder_alone(made: Made, world: Any) -> None:
