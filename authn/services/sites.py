@@ -58,4 +58,5 @@ def is_here(subject_ref: str) -> bool:
 
 def base_url(face: str) -> str:
     """Returns the address of the site of this face, without a path. Raises KeyError if the face is no site."""
-    return {"portal": settings.PORTAL_BASE_URL, "minasidor": settings.MINASIDOR_BASE_URL}[face]
+    addresses: dict[str, str] = {"portal": settings.PORTAL_BASE_URL, "minasidor": settings.MINASIDOR_BASE_URL}
+    return addresses[face]

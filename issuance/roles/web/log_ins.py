@@ -26,7 +26,7 @@ _PREFIXES = {"portalen": USER_PREFIX, "mina-sidor": HOLDER_PREFIX}
 _WHAT = "log_ins"
 
 
-class LogInFilter(FilterSet):
+class LogInFilter(FilterSet):  # type: ignore[misc]
     """The site where people are logged in."""
 
     webbplats = ChoiceFilter(label=gettext_lazy("Webbplats"), empty_label=gettext_lazy("Alla"), choices=_SITES, method="by_site")
