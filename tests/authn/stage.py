@@ -109,11 +109,11 @@ def stage(folder: Path) -> Iterator[Stage]:
         process.wait(60)
 
 
-def wait_for_provider(issuer: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+def wait_for_provider(issuer: str, process: "subprocess.Popen[bytes]", log: Path, path: str = "/healthz/live") -> None:
     deadline = time.monotonic() + 150
     while True:
         with contextlib.suppress(requests.ConnectionError):
-            if requests.get(f"{issuer}/healthz/live", timeout=60).status_code == 200:
+            if requests.get(f"{issuer}{path}", timeout=60).status_code == 200:
                 return
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"the provider did not start: {log.read_text()[:2000]}")
