@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from issuance.activation.services import activation
+from issuance.day.services import counting_outcome
 from issuance.housekeeping.services import clean_up, deadlines
 from issuance.register_care.services import measures as care_measures
 from issuance.register_care.services import nightly, reminding
@@ -78,6 +79,12 @@ def register_care() -> None:
     """Compares with register and catalogue, once a night in pieces of a minute, and measures whether it is late."""
     nightly.work_due()
     care_measures.measure()
+
+
+@shared_task(name="issuance.count_outcome")  # type: ignore[untyped-decorator]
+def count_outcome() -> None:
+    """Counts what the days up to yesterday came to, once a night."""
+    counting_outcome.count_due()
 
 
 @shared_task(name="issuance.measure_stock")  # type: ignore[untyped-decorator]

@@ -61,6 +61,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "issuance.read_role_holders": ("issuance.read_role_holders", 300, "default"),
     # Once a night, from REGISTER_CARE_HOUR; a run works for a minute at most.
     "issuance.register_care": ("issuance.register_care", 300, "default"),
+    "issuance.count_outcome": ("issuance.count_outcome", 3600, "default"),  # once a night
     "issuance.measure_stock": ("issuance.measure_stock", 300, "default"),
     "issuance.remind": ("issuance.remind", 60, "default"),
     "billing.collect": ("billing.collect", 300, "default"),

@@ -140,7 +140,7 @@ class ScopedQuerySet(models.QuerySet[_Model]):
 
     def _within(self, scope_paths: list[str], action: Action, rule: ScopeRule, row: OuterRef | UUID) -> Q:
         """Selects the rows below any of `scope_paths`."""
-        paths = _outermost(scope_paths)
+        paths = outermost(scope_paths)
         if paths == ["/"]:
             return _EVERYTHING
         own = _below(rule.path, paths)
@@ -193,7 +193,7 @@ def _living(rule: ScopeRule, action: Action) -> Q:
     return Q(**{rule.ended: None}) if rule.ended and action in CONFIGURING else Q()
 
 
-def _outermost(scope_paths: list[str]) -> list[str]:
+def outermost(scope_paths: list[str]) -> list[str]:
     """Returns `scope_paths` sorted, without paths below another of them."""
     kept: list[str] = []
     for path in sorted(set(scope_paths)):

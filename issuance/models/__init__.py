@@ -14,6 +14,7 @@ from issuance.activation.models import (
 from issuance.articles.models import Article, OrganisationArticle, SubscriptionFee
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid, Receipt
 from issuance.customisations.models import CardCustomisation, CustomisationRequest
+from issuance.day.models import DailyOutcome
 from issuance.imports.models import SetupImport
 from issuance.offices.models import Office, OrganisationOffice
 from issuance.operators.models import CertificateSearch, MassTrial
@@ -51,6 +52,7 @@ __all__ = [
     "CertificateRequest",
     "CertificateSearch",
     "CustomisationRequest",
+    "DailyOutcome",
     "Document",
     "DocumentJudgement",
     "DocumentSuspicion",

@@ -202,7 +202,8 @@ def _demo_cards(stack: Stack) -> str | None:
     if not stack.is_demo:
         return "none"
     care = ["issuance_register_care", "--wait", "--quiet"]
-    for command in (["demo_history"], ["demo_states"], care, ["billing_demo_prices", "--since-last-month"]):
+    prices = ["billing_demo_prices", "--since-last-month"]
+    for command in (["demo_history"], ["demo_states"], care, ["issuance_count_outcome"], prices):
         stack.run("demo", "python3", "manage.py", *command)
     return None
 

@@ -104,6 +104,7 @@ SERVE_STEPS = (
     fill("Cards in every state", "demo_states"),
     # The nightly task may be at it already, without these cards.
     fill("Rows of register care", "issuance_register_care", "--wait", "--quiet"),
+    fill("Figures of the last weeks", "issuance_count_outcome"),
     # After last month's cards, since the scheduled job invoices that month as soon as it has customers.
     fill("Demo prices and customers", "billing_demo_prices", "--since-last-month"),
     Step("The portal answers", _served),

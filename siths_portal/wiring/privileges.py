@@ -102,6 +102,8 @@ TABLES: Mapping[str, Rights] = {
         WORKER: "SIU",
     },
     "issuance_carerun": READ | {WORKER: "SIU"},
+    # Counts of days stay as they were counted, and old ones are deleted.
+    "issuance_dailyoutcome": {PORTAL: "S", WORKER: "SID"},
     "issuance_cardreminder": READ | {PORTAL: "SI", WORKER: "SIU"},
     "issuance_eid": READ
     | {PORTAL: "SIU", WORKER: "SIU", API: "SU(state seq valid_from valid_to activated_at ended_at revocation_reason)"},

@@ -1,5 +1,6 @@
 """What waits for a clerk in numbers, read by one query: sent cards, orders that came to nothing, eIDs that end, register care,
-and suspected documents. The lines of Dagen, and the overview of those who are in charge, are made of it.
+and suspected documents; and the outcome that is counted by night. The lines of Dagen, and the overviews of those who are in
+charge, are made of it.
 """
 
 import datetime as dt
@@ -18,7 +19,7 @@ from django.utils.translation import ngettext
 from issuance.activation.queries import day as suspected_documents
 from issuance.activation.queries import suspicions
 from issuance.authz import Action, Actor, policy
-from issuance.day.queries import cards
+from issuance.day.queries import cards, outcome
 from issuance.offices.models import OrganisationOffice
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import OrderItem
@@ -33,7 +34,7 @@ _SENT, _ENDING, _SUSPECTED = "sent", "ending", "suspected"
 class Sent:
     """A card that is sent and not activated: the days that it has left, and the office that it was ordered through.
 
-    `office_id` is empty if the organisation can no longer choose the office, and both are if offices were not asked for.
+    `office_id` is empty if the organisation can no longer choose the office, and both are for those who are not in charge.
     """
 
     days_left: int
@@ -46,12 +47,13 @@ class Counted:
     """The result of the one query of Dagen. Each kind has at most MOST + 1 rows.
 
     `sent`: the sent cards, the one that is revoked first on top. `numbers`: the number of rows of each kind. `register_care`: the
-    rows for `register_care.lines_of`.
+    rows for `register_care.lines_of`. `outcome`: the days of the places that were asked for.
     """
 
     sent: Sequence[Sent] = ()
     numbers: Mapping[str, int] = field(default_factory=dict)
     register_care: Sequence[tuple[str, dt.datetime]] = ()
+    outcome: Sequence[outcome.Outcome] = ()
 
     @property
     def ending(self) -> int:
@@ -65,16 +67,21 @@ class Counted:
 
 
 @prepared
-def _waiting(actor: Actor, since: dt.datetime, until: dt.datetime, soon: dt.date, with_offices: bool) -> QuerySet[Any, Any]:
+def _waiting(
+    actor: Actor, since: dt.datetime, until: dt.datetime, soon: dt.date, places: list[str], first: dt.date
+) -> QuerySet[Any, Any]:
     """Returns a kind and a moment for each sent card, each order that came to nothing, each eID that ends, each row of
-    Registervård that is due, and each suspected document that the actor judges. The office follows the kind of a sent card.
+    Registervård that is due, and each suspected document that the actor judges.
+
+    With places, the office follows the kind of a sent card, and the outcome of each of their days since `first` is added.
     """
-    what = _sent_through() if with_offices else Value(_SENT)
+    what = _sent_through() if places else Value(_SENT)
     sent = _kind(cards.not_activated(actor), what, "sent_at").order_by(cards.oldest())[: cards.MOST + 1]
     orders = _kind(cards.to_nothing(actor, since), F("state"), "ordered_at").order_by()[: cards.MOST + 1]
     eids = _kind(cards.ending(actor, until), Value(_ENDING), "valid_to").order_by()[: cards.MOST + 1]
     suspected = _kind(suspicions.waiting(actor), Value(_SUSPECTED), "at").order_by()[: cards.MOST + 1]
-    return sent.union(orders, eids, register_care.due(actor, soon), suspected, all=True)
+    counted = [outcome.rows(places, first)] if places else []
+    return sent.union(orders, eids, register_care.due(actor, soon), suspected, *counted, all=True)
 
 
 def _kind(rows: QuerySet[Any], kind: Any, moment: str) -> QuerySet[Any, Any]:
@@ -94,14 +101,18 @@ def _sent_through() -> Any:
     return Concat(Value(f"{_SENT}/"), Subquery(items, output_field=CharField()), output_field=CharField())
 
 
-def counted(actor: Actor, *, with_offices: bool = False) -> Counted:
-    """Returns what waits within what the actor may act on, by one query, or nothing if the actor orders no cards."""
+def counted(actor: Actor, *, in_charge: bool = False) -> Counted:
+    """Returns what waits within what the actor may act on, by one query, or nothing if the actor orders no cards.
+
+    For those `in_charge` with the offices of sent cards, and the outcome of the last weeks.
+    """
     if not policy.holds(actor, Action.ORDER_ORDINARY_CARD):
         return Counted()
-    rows = _waiting(actor, cards.orders_since(), cards.ending_until(), register_care.soon(), with_offices)
+    places = outcome.places_of(actor) if in_charge else []
+    rows = _waiting(actor, cards.orders_since(), cards.ending_until(), register_care.soon(), places, outcome.since())
     kinds = Counter(what.partition("/")[0] for what, _at in rows)
     sent = sorted((_sent_card(what, at) for what, at in rows if what.startswith(_SENT)), key=lambda each: each.days_left)
-    return Counted(sent, kinds, rows)
+    return Counted(sent, kinds, rows, outcome.of_rows(rows))
 
 
 def _sent_card(what: str, sent_at: dt.datetime) -> Sent:

@@ -31,6 +31,7 @@ def of(counted: Counted) -> Overview:
         figures=tuple(_figures(counted)),
         chart=bar_chart(weeks, half=True, to_come=True) if shown else None,
         chart_title=_chart_title(weeks) if shown else "",
+        chart_id="kort-per-vecka",
         places=tuple(_offices(first)),
         places_note=_("De {n} kort som spärras först.").format(n=cards.MOST) if cut else "",
     )

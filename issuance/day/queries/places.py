@@ -1,5 +1,5 @@
-"""What waits for those who set up areas and organisations, and for master data administrators: the lines of Dagen, and an
-overview of their cards.
+"""What waits for those who set up areas and organisations, and for master data administrators: the lines of Dagen, and overviews
+of their cards.
 """
 
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from django.utils.translation import ngettext
 from issuance.administration.queries import next_steps, readiness
 from issuance.authz import Action, Actor, policy
 from issuance.customisations.queries import customisation_requests
-from issuance.day.queries import cards, counting, overview
+from issuance.day.queries import cards, counting, outcome, overview
 from issuance.roles.queries import role_holders, role_requests
 from siths_portal.lib.pages.day import Line, Overview, Urgency
 
 
 def lines(actor: Actor) -> Iterator[Line | Overview]:
-    """Yields the lines about areas and organisations, then those about cards, and an overview of the cards for those who give
-    roles and order cards. An area that is not set up has no cards.
+    """Yields the lines about areas and organisations, then those about cards, and for those who give roles and order cards the
+    overviews of the outcome and of the cards that wait. An area that is not set up has no cards.
     """
     unfinished = next_steps.unfinished_of_issuer(actor)
     if unfinished:
@@ -42,10 +42,12 @@ def lines(actor: Actor) -> Iterator[Line | Overview]:
         )
     if not unfinished:
         in_charge = policy.holds(actor, Action.ASSIGN_ROLE) and policy.holds(actor, Action.ORDER_ORDINARY_CARD)
-        counted = counting.counted(actor, with_offices=in_charge)
+        counted = counting.counted(actor, in_charge=in_charge)
         yield from cards.lines(actor)
         yield from counting.lines(counted)
         if in_charge:
+            if found := outcome.overview(counted.outcome):
+                yield found
             yield overview.of(counted)
 
 

@@ -84,19 +84,21 @@ class Place:
 @dataclass(frozen=True, kw_only=True)
 class Overview:
     """How it stands where the user is in charge, beside the lines: numbers, a chart with the sentence that heads it, and what
-    waits place by place. `places_note` says which part the places are of, if they are not of everything.
+    waits place by place. `places_note` says which part the places are of, if they are not of everything. `chart_id` is the id of
+    the chart's heading, of its own on the page.
     """
 
     figures: Sequence[Figure]
     chart: Chart | None = None
     chart_title: Text = ""
+    chart_id: str = ""
     places: Sequence[Place] = ()
     places_note: Text = ""
 
 
 @dataclass(frozen=True)
 class Source:
-    """The lines of a package. `lines` gets the actor, and may yield an overview among them, which costs no query of its own;
+    """The lines of a package. `lines` gets the actor, and may yield overviews among them, which cost no query of their own;
     `order` places the lines among those of other packages that are as urgent.
     """
 

@@ -1,0 +1,66 @@
+"""What the issuing came to: counted by night for each area and organisation, and shown to those who are in charge of it."""
+
+import datetime as dt
+import re
+from typing import Any
+
+from issuance.authz import Actor, Role
+from issuance.carriers.models import Carrier, Eid
+from issuance.day.models import WHOLE_COUNTRY, DailyOutcome
+from issuance.day.services import counting_outcome
+from issuance.orders.models.orders import CardOrder
+from issuance.organisations.models import Organisation
+from issuance.people.models.persons import Person
+from issuance.tasks import count_outcome
+from siths_portal.lib import clock
+from tests.issuance.day.test_day import MOST_QUERIES, card, client_of, days_ago, shown
+
+
+def activated(world: Any, organisation: Organisation, *, days: int, waited: int) -> Carrier:
+    """A card whose holder activated it so many days ago, after waiting."""
+    at = days_ago(days)
+    found = card(world, world.post(organisation), actor=world.officer(organisation), activated_at=at)
+    CardOrder.objects.filter(items__carrier=found).update(ordered_at=at - dt.timedelta(days=waited))
+    Eid.objects.filter(carrier=found).update(activated_at=at, valid_to=clock.now() + dt.timedelta(days=300))
+    return found
+
+
+def figures_of(actor: Actor) -> str:
+    """The first figures of Dagen, in words."""
+    first = re.findall(r'<dl class="figures.*?</dl>', shown(client_of(actor)), re.DOTALL)[:1]
+    return " ".join(re.sub(r"<[^>]+>", " ", "".join(first)).split())
+
+
+def test_the_outcome_is_counted_by_night_and_shown_in_its_scope(world: Any, django_assert_max_num_queries: Any) -> None:
+    """A protected person is in no number, and a day that is counted never changes."""
+    hidden = activated(world, world.region, days=2, waited=1)
+    Person.objects.filter(pk=hidden.person_id).update(is_protected=True, protected_person_indicator=True)
+    newest = activated(world, world.region, days=3, waited=10)
+    activated(world, world.clinic, days=5, waited=20)
+    activated(world, world.city, days=40, waited=8)
+    issuer, deputy = world.officer(role=Role.RESPONSIBLE_ISSUER), world.officer(world.clinic, Role.DEPUTY_ISSUER)
+    assert "giltigt" not in figures_of(issuer), "nothing is counted yet"
+    count_outcome()
+    with django_assert_max_num_queries(MOST_QUERIES):
+        body = shown(client_of(issuer))
+    assert "Aktiverade kort per vecka, senast" in body
+    assert figures_of(issuer) == (
+        "personer med giltigt SITHS eID 3 kort aktiverade de senaste fyra veckorna de fyra veckorna före 1 2"
+        " dagar från beställning till aktivering median, de fyra veckorna före 8 20"
+    )
+    assert figures_of(deputy) == (
+        "person med giltigt SITHS eID 1 kort aktiverat de senaste fyra veckorna de fyra veckorna före 0 1"
+        " dagar från beställning till aktivering median 20"
+    )
+    assert "giltigt" not in shown(client_of(world.officer()))
+    whole = DailyOutcome.objects.filter(place=WHOLE_COUNTRY)
+    before = list(whole.order_by("day").values())
+    Carrier.objects.filter(pk=newest.pk).update(activated_at=None)
+    assert counting_outcome.count_due() == 0
+    assert list(whole.order_by("day").values()) == before
+    with clock.moved_to(days_ago(-2)):
+        assert counting_outcome.count_due() > 0
+    assert list(whole.order_by("-day").values_list("people", flat=True))[:2] == [3, 3]
+    with clock.moved_to(days_ago(-counting_outcome.KEPT_DAYS)):
+        count_outcome()
+        assert whole.order_by("day").values_list("day", flat=True)[0] >= clock.today() - dt.timedelta(counting_outcome.KEPT_DAYS)
