@@ -22,9 +22,9 @@ from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, Eid
 from issuance.offices.models import Office, OrganisationOffice
 from issuance.orders.domain.drafts import DraftState
-from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.orders import CardOrder
+from issuance.orders.queries import outcomes
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Person
 from issuance.records.domain import wording
@@ -44,8 +44,7 @@ HALF_OF = 4
 
 SOON = 7
 ENDING_DAYS = 30
-ORDER_DAYS = 60
-"""Orders that failed or came back are shown for this many days, unless the person got another order."""
+ORDER_DAYS = outcomes.SHOWN_DAYS
 
 _NOBODY = UUID(int=0)
 
@@ -209,11 +208,8 @@ def sent_before(days: int) -> dt.datetime:
 
 def to_nothing(actor: Actor, since: dt.datetime) -> QuerySet[CardOrder]:
     """Returns the orders since `since` that failed or came back, for other persons who got no other order after them."""
-    # Ids rise with time.
-    later = CardOrder.objects.filter(person=OuterRef("person"), pk__gt=OuterRef("pk")).exclude(state=OrderState.CANCELLED.value)
     rows = CardOrder.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD).exclude(person=actor.person_id or _NOBODY)
-    rows = rows.filter(state__in=[OrderState.FAILED.value, OrderState.RETURNED.value], ordered_at__gte=since)
-    return rows.filter(~Exists(later), person__isnull=False)
+    return outcomes.without_a_later_order(rows.filter(person__isnull=False), since)
 
 
 def orders_since() -> dt.datetime:

@@ -53,7 +53,8 @@ def health(request: HttpRequest) -> HttpResponse:
     checks = pki_health.audit_checks()
     known = {each["title"] for each in findings if each["severity"]}
     broken = [each for each in (_failed_chain(check) for check in checks if not check.ok) if each["title"] not in known]
-    suppliers, stock = health_supply.suppliers(actor_of(request), clock.now()), shortage()
+    actor = actor_of(request)
+    suppliers, stock = health_supply.suppliers(actor, clock.now()), shortage()
     others = [each for each in findings if each["severity"]]
     others += health_supply.supplier_troubles(suppliers) + health_supply.stock_troubles(stock)
     troubles = _refused_removals() + broken + sorted(others, key=lambda each: -each["severity"])
@@ -71,6 +72,7 @@ def health(request: HttpRequest) -> HttpResponse:
         "clock": _clock(pki_health.clock_reading()),
         "chains": [_chain(each) for each in checks],
         "suppliers": [health_supply.panel(each) for each in suppliers],
+        "failures": health_supply.failures(actor, suppliers),
         "rate": health_supply.rate(suppliers),
         "stock": health_supply.stock_figures(stock),
     }

@@ -1,5 +1,5 @@
-"""What the health page shows of card suppliers and of the reserve stock: what is wrong, figures, and the rate of sent cards. It
-names no person, and no office.
+"""What the health page shows of card suppliers and of the reserve stock: what is wrong, figures, orders that failed, and the rate
+of ordered and sent cards. It names no person, and no office.
 """
 
 import datetime as dt
@@ -17,12 +17,12 @@ from issuance.operators.web.health_values import severity_tag
 from issuance.records.domain import wording
 from issuance.records.web.values import number
 from issuance.stock.queries.shortage import Shortage, shortage
-from issuance.suppliers.push.queries import overview, supplier_words
+from issuance.suppliers.push.queries import failed_orders, overview, supplier_words
 from issuance.suppliers.push.queries.overview import SupplierLine, Trouble
-from issuance.suppliers.push.queries.sent_cards import SentCards, sent_cards
+from issuance.suppliers.push.queries.rates import Rates, rates
 from pki.health import Severity
 from siths_portal.lib import clock
-from siths_portal.lib.pages.charts import Point, bar_chart
+from siths_portal.lib.pages.charts import Point, paired_chart
 from siths_portal.lib.pages.dates import in_words
 
 _BEHIND = {Trouble.SILENT, Trouble.LATE}
@@ -31,11 +31,11 @@ _BEHIND = {Trouble.SILENT, Trouble.LATE}
 
 @dataclass(frozen=True)
 class Supplier:
-    """An active supplier at `now`, with its troubles, the gravest first, and the cards that all suppliers sent."""
+    """An active supplier at `now`, with its troubles, the gravest first, and the rates of all suppliers."""
 
     line: SupplierLine
     troubles: tuple[Trouble, ...]
-    sent: SentCards
+    rates: Rates
     now: dt.datetime
 
     @property
@@ -50,8 +50,8 @@ def suppliers(actor: Actor, now: dt.datetime) -> list[Supplier]:
     """Returns the active suppliers, the most troubled first. Returns none for an actor who does not operate suppliers."""
     if not policy.holds(actor, overview.ACTION):
         return []
-    sent = sent_cards()
-    found = [Supplier(each, tuple(each.troubles(now)), sent, now) for each in overview.visible(actor, now) if each.active]
+    counted = rates()
+    found = [Supplier(each, tuple(each.troubles(now)), counted, now) for each in overview.visible(actor, now) if each.active]
     return sorted(found, key=lambda each: -each.severity)
 
 
@@ -138,7 +138,7 @@ def stock_figures(found: Shortage) -> list[dict[str, str]]:
 
 def panel(each: Supplier) -> dict[str, Any]:
     """Returns a supplier with its tag, its figures, when it was heard, and when its certificate ends."""
-    line, day = each.line, each.sent.days[-1]
+    line, day = each.line, each.rates.days[-1]
     sent = _("skickade i dag") if day == clock.today() else _("skickade {day}").format(day=in_words(day))
     return {
         "line": line,
@@ -146,24 +146,53 @@ def panel(each: Supplier) -> dict[str, Any]:
         "figures": [
             {"name": _("i kö"), "value": number(line.queued)},
             {"name": _("pågår"), "value": number(line.working)},
-            {"name": sent, "value": number(each.sent.of(line.client_ref)[-1])},
+            {"name": sent, "value": number(each.rates.sent_by(line.client_ref)[-1])},
         ],
         "heard": ago(each.now - line.heard_at) if line.heard_at else "",
         "ends": supplier_words.certificate_end(line),
     }
 
 
-def rate(found: Sequence[Supplier]) -> dict[str, Any] | None:
-    """Returns the chart of the cards sent by working day: of the first supplier that is silent or late, else of all. None if no
-    supplier sent any.
+def failures(actor: Actor, found: Sequence[Supplier]) -> dict[str, Any] | None:
+    """Returns the orders that failed as rows of components/rows.html, and whether there are more. None if there is none, or for
+    an actor who does not operate suppliers.
     """
-    if not found or not any(found[0].sent.of_all()):
+    if not policy.holds(actor, overview.ACTION) or not (orders := failed_orders.failed_orders(actor)):
         return None
-    sent = found[0].sent
-    behind = next((each.line for each in found if _BEHIND.intersection(each.troubles)), None)
-    counts = sent.of(behind.client_ref) if behind else sent.of_all()
-    title = _("{name}: skickade kort per arbetsdag").format(name=behind.name) if behind else _("Skickade kort per arbetsdag")
-    points = [
-        Point(f"{day.day}/{day.month}", in_words(day), count, number(count)) for day, count in zip(sent.days, counts, strict=True)
+    names = {each.line.client_ref: each.line.name for each in found}
+    rows = [
+        {
+            "title": str(order.id),
+            "text": _("{supplier}: {reason}. Beställd {day}.").format(
+                supplier=names.get(order.supplier_ref, order.supplier_ref),
+                reason=order.reason or _("ingen orsak"),
+                day=in_words(order.ordered_on),
+            ),
+            "url": reverse("supplier", args=[order.supplier_ref]),
+        }
+        for order in orders[: failed_orders.MOST]
     ]
-    return {"chart": bar_chart(points), "title": title}
+    return {"rows": rows, "more": len(orders) > failed_orders.MOST}
+
+
+def rate(found: Sequence[Supplier]) -> dict[str, Any] | None:
+    """Returns the chart of ordered and sent cards by working day: of the first supplier that is silent or late, else of all. None
+    if there are no such cards.
+    """
+    if not found:
+        return None
+    counted = found[0].rates
+    if not any(counted.ordered_from_all() + counted.sent_by_all()):
+        return None
+    behind = next((each.line for each in found if _BEHIND.intersection(each.troubles)), None)
+    if behind:
+        ordered, sent = counted.ordered_from(behind.client_ref), counted.sent_by(behind.client_ref)
+        title = _("{name}: beställda och skickade kort per arbetsdag").format(name=behind.name)
+    else:
+        ordered, sent = counted.ordered_from_all(), counted.sent_by_all()
+        title = _("Beställda och skickade kort per arbetsdag")
+    points = [
+        Point(f"{day.day}/{day.month}", in_words(day), left, number(left), came, number(came))
+        for day, came, left in zip(counted.days, ordered, sent, strict=True)
+    ]
+    return {"chart": paired_chart(points), "title": title}

@@ -129,6 +129,8 @@ class CardOrder(Stateful):
                 name="issuance_order_to_nothing",
             ),
             models.Index(fields=["sent_at"], condition=Q(sent_at__isnull=False), name="issuance_order_sent"),
+            # For the cards that were ordered in the last days.
+            models.Index(fields=["ordered_at"], name="issuance_order_ordered"),
             # For the orders that replace a card.
             models.Index(
                 fields=["replaced_carrier"], condition=Q(replaced_carrier__isnull=False), name="issuance_order_replaced"

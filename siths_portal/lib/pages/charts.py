@@ -13,12 +13,16 @@ _WIDE, _HALF, _NARROW = 88, 44, 60
 
 
 class Point(NamedTuple):
-    """One value of a chart: the short name below its bar, the full name and the value as text."""
+    """One value of a chart: the short name below its bar, the full name and the value as text. `beside` is a second value that it
+    is compared with, drawn pale on its left.
+    """
 
     short: str
     name: str
     value: float
     text: str
+    beside: float = 0
+    beside_text: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,15 +46,20 @@ class Drawing:
     height: int
     base: int
     bars: tuple[Bar, ...]
+    beside: tuple[Bar, ...] = ()
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A bar chart: the drawing for a wide page, one with fewer bars for a phone, and all points for the table."""
+    """A bar chart: the drawing for a wide page, one with fewer bars for a phone, and all points for the table.
+
+    A `paired` chart has two bars for each point, and needs a legend.
+    """
 
     points: tuple[Point, ...]
     wide: Drawing
     narrow: Drawing
+    paired: bool = False
 
 
 def bar_chart(points: Sequence[Point], *, narrow: int = 5, half: bool = False, to_come: bool = False) -> Chart:
@@ -63,15 +72,35 @@ def bar_chart(points: Sequence[Point], *, narrow: int = 5, half: bool = False, t
     return Chart(tuple(points), _drawing(points, _HALF if half else _WIDE, to_come), _drawing(few, _NARROW, to_come))
 
 
+def paired_chart(points: Sequence[Point], *, narrow: int = 5) -> Chart:
+    """Returns the chart of `points` with two bars each, the newest last. A phone shows the last `narrow`."""
+    return Chart(tuple(points), _paired(points, _WIDE), _paired(points[-narrow:], _NARROW), paired=True)
+
+
 def _drawing(points: Sequence[Point], step: int, to_come: bool) -> Drawing:
     most = max((point.value for point in points), default=0) or 1
     bars = []
     for number, point in enumerate(points):
-        height = round(point.value / most * (_BASE - _TOP))
-        left = number * step + 10
         marked = number == (0 if to_come else len(points) - 1)
-        bars.append(Bar(point, left, left + step // 2 - 10, _BASE - height, step - 20, height, marked))
+        bars.append(_bar(point, point.value / most, number * step + 10, step - 20, marked=marked))
     return Drawing(max(len(points), 1) * step, _HEIGHT, _BASE, tuple(bars))
+
+
+def _paired(points: Sequence[Point], step: int) -> Drawing:
+    most = max((max(point.value, point.beside) for point in points), default=0) or 1
+    width = (step - 20) // 2
+    lefts = [number * step + 10 for number in range(len(points))]
+    pale = [_bar(point, point.beside / most, left, width) for point, left in zip(points, lefts, strict=True)]
+    dark = [
+        _bar(point, point.value / most, left + width, width, marked=point is points[-1])
+        for point, left in zip(points, lefts, strict=True)
+    ]
+    return Drawing(max(len(points), 1) * step, _HEIGHT, _BASE, tuple(dark), tuple(pale))
+
+
+def _bar(point: Point, share: float, left: int, width: int, *, marked: bool = False) -> Bar:
+    height = round(share * (_BASE - _TOP))
+    return Bar(point, left, left + width // 2, _BASE - height, width, height, marked)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from issuance.people.models.persons import Post
 from issuance.roles.services import role_holder_reading
 from issuance.stock.models import StockLevel
 from issuance.suppliers.push.models import SupplierConnection
-from issuance.suppliers.push.queries import sent_cards
+from issuance.suppliers.push.queries import rates
 from pki.domain.findings import Finding, Severity
 from pki.health import checks, limits, reports
 from pki.hsm import inventory
@@ -275,24 +275,43 @@ def test_suppliers_are_shown_and_a_silent_one_stands_among_what_is_wrong(world: 
 def test_the_rate_is_that_of_all_suppliers_or_of_one_that_is_behind(world: Any) -> None:
     supplier("arbetsam", "Arbetsamma AB")
     supplier("bureau", "Byrån AB")
-    client, orders = client_of(operator(world)), (world.order(), world.order(), world.order())
+    client = client_of(operator(world))
     assert "per arbetsdag" not in text_of(client.get(ADDRESS))
+    orders = (world.order(), world.order(), world.order())
     before, latest = workdays.latest(clock.today(), 2)
     CardOrder.objects.filter(pk=orders[0].pk).update(supplier_ref="arbetsam")
     for order, day in zip(orders, (before, before, latest), strict=True):
         OrderItem.objects.filter(order=order).update(sent_on=day, dispatched_at=clock.now())
     text = text_of(client.get(ADDRESS))
-    assert "Skickade kort per arbetsdag" in text
-    assert f"{in_words(before)} 2 {in_words(latest)} 1" in text
+    assert "Beställda och skickade kort per arbetsdag" in text
+    assert f"{in_words(before)} 0 2 {in_words(latest)} 3 1" in text, "ordered and sent"
     CardOrder.objects.filter(pk=orders[1].pk).update(ordered_at=clock.now() - 300 * MINUTE)
     text = text_of(client.get(ADDRESS))
-    assert "Byrån AB: skickade kort per arbetsdag" in text
-    assert f"{in_words(before)} 1 {in_words(latest)} 1" in text
+    assert "Byrån AB: beställda och skickade kort per arbetsdag" in text
+    assert f"{in_words(before)} 0 1 {in_words(latest)} 2 1" in text
     monday = dt.datetime(2026, 11, 30, 12, tzinfo=clock.STOCKHOLM)
     saturday = monday - dt.timedelta(days=2)
     OrderItem.objects.update(sent_on=saturday.date(), dispatched_at=saturday)
+    CardOrder.objects.update(ordered_at=saturday)
+    CardOrder.objects.filter(pk=orders[0].pk).update(state="cancelled")
     with clock.moved_to(monday):
-        assert sent_cards.sent_cards().of_all() == [0] * 8 + [3, 0], "a card that leaves on a Saturday counts on Friday"
+        found = rates.rates()
+        assert found.sent_by_all() == [0] * 8 + [3, 0], "a card that leaves on a Saturday counts on Friday"
+        assert found.ordered_from_all() == [0] * 8 + [2, 0], "an order that was withdrawn does not count"
+
+
+def test_failed_orders_are_shown_without_a_person_until_another_is_made(world: Any) -> None:
+    """Operators cannot order again: no page of theirs has a button for it."""
+    supplier("bureau", "Byrån AB")
+    client, order = client_of(operator(world)), world.order()
+    assert "Beställningar med fel" not in text_of(client.get(ADDRESS))
+    CardOrder.objects.filter(pk=order.pk).update(state="failed", failure_reason="chip-dead", ordered_at=clock.now() - MINUTE)
+    page = client.get(ADDRESS)
+    assert f"{order.id} Byrån AB: chip-dead. Beställd {in_words(clock.today())}." in text_of(page)
+    assert "Gör om" not in text_of(page)
+    assert order.eid.hsa_id not in page.content.decode()
+    world.order(order.eid.post)
+    assert "Beställningar med fel" not in text_of(client.get(ADDRESS))
 
 
 def test_offices_without_reserve_cards_are_counted_and_not_named(world: Any) -> None:

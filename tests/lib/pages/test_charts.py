@@ -4,7 +4,7 @@ import re
 
 from django.template.loader import render_to_string
 
-from siths_portal.lib.pages.charts import Point, Share, bar_chart, shares
+from siths_portal.lib.pages.charts import Point, Share, bar_chart, paired_chart, shares
 
 POINTS = [Point(name[:3], name, value, f"{value},00") for value, name in enumerate(("januari", "februari", "mars", "april"), 1)]
 
@@ -42,3 +42,14 @@ def test_shares_fill_the_bar_and_what_is_none_has_no_part() -> None:
     html = render_to_string("components/shares.html", {"parts": parts, "label": "a och c"})
     assert (html.count("<li>"), html.count("<rect"), 'aria-label="a och c"' in html) == (2, 4, True)
     assert shares([Share("a", "0", 0, "share-1")]) == ()
+
+
+def test_a_paired_chart_has_a_legend_and_both_values_in_its_table() -> None:
+    chart = paired_chart([Point("1/12", "1 december", 5, "5", 10, "10"), Point("2/12", "2 december", 0, "0", 4, "4")])
+    (ordered, _), (sent, _) = chart.wide.beside, chart.wide.bars
+    assert ordered.height == 2 * sent.height > 0, "one scale"
+    assert ordered.x + ordered.width == sent.x
+    context = {"chart": chart, "title": "Per dag", "title_id": "x", "value_heading": "Skickade", "beside_heading": "Beställda"}
+    html = render_to_string("components/chart.html", context)
+    assert html.index("Beställda") < html.index("Skickade")
+    assert '<td class="amount">10</td><td class="amount">5</td>' in html
