@@ -5,6 +5,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from django.conf import settings
+from django.urls import reverse
 from django.utils.module_loading import import_string
 
 from authn import service as authn
@@ -17,6 +18,8 @@ from issuance.activation.services.card_log_ins import CertificatesOfCards
 from issuance.activation.services.unlock_check import VisitsOfHolders
 from issuance.administration.ports import InvoiceReadiness
 from issuance.articles.ports import ArticlePrices
+from issuance.authz import Action, Actor, policy
+from issuance.orders.ports import InvoiceLine, InvoiceLines
 from issuance.organisations.ports import OrganisationDirectory
 from issuance.people.adapters.directory_file import FilesOfTheCatalogue
 from issuance.people.ports import PersonRegister, StaffDirectory
@@ -70,6 +73,27 @@ class OwnPrices:
         return self.prices(party_id, [PUK_LETTER]).get(PUK_LETTER)
 
 
+class OwnInvoiceLines:
+    """Words the lines of our own invoices. It loads `billing` at the first call."""
+
+    def to_come(self, office_comment: str) -> InvoiceLine:
+        """Returns the line of a bundle for an office with this invoice comment, as it would be written today."""
+        from billing.runs.services import preview
+
+        return InvoiceLine(preview.reserve_card_line(office_comment))
+
+    def issued(self, actor: Actor, order_id: UUID) -> Sequence[InvoiceLine]:
+        """Returns the lines that bill or credit the order, of the invoices that `actor` may read."""
+        from billing.invoices.queries import invoices
+
+        if not policy.holds(actor, Action.VIEW_INVOICE):
+            return []
+        return [
+            InvoiceLine(line.text, line.number, reverse("invoice_line", args=[line.number, line.position]))
+            for line in invoices.lines_of_order(actor, order_id)
+        ]
+
+
 def connect() -> None:
     """Connects each port to its adapter. `lib.ports` calls it once, at the first use of a port."""
     directory = import_string(settings.DIRECTORY_BACKEND)()
@@ -84,6 +108,7 @@ def connect() -> None:
     ports.connect(AccessPoint, import_string(settings.ACCESS_POINT_BACKEND)())
     ports.connect(Channel, import_string(settings.SUPPLIER_CHANNEL_BACKEND)())
     ports.connect(ArticlePrices, OwnPrices())
+    ports.connect(InvoiceLines, OwnInvoiceLines())
     ports.connect(CertificateStatusChecker, OwnAuthorities())
     ports.connect(CardCertificates, CertificatesOfCards())
     ports.connect(SubjectDirectory, Holders() if settings.FACE == "minasidor" else Subjects())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from uuid import UUID
 
 from billing import ports
@@ -12,7 +13,7 @@ from billing.documents.domain.invoices import InvoiceContent
 from billing.invoices.models import unbilled
 from billing.invoices.services import drafts
 from billing.ledger.domain import line_kinds
-from billing.ledger.domain.grouping import Group, Subscriber
+from billing.ledger.domain.grouping import Group, Labels, Subscriber
 from billing.ledger.models import billable
 from billing.ledger.services import ledger
 from billing.prices.services.prices import PriceBook
@@ -101,3 +102,12 @@ def previewed_line(order_id: UUID) -> str | None:
         if line.grouping_key == entry.grouping_key:
             return line.text
     return None
+
+
+def reserve_card_line(office_comment: str) -> str:
+    """Returns the text of the line of an office's reserve cards and, in brackets, what it says in words, as of today."""
+    kind, office_id, no_amount = line_kinds.RESERVE_CARD, UUID(int=0), Decimal(0)
+    month = Month.of(clock.now())
+    group = Group("", kind.code, office_id, None, kind.article, no_amount, no_amount, month, no_amount)
+    labels = Labels(offices={office_id: office_comment}, articles={}, subscribers={})
+    return f"{kind.text(group, labels)} ({kind.description(group, labels)})"

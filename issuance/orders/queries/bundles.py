@@ -50,7 +50,9 @@ class BundleChoices:
 
 @dataclass(frozen=True)
 class BundleLine:
-    """An ordered bundle. `quantity` is the number of cards, `last_day` the day on which it is sent at the latest."""
+    """An ordered bundle. `quantity` is the number of cards, `last_day` the day on which it is sent at the latest, and
+    `invoiced_as` the invoice comment of its office.
+    """
 
     id: UUID
     organisation_id: UUID
@@ -62,6 +64,8 @@ class BundleLine:
     state: str
     last_day: dt.date
     sent_on: dt.date | None
+    ordered_by_ref: str
+    invoiced_as: str
     failed: int = 0
 
     @property
@@ -163,5 +167,7 @@ def _line(order: CardOrder, cards: int, failed: int) -> BundleLine:
         state=order.state,
         last_day=bundles.last_day_sent(ordered_on),
         sent_on=order.sent_on,
+        ordered_by_ref=order.ordered_by_ref,
+        invoiced_as=order.office.invoice_comment,
         failed=failed,
     )

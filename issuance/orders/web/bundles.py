@@ -12,8 +12,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from issuance.authz import Action
+from issuance.authz import Action, Actor
 from issuance.orders.domain.order_states import OrderState
+from issuance.orders.ports import InvoiceLines
 from issuance.orders.queries import bundles as query
 from issuance.orders.services import bundles, ordering
 from issuance.orders.services.bundles import OrderableBundle
@@ -21,11 +22,12 @@ from issuance.orders.web.bundle_forms import BundleForm, BundleList, address_of,
 from issuance.orders.web.choices import kronor
 from issuance.organisations.queries import places
 from issuance.organisations.queries.places import OrganisationHead
+from issuance.people.queries import officers
 from issuance.records.queries import words
 from issuance.records.web.forms import DONE, tried
 from issuance.records.web.frame import actor_of, demand
 from issuance.records.web.places import demand_there, organisation_page
-from siths_portal.lib import clock
+from siths_portal.lib import clock, ports
 from siths_portal.lib.errors import IllegalTransition, Invalid
 
 _TAB = "organisation_bundles"
@@ -132,7 +134,7 @@ def bundle(request: HttpRequest, order_id: UUID) -> HttpResponse:
     context = {
         "line": line,
         "tag": state_of(line),
-        "rows": _facts(line),
+        "rows": _facts(line) + _origin(actor, line),
         "stages": query.stages(line),
         "may_withdraw": Action.ORDER_RESERVE_BUNDLE in head.rights and line.removable,
         "back_url": reverse(_TAB, args=[head.id]),
@@ -156,6 +158,26 @@ def _facts(line: query.BundleLine) -> list[dict[str, Any]]:
     ]
     if line.failed:
         rows.insert(2, {"label": _("Kort som inte gick att tillverka"), "value": number_format(line.failed)})
+    return rows
+
+
+def _origin(actor: Actor, line: query.BundleLine) -> list[dict[str, Any]]:
+    """Returns who ordered the bundle, the line that it is invoiced on, and the invoices of it that the actor may read."""
+    lines = ports.get(InvoiceLines)
+    who = officers.names(actor, [line.ordered_by_ref]).get(line.ordered_by_ref, _("Portalen"))
+    issued = lines.issued(actor, line.id)
+    rows: list[dict[str, Any]] = [{"label": _("Beställd av"), "value": who}]
+    if not issued:
+        rows.append({"label": _("Rad på fakturan"), "value": lines.to_come(line.invoiced_as).text})
+    rows += [
+        {
+            "label": _("Rad på faktura {number}").format(number=each.number),
+            "value": each.text,
+            "url": each.url,
+            "action": _("Visa raden"),
+        }
+        for each in issued
+    ]
     return rows
 
 

@@ -9,11 +9,13 @@ from issuance.authz import Action, Actor
 from issuance.offices.models import Office
 from issuance.orders.domain.order_states import UNDER_WAY, OrderState
 from issuance.orders.models.orders import CardOrder
+from issuance.orders.ports import InvoiceLines
 from issuance.orders.queries import bundles
 from issuance.orders.queries.bundles import BundleLine, BundleStage
+from issuance.people.queries import officers
 from issuance.stock.queries.stock import AWAITED_FOR
 from issuance.stock.services import receiving
-from siths_portal.lib import clock
+from siths_portal.lib import clock, ports
 
 MOST = 10
 """Bundles whose way a page shows."""
@@ -21,15 +23,19 @@ MOST = 10
 
 @dataclass(frozen=True)
 class BundleOnTheWay:
-    """A bundle and the stages of its way; the last one leads to the page where the office receives it."""
+    """A bundle and the stages of its way; the last one leads to the page where the office receives it. `ordered_by` is the name
+    of the user who ordered it, empty for the portal, and `invoice_line` the line that it is invoiced on.
+    """
 
     line: BundleLine
     stages: Sequence[BundleStage]
+    ordered_by: str
+    invoice_line: str
 
 
 def on_the_way(*, actor: Actor) -> list[BundleOnTheWay]:
     """Returns bundles that are not sent yet, or of which cards wait to be received, to offices whose stock the actor keeps: the
-    first ordered first, at most MOST. Three queries, and one if there are none.
+    first ordered first, at most MOST. Four queries, and one if there are none.
     """
     kept = Office.objects.visible_to(actor, Action.KEEP_STOCK).values("pk")
     recent = CardOrder.objects.filter(person=None, office__in=kept, ordered_at__gte=clock.now() - AWAITED_FOR)
@@ -39,7 +45,13 @@ def on_the_way(*, actor: Actor) -> list[BundleOnTheWay]:
     if not ids:
         return []
     rows = bundles.read(CardOrder.objects.filter(pk__in=ids)).order_by("ordered_at", "pk")[:MOST]
-    return [BundleOnTheWay(line, _stages(line)) for line in bundles.lines(list(rows))]
+    found = bundles.lines(list(rows))
+    names = officers.names(actor, {line.ordered_by_ref for line in found})
+    invoicing = ports.get(InvoiceLines)
+    return [
+        BundleOnTheWay(line, _stages(line), names.get(line.ordered_by_ref, ""), invoicing.to_come(line.invoiced_as).text)
+        for line in found
+    ]
 
 
 def _stages(line: BundleLine) -> Sequence[BundleStage]:

@@ -14,11 +14,13 @@ from billing.reconciliation.services.reconcile import reconcile
 from billing.records.domain.periods import Month
 from billing.records.models import Document, Event
 from billing.service import previewed_line, run_month
+from issuance.authz import Role
 from issuance.carriers.models import Carrier
 from issuance.orders.models.orders import CardOrder, OrderItem
+from issuance.orders.ports import InvoiceLines
 from issuance.records.services import steps
 from issuance.suppliers.models import SupplierEvent
-from siths_portal.lib import clock
+from siths_portal.lib import clock, ports
 from siths_portal.lib.ids import new_id
 from tests.issuance.outside import Outside, connected
 from tests.issuance.test_billing_facts import active, charge, move, sent
@@ -92,6 +94,9 @@ def test_bundles_letters_and_cards_made_again_are_billed(world, tmp_path):
         (f"PUK, {comment}", 1, 45),
         (f"631 omtillverkning, {comment}", 2, 0),
     ]
+    issued = ports.get(InvoiceLines).issued(world.officer(role=Role.RESPONSIBLE_ISSUER), bundle.id)
+    assert [(line.number, line.text) for line in issued] == [(invoice.number, f"RESERV, {comment}")]
+    assert ports.get(InvoiceLines).issued(world.officer(), bundle.id) == [], "an officer who reads no invoice"
     (file,) = tmp_path.iterdir()
     xml = file.read_text()
     assert xml.count("<cbc:Description>Kort, omtillverkat utan kostnad</cbc:Description>") == 1

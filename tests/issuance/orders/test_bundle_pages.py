@@ -133,7 +133,9 @@ class TestOrdered:
         assert '"573 Reservkort";"30";"Kontor A"' in client.get(f"{address}?fil=csv").getvalue().decode()
         reader = client_of(ready.officer(role=Role.READER))
         assert "Beställa bunt reservkort" not in text_of(reader.get(address))
-        assert reader.get(reverse("bundle", args=[orders[0].pk])).status_code == 200
+        page = text_of(reader.get(reverse("bundle", args=[orders[0].pk])))
+        assert "Beställd av" in page
+        assert "Rad på fakturan RESERV, A (Reservkort)" in page
 
     def test_a_queued_bundle_is_withdrawn_and_an_accepted_one_is_not(self, ready: Any) -> None:
         client = issuer(ready)

@@ -9,6 +9,8 @@ from django.urls import reverse
 from issuance.articles.services.articles import offer_article
 from issuance.authz import Role
 from issuance.carriers.models import Carrier
+from issuance.offices.models import Office
+from issuance.orders.models.orders import CardOrder
 from issuance.stock.models import StockCard, StockCount, StockLevel
 from tests.issuance.authorities import serial_of
 from tests.issuance.orders.bundles import ARTICLE, bundle
@@ -56,6 +58,12 @@ def test_the_stock_of_each_office_is_listed_with_its_needs(ready: Any, django_as
     page = client.get(reverse("stock"))
     assert [each.line.id for each in page.context["on_the_way"]] == [way.line.id, ordered.id]
     assert [each.state for each in page.context["on_the_way"][1].stages] == ["done", "now", "later", "later"]
+    issuer_of_bundle = ready.officer(role=Role.RESPONSIBLE_ISSUER)
+    CardOrder.objects.filter(pk=ordered.id).update(ordered_by_ref=issuer_of_bundle.ref)
+    Office.objects.filter(pk=ready.office.pk).update(invoice_comment="Lindby")
+    assert "573 Reservkort. Beställd av Handläggare Provsson. Rad på fakturan: RESERV, Lindby (Reservkort)." in text_of(
+        client.get(reverse("stock"))
+    )
     assert page.context["order_url"] == "#bestall"
     assert f'href="{at("bundle_new", ready.city)}"' in page.content.decode()
     assert client.get(f"{reverse('stock')}?fil=csv").status_code == 200
