@@ -9,9 +9,11 @@ from playwright.sync_api import Browser, Page, expect
 from issuance.authz import Role
 from issuance.people.models.persons import Post
 from issuance.register_care.models import CardReminder, WorkItem
+from issuance.tasks import count_outcome
 from siths_portal.lib import clock
 from tests.e2e.hands import Both, Hands
 from tests.e2e.looking import Looker
+from tests.issuance.day.test_outcome import activated
 from tests.issuance.operators.test_browser import button, link, refused
 from tests.issuance.organisations.test_browser import told
 from tests.issuance.register_care.works import active, night, sent
@@ -21,8 +23,9 @@ from tests.issuance.search.test_browser import desk
 def care(page: Page, portal: str, hands: Hands, see: Looker) -> None:
     """The officer reminds two holders, and postpones the row about a person who left."""
     page.goto(f"{portal}{reverse('day')}")
-    hands.press(page.get_by_text("Visa som tabell"))
+    hands.press(page.get_by_text("Visa som tabell").last)
     expect(page.get_by_role("table", name="3 kort spärras inom")).to_be_visible()
+    expect(page.get_by_role("heading", name="Aktiverade kort per vecka")).to_be_visible()
     expect(page.get_by_role("complementary", name="Skickade kort per kontor").get_by_text("Kontor A")).to_be_visible()
     see.look(page, "day")
     hands.press(page.get_by_role("navigation", name="Huvudmeny").get_by_role("link", name="Registervård"))
@@ -65,6 +68,8 @@ def test_an_officer_takes_care_of_rows(world: Any, portal: str, browser: Browser
     active(world, post)
     Post.objects.filter(pk=post.pk).update(ended_at=clock.now())
     night()
+    activated(world, world.region, days=10, waited=9)
+    count_outcome()
     eye = Looker("register-care")
     with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
         eye.follow(page.context)
