@@ -47,13 +47,13 @@ class Counted:
     """The result of the one query of Dagen. Each kind has at most MOST + 1 rows.
 
     `sent`: the sent cards, the one that is revoked first on top. `numbers`: the number of rows of each kind. `register_care`: the
-    rows for `register_care.lines_of`. `outcome`: the days of the places that were asked for.
+    rows for `register_care.lines_of`. `days`: the outcome of each day, for those in charge.
     """
 
     sent: Sequence[Sent] = ()
     numbers: Mapping[str, int] = field(default_factory=dict)
     register_care: Sequence[tuple[str, dt.datetime]] = ()
-    outcome: Sequence[outcome.Outcome] = ()
+    days: Sequence[outcome.Outcome] = ()
 
     @property
     def ending(self) -> int:

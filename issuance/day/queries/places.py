@@ -46,7 +46,7 @@ def lines(actor: Actor) -> Iterator[Line | Overview]:
         yield from cards.lines(actor)
         yield from counting.lines(counted)
         if in_charge:
-            if found := outcome.overview(counted.outcome):
+            if found := outcome.overview(counted.days):
                 yield found
             yield overview.of(counted)
 

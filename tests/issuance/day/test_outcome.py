@@ -41,8 +41,9 @@ def test_the_outcome_is_counted_by_night_and_shown_in_its_scope(world: Any, djan
     issuer, deputy = world.officer(role=Role.RESPONSIBLE_ISSUER), world.officer(world.clinic, Role.DEPUTY_ISSUER)
     assert "giltigt" not in figures_of(issuer), "nothing is counted yet"
     count_outcome()
+    client = client_of(issuer)
     with django_assert_max_num_queries(MOST_QUERIES):
-        body = shown(client_of(issuer))
+        body = shown(client)
     assert "Aktiverade kort per vecka, senast" in body
     assert figures_of(issuer) == (
         "personer med giltigt SITHS eID 3 kort aktiverade de senaste fyra veckorna de fyra veckorna före 1 2"
