@@ -1,6 +1,7 @@
 """Counts by night what the days came to: people with a valid eID, activated cards, and the days from order to activation."""
 
 import datetime as dt
+from typing import Any
 
 import structlog
 from django.db import connection, transaction
@@ -76,7 +77,7 @@ def count_due() -> int:
 
 
 def _count(first: dt.date, last: dt.date) -> int:
-    values = {
+    values: dict[str, Any] = {
         "first": first,
         "last": last,
         "start": clock.start_of_day(first),
@@ -88,4 +89,4 @@ def _count(first: dt.date, last: dt.date) -> int:
     with transaction.atomic(durable=True), connection.cursor() as cursor:
         DailyOutcome.objects.filter(day__lte=last - dt.timedelta(days=KEPT_DAYS)).delete()
         cursor.execute(_COUNT, values)
-        return cursor.rowcount
+        return int(cursor.rowcount)

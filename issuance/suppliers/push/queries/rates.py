@@ -71,4 +71,5 @@ def rates() -> Rates:
 
 def _counted(cards: QuerySet[OrderItem], what: str, day: Any) -> QuerySet[Any, Any]:
     named: QuerySet[Any, Any] = cards.annotate(what=Value(what, output_field=CharField()), day=day)
-    return named.values_list("what", "order__supplier_ref", "day").annotate(Count("pk"))
+    counted: QuerySet[Any, Any] = named.values_list("what", "order__supplier_ref", "day").annotate(Count("pk"))
+    return counted
