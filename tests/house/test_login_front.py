@@ -1,6 +1,7 @@
 """The TLS front of the log-in with cards: who comes through, and what the face hears. Real nginx, curl, and an OCSP responder."""
 
 import json
+import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -15,11 +16,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from django.conf import settings
 
 from siths_portal.dev import nginx
 from siths_portal.dev.home import House
 from siths_portal.dev.probes import accepts
-from tests.authn.stage import Authority
+from tests.authn.stage import CODE, Authority
 from tests.house.conftest import copy_house
 from tests.house.test_nginx import UnixServer, authority, certificate, written_pid
 from tests.waiting import wait_for
@@ -53,25 +55,18 @@ class Front:
     people: Authority
     serial: int
 
-    def ask(self, *options: str, path: str = f"/logga-in/?state={STATE}", cert: str = "card") -> tuple[int, dict[str, str], str]:
+    def ask(
+        self, *options: str, path: str = f"/logga-in/?state={STATE}", cert: str = "card", key: str = "", **environment: str
+    ) -> tuple[int, dict[str, str], str]:
         """The status, the headers in small letters and the body that curl gets."""
         tls = self.house.var / "tls"
-        identity = ["--cert", str(tls / f"{cert}.pem"), "--key", str(tls / f"{cert}.key")] if cert else []
+        identity = ["--cert", str(tls / f"{cert}.pem"), "--key", key or str(tls / f"{cert}.key")] if cert else []
         url = f"https://localhost:{self.house.port('login')}{path}"
-        command = [
-            "curl",
-            "-sS",
-            "-i",
-            "--http1.1",
-            "--noproxy",
-            "*",
-            "--cacert",
-            str(tls / "site-ca.pem"),
-            *identity,
-            *options,
-            url,
-        ]
-        done = subprocess.run([*command, *identity, *options, url], check=True, capture_output=True, timeout=60)
+        command = ["curl", "-sS", "-i", "--http1.1", "--noproxy", "*", "--cacert", str(tls / "site-ca.pem")]
+        own = os.environ | environment
+        if key:
+            identity += ["--key-type", "PROV", "--engine", "pkcs11"]  # OpenSSL's provider for PKCS #11
+        done = subprocess.run([*command, *identity, *options, url], check=True, capture_output=True, timeout=60, env=own)
         head, _, body = done.stdout.decode().partition("\r\n\r\n")
         status, *lines = head.split("\r\n")
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
@@ -164,3 +159,18 @@ def test_other_addresses_and_refusals_of_the_face_are_the_fronts_own_page(front:
 def test_no_connection_outlives_its_log_in(front: Front) -> None:
     _, headers, _ = front.ask()
     assert headers["connection"] == "close"
+
+
+def test_a_card_signs_the_handshake_and_its_key_never_leaves_it(front: Front, folder: Path) -> None:
+    """SITHS Minidriver's part: curl uses the key on a software card over PKCS #11, with its code."""
+    person = {"given_name": "Prov", "surname": "Provsson", "personnummer": "189001019802", "posts": [{"hsa_id": "TST-1"}]}
+    card, _ = front.people.card(folder / "cards", person)
+    (front.house.var / "tls" / "plastic.pem").write_text(card.certificates()["person-hsaid-auth"])
+    environment = {"PKCS11_PROVIDER_MODULE": settings.PKI_REPLAY_MODULE, "SOFTHSM2_CONF": str(card.folder / "softhsm2.conf")}
+    key = f"pkcs11:token={card.serial};object=person-hsaid-auth;type=private"
+    status, headers, _ = front.ask(cert="plastic", key=f"{key}?pin-value={CODE}", **environment)
+    assert status == 303
+    heard = dict(json.loads(headers["x-heard"]))
+    assert unquote(heard["X-SSL-Client-Cert"]) == (front.house.var / "tls" / "plastic.pem").read_text()
+    with pytest.raises(subprocess.CalledProcessError):
+        front.ask(cert="plastic", key=f"{key}?pin-value=000000", **environment)
