@@ -174,7 +174,7 @@ def provide() -> int:
     front = own.front
     bundle = b"".join(certificate.public_bytes(Encoding.PEM) for certificate in chain)
     write_atomically(front.folder / "clients-ca.pem", bundle)
-    write_atomically(front.folder / "people-ca.pem", _people_authorities())
+    write_atomically(front.folder / "people-ca.pem", people_authorities())
     entries = []
     write_atomically(own.portal.folder / "ca.pem", bundle)
     keys = _signing_keys(own.portal.folder, own.pushed.folder, own.sandbox.folder)
@@ -207,7 +207,7 @@ def provide() -> int:
     return len(missing)
 
 
-def _people_authorities() -> bytes:
+def people_authorities() -> bytes:
     """Returns the CAs of people's cards and their root (PEM), which the front of the log-in with cards accepts."""
     accepted = [view.certificate for view in pki.authorities() if view.slug in PEOPLE_CAS or view.parent is None]
     return b"".join(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in accepted)

@@ -55,22 +55,30 @@ class Front:
     people: Authority
     serial: int
 
-    def ask(
-        self, *options: str, path: str = f"/logga-in/?state={STATE}", cert: str = "card", key: str = "", **environment: str
-    ) -> tuple[int, dict[str, str], str]:
-        """The status, the headers in small letters and the body that curl gets."""
-        tls = self.house.var / "tls"
-        identity = ["--cert", str(tls / f"{cert}.pem"), "--key", key or str(tls / f"{cert}.key")] if cert else []
-        url = f"https://localhost:{self.house.port('login')}{path}"
-        command = ["curl", "-sS", "-i", "--http1.1", "--noproxy", "*", "--cacert", str(tls / "site-ca.pem")]
-        own = os.environ | environment
-        if key:
-            identity += ["--key-type", "PROV", "--engine", "pkcs11"]  # OpenSSL's provider for PKCS #11
-        done = subprocess.run([*command, *identity, *options, url], check=True, capture_output=True, timeout=60, env=own)
-        head, _, body = done.stdout.decode().partition("\r\n\r\n")
-        status, *lines = head.split("\r\n")
-        headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
-        return int(status.split()[1]), headers, body
+    def ask(self, *options: str, **how: str) -> tuple[int, dict[str, str], str]:
+        """What `curl` gets from this front."""
+        return curl(self.house, how.pop("path", f"/logga-in/?state={STATE}"), *options, **how)
+
+
+def curl(
+    house: House, path: str, *options: str, cert: str = "card", key: str = "", **environment: str
+) -> tuple[int, dict[str, str], str]:
+    """The status, the headers in small letters and the body that curl gets from the front of the house.
+
+    `cert` names files of the house's TLS folder. `key` is the URI of a key on a card instead (RFC 7512).
+    """
+    tls = house.var / "tls"
+    identity = ["--cert", str(tls / f"{cert}.pem"), "--key", key or str(tls / f"{cert}.key")] if cert else []
+    if key:
+        identity += ["--key-type", "PROV", "--engine", "pkcs11"]  # OpenSSL's provider for PKCS #11
+    url = f"https://localhost:{house.port('login')}{path}"
+    command = ["curl", "-sS", "-i", "--http1.1", "--noproxy", "*", "--cacert", str(tls / "site-ca.pem")]
+    own = os.environ | environment
+    done = subprocess.run([*command, *identity, *options, url], check=True, capture_output=True, timeout=60, env=own)
+    head, _, body = done.stdout.decode().partition("\r\n\r\n")
+    status, *lines = head.split("\r\n")
+    headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+    return int(status.split()[1]), headers, body
 
 
 @pytest.fixture
