@@ -4,13 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from authn.domain.principal import Subject
+from authn.domain.principal import Credential, Subject
 
 __all__ = [
     "Advice",
     "CardCertificates",
     "CardHolder",
     "CertificateStatusChecker",
+    "Credential",
     "Subject",
     "SubjectDirectory",
     "SubjectUnknown",
@@ -52,8 +53,12 @@ class SubjectUnknown(Exception):
 class SubjectDirectory(Protocol):
     """Finds the person of a log-in and checks that this person may use the portal."""
 
-    def find(self, hsa_id: str, person_id: str) -> Subject:
+    def find(self, hsa_id: str, person_id: str, credential: Credential) -> Subject:
         """Returns the subject with this HSA-id and personal number (twelve digits). Raises SubjectUnknown."""
+        ...
+
+    def card(self, serial: str) -> Subject:
+        """Returns the subject of a log-in with the card's transport certificate. Raises SubjectUnknown."""
         ...
 
     def no_post(self) -> Advice:
@@ -67,11 +72,15 @@ class SubjectDirectory(Protocol):
 
 @dataclass(frozen=True)
 class CardHolder:
-    """Whom a card's certificate names: the chosen HSA-id, or "" and those of the card, and the number of twelve digits."""
+    """Whom a card's certificate names: the chosen HSA-id, or "" and those of the card, and the number of twelve digits.
+
+    `card_serial` is the card's serial number.
+    """
 
     hsa_id: str
     hsa_ids: tuple[str, ...]
     person_id: str
+    card_serial: str
 
 
 class CardCertificates(Protocol):

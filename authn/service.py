@@ -15,6 +15,7 @@ from authn.services.clients import (
 )
 from authn.services.sessions import (
     AT_ONCE,
+    CARRIER_REVOKED,
     ROLE_ENDED,
     end_sessions,
     is_logged_in_since,
@@ -25,6 +26,7 @@ from authn.services.sessions import live as live_sessions
 
 __all__ = [
     "AT_ONCE",
+    "CARRIER_REVOKED",
     "ROLE_ENDED",
     "KeyAttestation",
     "PushEndpoint",

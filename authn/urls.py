@@ -1,4 +1,4 @@
-"""URLs of log-in and sessions on the portal (rules/authn 1, 2)."""
+"""URLs of log-in and sessions on the portal and Mina sidor (rules/authn 1, 2)."""
 
 from django.urls import path
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import environ
 
+from siths_portal.lib import assurance
 from siths_portal.lib.database import connections
 from siths_portal.lib.monitoring import logging as portal_logging
 from siths_portal.lib.processes import table
@@ -60,9 +61,8 @@ INSTALLED_APPS = [
     "siths_portal",
 ]
 
-# Services that people use with browsers. The others have neither cookies nor forms.
+# Services that people use with browsers and log in to. The others have neither cookies nor forms.
 _PEOPLE = FACE in ("portal", "minasidor")
-_LOG_IN = FACE == "portal"
 MIDDLEWARE = [
     # All data of the status service is public.
     *(["siths_portal.lib.http.answer_times.AnswerTimeMiddleware"] if FACE != "status" else []),
@@ -73,9 +73,10 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    *(["authn.web.middleware.SessionMiddleware"] if _LOG_IN else []),
+    *(["issuance.minasidor.web.language.LanguageMiddleware"] if FACE == "minasidor" else []),
+    *(["authn.web.middleware.SessionMiddleware"] if _PEOPLE else []),
     "django.middleware.common.CommonMiddleware",
-    *(["authn.web.middleware.LoginRequiredMiddleware"] if _LOG_IN else []),
+    *(["authn.web.middleware.LoginRequiredMiddleware"] if _PEOPLE else []),
     *(
         ["django.middleware.csrf.CsrfViewMiddleware", "siths_portal.lib.pages.named_buttons.NamedButtonMiddleware"]
         if _PEOPLE
@@ -83,7 +84,7 @@ MIDDLEWARE = [
     ),
     *(
         ["django.contrib.messages.middleware.MessageMiddleware", "issuance.roles.web.middleware.ActorMiddleware"]
-        if _LOG_IN
+        if _PEOPLE
         else []
     ),
     # Log-in and CSRF token (in the body) are checked after all of these, in `process_view`.
@@ -103,9 +104,11 @@ TEMPLATES = [
             "builtins": ["siths_portal.templatetags.portal"],
             "context_processors": [
                 "django.template.context_processors.request",
-                *(["django.contrib.messages.context_processors.messages"] if _LOG_IN else []),
+                *(["django.contrib.messages.context_processors.messages"] if _PEOPLE else []),
                 "siths_portal.lib.pages.error_pages.faces",
-                *(["siths_portal.wiring.frame.frame", "authn.web.context.session"] if _LOG_IN else []),
+                *(["siths_portal.wiring.frame.frame"] if FACE == "portal" else []),
+                *(["issuance.minasidor.web.frame.frame"] if FACE == "minasidor" else []),
+                *(["authn.web.context.session"] if _PEOPLE else []),
             ],
         },
     }
@@ -148,7 +151,9 @@ AUDIT_HEAD_SECONDS = env.int("AUDIT_HEAD_SECONDS", default=3600)
 METRICS_DIR = env.str("PROMETHEUS_MULTIPROC_DIR", default="")
 
 LANGUAGE_CODE = "sv"
+LANGUAGE_COOKIE_NAME = f"{'' if DEBUG else '__Host-'}{FACE}-language-{PORT_BASE}"
 LANGUAGES = [("sv", "Svenska"), ("en", "English")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "Europe/Stockholm"
 USE_TZ = True
 
@@ -386,8 +391,15 @@ OIDC_NAME = env.str("OIDC_NAME", default="SITHS eID")
 # Further providers, a JSON list of objects: issuer, client_id, name, client_key_file or client_secret_file, and if they differ
 # from the defaults scope, framework and acr_values.
 OIDC_PROVIDERS = env.json("OIDC_PROVIDERS", default=[])
-# Exact: the portal accepts only level 3 (S04).
-OIDC_ACR_VALUES = env.list("OIDC_ACR_VALUES", default=["http://id.sambi.se/loa/loa3"])
+# Exact: the portal accepts only level 3 (S04). Mina sidor also takes level 2, and reserve cards that name no person.
+OIDC_ACR_VALUES = (
+    env.list(
+        "MINASIDOR_OIDC_ACR_VALUES",
+        default=["http://id.sambi.se/loa/loa3", "http://id.sambi.se/loa/loa2", assurance.TRANSPORT_ACR],
+    )
+    if FACE == "minasidor"
+    else env.list("OIDC_ACR_VALUES", default=["http://id.sambi.se/loa/loa3"])
+)
 OIDC_MAX_AGE_SECONDS = env.int("OIDC_MAX_AGE_SECONDS", default=300)
 # The largest age of a log-in for actions that require a recent one (docs/adr/0072).
 ACTIVATION_LOGIN_MAX_AGE = env.int("ACTIVATION_LOGIN_MAX_AGE", default=4 * 3600)

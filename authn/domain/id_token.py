@@ -14,7 +14,8 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
-from siths_portal.lib.assurance import Claims
+from authn.domain.principal import Credential
+from siths_portal.lib.assurance import CARD_SERIAL, Claims, Level, level_of
 
 ALGORITHMS: Mapping[str, str] = {"RS256": "RSA", "PS256": "RSA", "ES256": "EC"}
 # Headers with which a token could contain or reference its own key, or change its processing (RFC 7515 section 4.1).
@@ -188,26 +189,37 @@ def _half_hash(access_token: str) -> str:
 
 _HSA_ID = re.compile(r"[A-Za-z0-9-]{1,31}")
 _NUMBER = re.compile(r"[0-9]{12}")
+_SERIAL = re.compile(r"[0-9]{19}")
 
 
 @dataclass(frozen=True)
 class Identity:
-    """The identity in a token: the chosen HSA-id, or "" and the ids to choose from, and the certificate's personal number."""
+    """The identity in a token: the chosen HSA-id, or "" and the ids to choose from, and the certificate's personal number.
+
+    All three are empty if the level of `credential` is CARD: then its serial number is all that the token says.
+    """
 
     hsa_id: str
     hsa_ids: tuple[str, ...]
     person_id: str
+    credential: Credential
 
 
-def identity(claims: Mapping[str, Any], names: Claims) -> Identity:
+def identity(claims: Mapping[str, Any], names: Claims, *, by_hsa_id: bool = True) -> Identity:
     """Returns the identity in a valid token of the framework with these `names` of claims.
 
-    Raises TokenRefused if the claims are missing, malformed, or give two numbers.
+    Without `by_hsa_id` the number is enough and the HSA-ids are not read. Raises TokenRefused if the claims are missing,
+    malformed, or give two numbers.
     """
+    credential = _credential(claims, names)
+    if credential.level is Level.CARD:
+        return Identity("", (), "", credential)
     numbers = [claims[name] for name in names.person_id if claims.get(name) is not None]
     person_id = numbers[0] if len(numbers) == 1 else None
     if not isinstance(person_id, str) or not _NUMBER.fullmatch(person_id):
         raise TokenRefused("claim-person-id")
+    if not by_hsa_id:
+        return Identity("", (), person_id, credential)
     chosen, every = claims.get(names.hsa_id), claims.get(names.all_hsa_ids, []) if names.all_hsa_ids else []
     every = [every] if isinstance(every, str) else every
     if not isinstance(every, list) or len(every) > 100 or not all(_is_hsa_id(value) for value in every):
@@ -215,10 +227,24 @@ def identity(claims: Mapping[str, Any], names: Claims) -> Identity:
     if chosen is None and len(every) == 1:
         chosen = every[0]
     if chosen is None and every:
-        return Identity("", tuple(every), person_id)
+        return Identity("", tuple(every), person_id, credential)
     if not _is_hsa_id(chosen):
         raise TokenRefused("claim-hsa-id")
-    return Identity(str(chosen), tuple(every), person_id)
+    return Identity(str(chosen), tuple(every), person_id, credential)
+
+
+def _credential(claims: Mapping[str, Any], names: Claims) -> Credential:
+    """Returns what was used to log in. Raises TokenRefused unless a log-in at the level CARD names a card and no person."""
+    level, serial = level_of(claims.get("acr")), claims.get(CARD_SERIAL)
+    if level is None:
+        raise TokenRefused("token-acr")
+    if serial is not None and not (isinstance(serial, str) and _SERIAL.fullmatch(serial)):
+        raise TokenRefused("claim-card-serial")
+    if level is Level.CARD and (
+        serial is None or any(claims.get(name) for name in (*names.person_id, names.hsa_id, names.all_hsa_ids))
+    ):
+        raise TokenRefused("claim-card-serial")
+    return Credential(level, serial or "")
 
 
 def _is_hsa_id(value: object) -> bool:

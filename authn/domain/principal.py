@@ -5,20 +5,35 @@ from dataclasses import dataclass
 from typing import ClassVar
 from uuid import UUID
 
+from siths_portal.lib.assurance import Level
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What was used to log in: its level, and the card's serial number if the identity provider says it."""
+
+    level: Level
+    card_serial: str = ""
+
 
 @dataclass(frozen=True)
 class Subject:
-    """The person who logs in, as `ports.SubjectDirectory` returns them. Event tables refer to the person by `subject_ref`."""
+    """Who logs in, as `ports.SubjectDirectory` returns them. Event tables refer to the person or card by `subject_ref`.
+
+    `means` says what they logged in with, in the words of the directory, which decides what the session may do. It is empty
+    where that makes no difference.
+    """
 
     subject_ref: str
     hsa_id: str
     display_name: str
     unit_name: str
+    means: str = ""
 
 
 @dataclass(frozen=True)
 class Principal:
-    """The logged-in person of a request. A step-up keeps `session_id` and replaces the cookie."""
+    """The logged-in person or card of a request. A step-up keeps `session_id` and replaces the cookie."""
 
     subject_ref: str
     hsa_id: str
@@ -26,6 +41,7 @@ class Principal:
     unit_name: str
     session_id: UUID
     authenticated_at: dt.datetime
+    means: str = ""
     is_authenticated: ClassVar[bool] = True
 
 
@@ -40,4 +56,5 @@ class Anonymous:
     unit_name: str = ""
     session_id: None = None
     authenticated_at: None = None
+    means: str = ""
     is_authenticated: ClassVar[bool] = False

@@ -14,11 +14,12 @@ from django.db import IntegrityError, transaction
 
 from authn.domain import id_token
 from authn.domain.id_token import Accepted, Expected, Identity, TokenRefused
-from authn.domain.principal import Subject
+from authn.domain.principal import Credential, Subject
 from authn.models import Event, LogInAttempt, LogInTicket, UsedToken
 from authn.ports import Advice, SubjectDirectory, SubjectUnknown
-from authn.services import provider, sessions
+from authn.services import provider, sessions, sites
 from siths_portal.lib import clock, identity_providers, ports
+from siths_portal.lib.assurance import Level
 from siths_portal.lib.errors import Refused, TooManyRequests
 from siths_portal.lib.http import rate_limits
 from siths_portal.lib.identity_providers import IdentityProvider
@@ -131,7 +132,7 @@ def complete(session_id: UUID | None, query: Mapping[str, str]) -> CompletedLogI
         tokens = provider.exchange(chosen, code, attempt.verifier)
         expected = _expected(chosen, attempt, tokens.access_token)
         accepted = id_token.check(tokens.id_token, partial(provider.key, chosen), expected)
-        identity = id_token.identity(accepted.claims, chosen.claims)
+        identity = id_token.identity(accepted.claims, chosen.claims, by_hsa_id=sites.here().by_hsa_id)
     except Refused as error_:
         reason = error_.code if error_.code.startswith("token-") else "code-refused"
         raise refused(reason, attempt) from None
@@ -142,10 +143,16 @@ def complete(session_id: UUID | None, query: Mapping[str, str]) -> CompletedLogI
     return CompletedLogIn(identity, _log_in(accepted, tokens.id_token), attempt.next_path, attempt.step_up)
 
 
-def subject_of(hsa_id: str, person_id: str, session_id: UUID | None) -> Subject:
-    """Returns the subject of this identity. Raises LogInRefused for an unknown person or one without a role (rules/authn 1.4)."""
+def subject_of(hsa_id: str, person_id: str, credential: Credential, session_id: UUID | None) -> Subject:
+    """Returns the subject of this identity. Raises LogInRefused for an unknown person or one without a role (rules/authn 1.4).
+
+    At the level CARD it is that of the card, whatever else is said.
+    """
+    directory = ports.get(SubjectDirectory)
     try:
-        return ports.get(SubjectDirectory).find(hsa_id, person_id)
+        if credential.level is Level.CARD:
+            return directory.card(credential.card_serial)
+        return directory.find(hsa_id, person_id, credential)
     except SubjectUnknown as unknown:
         raise refused(unknown.reason, None, session_id=session_id, status=403, advice=unknown.advice, hsa_id=hsa_id) from None
 

@@ -16,10 +16,13 @@ from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
 from authlib.oauth2.rfc7523 import private_key_jwt_sign
 from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from django.conf import settings
+from django.utils import translation
 from joserfc.jwk import ECKey, RSAKey
 
 from authn.domain.id_token import ALGORITHMS
+from authn.services import sites
 from siths_portal.lib import clock
+from siths_portal.lib.assurance import CARD_SERIAL
 from siths_portal.lib.errors import NotFound, Refused, Unavailable
 from siths_portal.lib.http.client import Client
 from siths_portal.lib.identity_providers import IdentityProvider
@@ -65,23 +68,27 @@ _lock = threading.Lock()
 
 def redirect_uri() -> str:
     """Returns the URL to which the provider sends the browser back, exactly as registered there."""
-    return f"{settings.PORTAL_BASE_URL}/logga-in/svar/"
+    return f"{sites.here().base_url}/logga-in/svar/"
 
 
 def logged_out_uri() -> str:
     """Returns the URL to which the provider sends the browser after a log-out (OpenID Connect RP-Initiated Logout 1.0)."""
-    return f"{settings.PORTAL_BASE_URL}/logga-ut/"
+    return f"{sites.here().base_url}/logga-ut/"
 
 
 def authorization_url(provider: IdentityProvider, *, state: str, nonce: str, verifier: str, step_up: bool) -> str:
     """Returns the URL of the provider's log-in, without personal data. Raises Unavailable.
 
     Token validation checks the authentication time and the `acr` again. Of the requested claims only the HSA-id is essential
-    (rules/authn 1.2). A step-up sends `max_age=0`.
+    (rules/authn 1.2), and it is not asked for where a log-in chooses no assignment. A step-up sends `max_age=0`.
     """
-    names = provider.claims
-    voluntary = (names.all_hsa_ids, *names.person_id, *names.names)
-    claims: dict[str, Any] = {names.hsa_id: {"essential": True}} | {name: None for name in voluntary if name}
+    names, voluntary = provider.claims, [*provider.claims.person_id, *provider.claims.names]
+    if sites.here().by_hsa_id:
+        claims: dict[str, Any] = {names.hsa_id: {"essential": True}} | dict.fromkeys(
+            filter(None, (names.all_hsa_ids, *voluntary))
+        )
+    else:
+        claims = dict.fromkeys((*voluntary, CARD_SERIAL))
     url: str = prepare_grant_uri(
         _endpoint(provider, "authorization_endpoint"),
         client_id=provider.client_id,
@@ -95,7 +102,7 @@ def authorization_url(provider: IdentityProvider, *, state: str, nonce: str, ver
         acr_values=" ".join(provider.acr_values),
         prompt="login",
         max_age=0 if step_up else settings.OIDC_MAX_AGE_SECONDS,
-        ui_locales="sv",
+        ui_locales=translation.get_language() or "sv",
         claims=json.dumps({"id_token": claims}, separators=(",", ":")),
     )
     return url

@@ -20,8 +20,8 @@ from siths_portal.lib.database.prepared import prepared
 
 log = structlog.get_logger(__name__)
 
-IDLE, ABSOLUTE, LOGGED_OUT, REPLACED, ENDED_ELSEWHERE, ROLE_ENDED, ENDED_BY_ADMINISTRATOR = (
-    "idle", "absolute", "logged-out", "replaced", "ended-elsewhere", "role-ended", "ended-by-admin",
+IDLE, ABSOLUTE, LOGGED_OUT, REPLACED, ENDED_ELSEWHERE, ROLE_ENDED, ENDED_BY_ADMINISTRATOR, CARRIER_REVOKED = (
+    "idle", "absolute", "logged-out", "replaced", "ended-elsewhere", "role-ended", "ended-by-admin", "carrier-revoked",
 )  # fmt: skip
 KEEPING = frozenset({IDLE, ABSOLUTE, REPLACED})
 """End reasons after which a form in progress is kept. For all other reasons somebody ended the session on purpose."""
@@ -71,8 +71,9 @@ def bind(session: Session) -> None:
 
 
 def _binding(session: Session) -> str:
-    """Returns a MAC over id, key, person and HSA-id, with the secret key that only the portal's processes have (ADR 0331)."""
-    value = "|".join((str(session.pk), session.key_hash, session.subject_ref, session.hsa_id))
+    """Returns a MAC over the row's identity, with the secret key that only the sites' processes have (ADR 0331)."""
+    parts = (str(session.pk), session.key_hash, session.subject_ref, session.hsa_id, session.means)
+    value = "|".join(parts if session.means else parts[:-1])
     return salted_hmac("authn.session", value, algorithm="sha256").hexdigest()
 
 
@@ -115,7 +116,8 @@ def _idle(now: dt.datetime) -> Q:
     found = Q(pk__in=[])
     for site in sites.all_sites():
         since = now - dt.timedelta(seconds=site.idle_seconds)
-        found |= Q(subject_ref__startswith=site.prefix, last_seen_at__lte=since)
+        for prefix in site.prefixes:
+            found |= Q(subject_ref__startswith=prefix, last_seen_at__lte=since)
     return found
 
 
@@ -143,6 +145,7 @@ def start(subject: Subject, log_in: LogIn, *, instead_of: UUID | None = None) ->
         key_hash=key_hash(key),
         subject_ref=subject.subject_ref,
         hsa_id=subject.hsa_id,
+        means=subject.means,
         display_name=subject.display_name,
         unit_name=subject.unit_name,
         id_token=log_in.id_token,
@@ -163,21 +166,23 @@ def start(subject: Subject, log_in: LogIn, *, instead_of: UUID | None = None) ->
 
 
 @transaction.atomic(durable=True)
-def renew(session_id: UUID, log_in: LogIn) -> tuple[Session, str] | None:
+def renew(session_id: UUID, log_in: LogIn, *, means: str = "") -> tuple[Session, str] | None:
     """Gives the session a new key after a step-up and returns both; the old key is invalid (S01).
 
-    Returns None if the session has ended in the meantime.
+    `means` is what the person logged in with now, and replaces that of the log-in before. Returns None if the session has ended
+    in the meantime.
     """
     session = live().select_for_update().filter(pk=session_id).first()
     if session is None or not _is_bound(session):
         return None
     key = new_key()
     session.key_hash = key_hash(key)
+    session.means = means
     bind(session)
     session.authenticated_at = log_in.authenticated_at
     session.id_token = log_in.id_token
     session.last_seen_at = clock.now()
-    session.save(update_fields=["key_hash", "binding", "authenticated_at", "id_token", "last_seen_at"])
+    session.save(update_fields=["key_hash", "binding", "means", "authenticated_at", "id_token", "last_seen_at"])
     _record(session, "session.renewed", session.subject_ref, log_in.facts)
     return session, key
 
@@ -223,11 +228,12 @@ def is_logged_in_since(subject_ref: str, moment: dt.datetime) -> bool:
     return Session.objects.filter(subject_ref=subject_ref, ended_at=None, authenticated_at__gte=moment).exists()
 
 
-def end_sessions(subject_ref: str, *, reason: str, actor_ref: str = "") -> int:
-    """Ends all live sessions of a person, in the caller's transaction or a new one, and returns how many."""
+def end_sessions(subject_ref: str, *, reason: str, actor_ref: str = "", keep: UUID | None = None) -> int:
+    """Ends all live sessions of a person but `keep`, in the caller's transaction or a new one, and returns how many."""
     with transaction.atomic():
         _lock(subject_ref)
-        sessions = list(live().select_for_update().filter(subject_ref=subject_ref).order_by("pk"))
+        rows = live().select_for_update().filter(subject_ref=subject_ref).order_by("pk")
+        sessions = [row for row in rows if row.pk != keep]
         _end(sessions, reason, actor_ref=actor_ref or subject_ref)
     return len(sessions)
 

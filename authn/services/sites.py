@@ -4,6 +4,7 @@ A person is a different subject on each site, so an ID administrator who opens M
 process knows all sites, because any of them may run the sweeper that ends sessions.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -11,33 +12,71 @@ from django.conf import settings
 
 @dataclass(frozen=True)
 class Site:
-    """A site. `prefix` begins the references of its subjects; `face` is the SITHS_FACE of the process that serves it."""
+    """A site. `prefixes` begin the references of its subjects; `face` is the SITHS_FACE of the process that serves it.
 
-    prefix: str
+    `base_url` is its own address. `pages` are the templates of its pages of log-in. `by_hsa_id` means that a log-in chooses one
+    of the person's assignments.
+    """
+
+    prefixes: tuple[str, ...]
     face: str
+    base_url: str
+    pages: Mapping[str, str]
     idle_seconds: int
     absolute_seconds: int
     sessions_per_subject: int
+    by_hsa_id: bool = True
+
+
+_PORTAL_PAGES = {
+    "login": "authn/login.html",
+    "logged_in": "authn/logged_in.html",
+    "logged_out": "authn/logged_out.html",
+    "refused": "authn/refused.html",
+    "no_access": "authn/no_access.html",
+    "settings": "authn/settings.html",
+}
+_MINASIDOR_PAGES = {
+    "login": "minasidor/log_in/login.html",
+    "logged_in": "minasidor/log_in/logged_in.html",
+    "logged_out": "minasidor/log_in/logged_out.html",
+    "refused": "minasidor/log_in/refused.html",
+    "no_access": "minasidor/log_in/no_access.html",
+    "settings": "minasidor/log_in/settings.html",
+}
 
 
 def all_sites() -> tuple[Site, ...]:
-    """Returns every site with its limits from the settings."""
+    """Returns every site with its addresses and limits from the settings."""
     return (
         Site(
-            "user:",
+            ("user:",),
             "portal",
+            settings.PORTAL_BASE_URL,
+            _PORTAL_PAGES,
             settings.SESSION_IDLE_SECONDS,
             settings.SESSION_ABSOLUTE_SECONDS,
             settings.SESSIONS_PER_SUBJECT,
         ),
         Site(
-            "holder:",
+            ("holder:", "card:"),
             "minasidor",
+            settings.MINASIDOR_BASE_URL,
+            _MINASIDOR_PAGES,
             settings.MINASIDOR_SESSION_IDLE_SECONDS,
             settings.MINASIDOR_SESSION_ABSOLUTE_SECONDS,
             settings.MINASIDOR_SESSIONS_PER_SUBJECT,
+            by_hsa_id=False,
         ),
     )
+
+
+def here() -> Site:
+    """Returns the site that this process serves. Raises LookupError in a process that logs nobody in."""
+    for site in all_sites():
+        if site.face == settings.FACE:
+            return site
+    raise LookupError("this process serves no site with log-in")
 
 
 def site_of(subject_ref: str) -> Site:
@@ -46,17 +85,16 @@ def site_of(subject_ref: str) -> Site:
     if not subject_ref:
         return sites[0]
     for site in sites:
-        if subject_ref.startswith(site.prefix):
+        if subject_ref.startswith(site.prefixes):
             return site
     raise ValueError("no site has this kind of subject")
 
 
 def is_here(subject_ref: str) -> bool:
     """True if the subject's site is the one that this process serves."""
-    return any(site.face == settings.FACE and subject_ref.startswith(site.prefix) for site in all_sites())
+    return any(site.face == settings.FACE and subject_ref.startswith(site.prefixes) for site in all_sites())
 
 
 def base_url(face: str) -> str:
     """Returns the address of the site of this face, without a path. Raises KeyError if the face is no site."""
-    addresses: dict[str, str] = {"portal": settings.PORTAL_BASE_URL, "minasidor": settings.MINASIDOR_BASE_URL}
-    return addresses[face]
+    return {site.face: site.base_url for site in all_sites()}[face]

@@ -10,6 +10,7 @@ from django.conf import settings
 from django.http import HttpResponse
 
 from authn.domain.principal import Subject
+from authn.services import sites
 from siths_portal.lib import identity_providers
 from siths_portal.lib.pages.forms import Form
 
@@ -38,11 +39,11 @@ def with_login_form[**P, R: HttpResponse](view: Callable[P, R]) -> Callable[P, R
 
 
 def allow_log_in_form[R: HttpResponse](response: R) -> R:
-    """Returns `response` with the identity providers and the portal's own origin in the CSP's form-action.
+    """Returns `response` with the identity providers and the site's own origin in the CSP's form-action.
 
     Browsers also apply form-action to the redirects that follow a form.
     """
-    own = urlsplit(settings.PORTAL_BASE_URL)
+    own = urlsplit(sites.here().base_url)
     origins = dict.fromkeys(provider.origin for provider in identity_providers.all_providers())
     if settings.LOGIN_BASE_URL:
         origins[settings.LOGIN_BASE_URL] = None

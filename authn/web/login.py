@@ -14,19 +14,22 @@ from django.middleware.csrf import rotate_token
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from authn.domain.id_token import Identity
-from authn.domain.principal import Anonymous, Subject
+from authn.domain.principal import Anonymous, Credential, Subject
 from authn.models import CARD
 from authn.ports import Advice
-from authn.services import card_log_in, kept_forms, log_in, provider, sessions
+from authn.services import card_log_in, kept_forms, log_in, provider, sessions, sites
 from authn.services.log_in import LogInCancelled, LogInRefused
 from authn.sessions import SessionStore
 from authn.web.forms import PostForm, allow_log_in_form
 from authn.web.middleware import IS_KEPT, NOT_KEPT, RESUBMIT, drop_cookie, not_activity
 from authn.web.step_up import KEPT, STEP_UP
 from siths_portal.lib import clock, identity_providers
+from siths_portal.lib.assurance import Level
 from siths_portal.lib.http import rate_limits
 from siths_portal.lib.monitoring.logging import current_request_id
 from siths_portal.lib.pages import error_pages
@@ -38,24 +41,28 @@ CANCELLED = "cancelled"
 PROVIDER = "idp"
 """The field of the log-in form with the issuer identifier of the identity provider that the user chose, or CARD."""
 OTHER_ADDRESS = "adress"
-"""The query parameter of a user who pressed the button at another address of the portal than its own."""
+"""The query parameter of a user who pressed the button at another address of the site than its own."""
 
 WHY = {
-    sessions.IDLE: "Du loggades ut eftersom portalen inte hade använts på en stund.",
-    sessions.ABSOLUTE: "Du loggades ut eftersom du hade varit inloggad så länge som en session får vara.",
-    sessions.REPLACED: (
+    sessions.IDLE: _("Du loggades ut eftersom du inte hade gjort något på en stund."),
+    sessions.ABSOLUTE: _("Du loggades ut eftersom du hade varit inloggad så länge som en session får vara."),
+    sessions.REPLACED: _(
         "Du loggades ut här eftersom du loggade in i en annan webbläsare. Var det inte du, kontakta supporten genast."
     ),
-    sessions.ENDED_ELSEWHERE: "Du loggades ut här från sidan Inställningar i en annan webbläsare.",
-    sessions.ROLE_ENDED: "Du loggades ut eftersom din behörighet har ändrats.",
-    sessions.ENDED_BY_ADMINISTRATOR: "SITHS-förvaltningen avslutade din inloggning. Kontakta supporten om du inte vet varför.",
-    CANCELLED: "Du avbröt inloggningen. Inget har ändrats.",
-    OTHER_ADDRESS: "Du öppnade portalen på en annan adress. Här är portalens egen adress: logga in här.",
+    sessions.ENDED_ELSEWHERE: _("Du loggades ut här från sidan Inställningar i en annan webbläsare."),
+    sessions.ROLE_ENDED: _("Du loggades ut eftersom din behörighet har ändrats."),
+    sessions.ENDED_BY_ADMINISTRATOR: _("SITHS-förvaltningen avslutade din inloggning. Kontakta supporten om du inte vet varför."),
+    sessions.CARRIER_REVOKED: _(
+        "Du loggades ut här eftersom du spärrade ett kort eller ett mobilt SITHS från en annan webbläsare."
+    ),
+    CANCELLED: _("Du avbröt inloggningen. Inget har ändrats."),
+    OTHER_ADDRESS: _("Du öppnade sidan på en annan adress. Här är den rätta adressen: logga in här."),
 }
 
 
-_NOT_SENT = "Du var utloggad när du skickade, så inget har ändrats. Kontrollera uppgifterna och skicka igen."
-_STILL_THERE = "Du loggades ut innan du var klar. Det du skrev finns kvar här. Inget har ändrats."
+_AGAIN = _("Du har legitimerat dig igen. Inget har ändrats än: kontrollera uppgifterna och skicka igen.")
+_NOT_SENT = _("Du var utloggad när du skickade, så inget har ändrats. Kontrollera uppgifterna och skicka igen.")
+_STILL_THERE = _("Du loggades ut innan du var klar. Det du skrev finns kvar här. Inget har ändrats.")
 
 
 def own_path(value: str) -> str:
@@ -78,14 +85,15 @@ def login(request: HttpRequest) -> HttpResponse:
     given = request.POST if request.method == "POST" else request.GET
     next_path = own_path(given.get("next", "/"))
     if request.method == "POST":
-        # The provider redirects to the portal's own host name, so the session cookie must belong to that host.
-        if request.get_host() != urlsplit(settings.PORTAL_BASE_URL).netloc:
+        # The provider redirects to the site's own host name, so the session cookie must belong to that host.
+        own = sites.here().base_url
+        if request.get_host() != urlsplit(own).netloc:
             kept = {"next": next_path, OTHER_ADDRESS: "1"} | ({RESUBMIT: given[RESUBMIT]} if given.get(RESUBMIT) else {})
-            return HttpResponseRedirect(f"{settings.PORTAL_BASE_URL}{reverse('login')}?{urlencode(kept)}")
+            return HttpResponseRedirect(f"{own}{reverse('login')}?{urlencode(kept)}")
         return _begin(request, next_path)
     user: Any = request.user
     if user.is_authenticated and request.session.get(STEP_UP, {}).get("path") != next_path:
-        return render(request, "authn/logged_in.html", {"next": next_path, "tab": ""})
+        return _page(request, "logged_in", {"next": next_path})
     return _login_page(request, next_path, OTHER_ADDRESS if OTHER_ADDRESS in request.GET else "")
 
 
@@ -117,16 +125,20 @@ def _login_page(request: HttpRequest, next_path: str, why: str = "", status: int
     ended = why or getattr(user, "ended", "")
     providers = identity_providers.all_providers()
     context = {
-        "why": WHY.get(ended, ""),
+        "why": gettext(WHY[ended]) if ended in WHY else "",
         "resubmit": "" if user.is_authenticated else request.GET.get(RESUBMIT) or request.session.get(RESUBMIT, ""),
         "next": next_path,
         "step_up": user.is_authenticated,
         "providers": providers,
         "other_providers": providers[1:],
         "card": CARD if card_log_in.is_offered() else "",
-        "tab": "",
     }
-    return allow_log_in_form(render(request, "authn/login.html", context, status=status))
+    return allow_log_in_form(_page(request, "login", context, status=status))
+
+
+def _page(request: HttpRequest, name: str, context: dict[str, object], *, status: int = 200) -> HttpResponse:
+    """Renders a page of log-in from the templates of this site."""
+    return render(request, sites.here().pages[name], {"tab": "", **context}, status=status)
 
 
 @login_not_required
@@ -155,13 +167,13 @@ def _ended(request: HttpRequest, complete: Callable[[UUID | None, Mapping[str, s
         hsa_id = identity.hsa_id
         if completed.step_up and not hsa_id:
             hsa_id = request.user.hsa_id  # type: ignore[union-attr]  # the person chose it when the session began
-        if not hsa_id:
+        if not hsa_id and sites.here().by_hsa_id:
             options = log_in.choices(identity, session_id)
             if len(options) > 1:
                 _keep_choice(store, completed)
                 return HttpResponseRedirect(reverse("login_post"))
             hsa_id = options[0].hsa_id
-        subject = log_in.subject_of(hsa_id, identity.person_id, session_id)
+        subject = log_in.subject_of(hsa_id, identity.person_id, identity.credential, session_id)
         return _enter(request, subject, completed.log_in, completed.next_path, step_up=completed.step_up)
     except LogInCancelled as cancelled:
         return _login_page(request, own_path(cancelled.next_path), CANCELLED)
@@ -173,6 +185,7 @@ def _keep_choice(store: SessionStore, completed: log_in.CompletedLogIn) -> None:
     store[_CHOICE] = {
         "hsa_ids": list(completed.identity.hsa_ids),
         "person_id": completed.identity.person_id,
+        "level": completed.identity.credential.level.value,
         "authenticated_at": completed.log_in.authenticated_at.timestamp(),
         "id_token": completed.log_in.id_token,
         "facts": completed.log_in.facts,
@@ -189,19 +202,18 @@ def choose_post(request: HttpRequest) -> HttpResponse:
     kept = store.get(_CHOICE)
     if store.live_row is None or not kept or kept["until"] < clock.now().timestamp():
         return HttpResponseRedirect(reverse("login"))
-    session_id = store.live_row.id
+    session_id, credential = store.live_row.id, Credential(Level(kept["level"]))
     try:
-        options = log_in.choices(Identity("", tuple(kept["hsa_ids"]), kept["person_id"]), session_id)
+        options = log_in.choices(Identity("", tuple(kept["hsa_ids"]), kept["person_id"], credential), session_id)
         form = PostForm(options, request.POST if request.method == "POST" else None)
         if form.is_bound and form.is_valid():
             when = dt.datetime.fromtimestamp(kept["authenticated_at"], dt.UTC)
             accepted = sessions.LogIn(when, kept["id_token"], kept["facts"])
-            subject = log_in.subject_of(form.cleaned_data["post"], kept["person_id"], session_id)
+            subject = log_in.subject_of(form.cleaned_data["post"], kept["person_id"], credential, session_id)
             return _enter(request, subject, accepted, kept["next"], step_up=False)
     except LogInRefused as refused:
         return refusal(request, refused, kept["id_token"])
-    context = {"form": form, "tab": ""}
-    return render(request, "authn/choose_post.html", context, status=422 if form.errors else 200)
+    return render(request, "authn/choose_post.html", {"form": form, "tab": ""}, status=422 if form.errors else 200)
 
 
 def _enter(request: HttpRequest, subject: Subject, accepted: sessions.LogIn, next_path: str, *, step_up: bool) -> HttpResponse:
@@ -214,14 +226,12 @@ def _enter(request: HttpRequest, subject: Subject, accepted: sessions.LogIn, nex
     # A second log-in in another tab of the same browser renews the session that the first one began.
     same = row is not None and (row.subject_ref, row.hsa_id) == (subject.subject_ref, subject.hsa_id)
     if row is not None and (step_up or same):
-        renewed = sessions.renew(row.id, accepted)
+        renewed = sessions.renew(row.id, accepted, means=subject.means)
         if renewed is None:
             return HttpResponseRedirect(f"{reverse('login')}?{urlencode({'next': next_path})}")
         store.adopt(*renewed)
         if store.pop(STEP_UP, {}).get("sent"):
-            messages.warning(
-                request, "Du har legitimerat dig igen. Inget har ändrats än: kontrollera uppgifterna och skicka igen."
-            )
+            messages.warning(request, gettext(_AGAIN))
     else:
         resubmit = store.get(RESUBMIT)
         store.adopt(*sessions.start(subject, accepted, instead_of=session_id))
@@ -229,7 +239,7 @@ def _enter(request: HttpRequest, subject: Subject, accepted: sessions.LogIn, nex
         if kept is not None:
             store[KEPT] = dict(zip(("path", "form"), kept, strict=True))
         if resubmit:
-            messages.warning(request, _NOT_SENT if kept is None else _STILL_THERE)
+            messages.warning(request, gettext(_NOT_SENT if kept is None else _STILL_THERE))
     rotate_token(request)
     return HttpResponseRedirect(own_path(next_path))
 
@@ -238,8 +248,7 @@ def refusal(request: HttpRequest, refused: LogInRefused, id_token: str = "") -> 
     """Shows the same page for every refusal, without the reason. An identified person without access gets `no_access` instead."""
     if refused.advice is not None:
         return no_access(request, refused.advice, id_token)
-    context = {"tab": "", "request_id": current_request_id()}
-    return allow_log_in_form(render(request, "authn/refused.html", context, status=refused.status))
+    return allow_log_in_form(_page(request, "refused", {"request_id": current_request_id()}, status=refused.status))
 
 
 def no_access(request: HttpRequest, advice: Advice, id_token: str = "") -> HttpResponse:
@@ -250,12 +259,11 @@ def no_access(request: HttpRequest, advice: Advice, id_token: str = "") -> HttpR
         "heading": advice.heading,
         "message": advice.message,
         "support": settings.SUPPORT_CONTACT,
-        "tab": "",
     }
-    return allow_log_in_form(render(request, "authn/no_access.html", context, status=403))
+    return allow_log_in_form(_page(request, "no_access", context, status=403))
 
 
-def _provider_log_out(id_token: str) -> dict[str, str]:
+def _provider_log_out(id_token: str) -> dict[str, object]:
     """Returns the context of the form that logs out at the identity provider. An empty `endpoint` means no form."""
     issuer = identity_providers.of_token(id_token)
     return {
@@ -269,7 +277,7 @@ def _provider_log_out(id_token: str) -> dict[str, str]:
 @login_not_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def logout(request: HttpRequest) -> HttpResponse:
-    """POST ends the portal's session and offers to log out at the provider too. GET shows the page after a log-out."""
+    """POST ends the site's session and offers to log out at the provider too. GET shows the page after a log-out."""
     id_token = ""
     user: Any = request.user
     if request.method == "POST" and user.is_authenticated:
@@ -278,7 +286,7 @@ def logout(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect("/")
     request.session = SessionStore()
     request.user = Anonymous()  # type: ignore[assignment]
-    response = allow_log_in_form(render(request, "authn/logged_out.html", {**_provider_log_out(id_token), "tab": ""}))
+    response = allow_log_in_form(_page(request, "logged_out", _provider_log_out(id_token)))
     if request.method == "POST":
         drop_cookie(response)
         # Not "cookies": browsers clear them for the whole registrable domain, including other services.

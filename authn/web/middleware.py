@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.middleware.csrf import CsrfViewMiddleware
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext
 from django_htmx.http import HttpResponseClientRedirect
 
 from authn.domain.principal import Anonymous, Principal
@@ -109,7 +110,7 @@ def _principal(request: HttpRequest, store: SessionStore) -> Principal | Anonymo
         return Anonymous()
     if ended := sessions.why_ended(row):
         return Anonymous(ended)
-    return Principal(row.subject_ref, row.hsa_id, row.display_name, row.unit_name, row.id, row.authenticated_at)
+    return Principal(row.subject_ref, row.hsa_id, row.display_name, row.unit_name, row.id, row.authenticated_at, row.means)
 
 
 class LoginRequiredMiddleware:
@@ -136,7 +137,10 @@ class LoginRequiredMiddleware:
             return error_pages.error_page(request, 503)
         if getattr(request.user, "ended", "") == sessions.ROLE_ENDED:
             response = error_pages.error_page(
-                request, 403, heading="Du har loggats ut", message="Din behörighet har ändrats. Logga in igen för att fortsätta."
+                request,
+                403,
+                heading=gettext("Du har loggats ut"),
+                message=gettext("Din behörighet har ändrats. Logga in igen för att fortsätta."),
             )
             drop_cookie(response)
             return response

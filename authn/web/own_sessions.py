@@ -10,9 +10,10 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from authn.services import sessions
+from authn.services import sessions, sites
 from authn.web.middleware import NOT_KEPT, RESUBMIT, not_activity
 from siths_portal.lib import clock
 from siths_portal.lib.pages import error_pages
@@ -28,12 +29,12 @@ def own_settings(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         ended = _uuid(request.POST.get("session", ""))
         if ended is not None and ended != user.session_id and sessions.end_own(user.subject_ref, ended):
-            messages.success(request, "Den andra inloggningen är avslutad.")
+            messages.success(request, _("Den andra inloggningen är avslutad."))
         else:
-            messages.info(request, "Den inloggningen var redan avslutad.")
+            messages.info(request, _("Den inloggningen var redan avslutad."))
         return HttpResponseRedirect(reverse("settings"))
     rows = sessions.own(user.subject_ref)
-    return render(request, "authn/settings.html", {"sessions": rows, "tab": ""})
+    return render(request, sites.here().pages["settings"], {"sessions": rows, "tab": ""})
 
 
 def _uuid(value: str) -> UUID | None:

@@ -9,8 +9,8 @@ from uuid import UUID
 from issuance.authz.roles import ALLOWED, ISSUING, SYSTEM_ALLOWED, Action, Role
 from siths_portal.lib.database.stand_ins import StandIns
 
-USER_PREFIX, HOLDER_PREFIX = "user:", "holder:"
-"""Prefixes of person references: for portal users, and for holders who act for themselves."""
+USER_PREFIX, HOLDER_PREFIX, CARD_PREFIX = "user:", "holder:", "card:"
+"""Prefixes of references: for portal users, for holders who act for themselves, and for cards that name no person."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +36,24 @@ class Grant:
 
 @dataclass(frozen=True)
 class Actor:
-    """A person with grants, a holder who acts for themself, a registered service client, or a named system rule.
+    """A person with grants, a holder who acts for themself, a card, a registered service client, or a named system rule.
+
+    A card acts when somebody has logged in with the transport certificate of a reserve card: it sees itself and no person.
 
     Events store `ref`. `extended_persons` are the persons found by an extended search with a reason, until that access ends.
     `hsa_id` is the assignment that the person chose at login, empty without a login; it gives no right. `issues_until` is the
-    last day on which the person's training and person check allow issuing, None without an end.
+    last day on which the person's training and person check allow issuing, None without an end. `carrier_id` is the carrier that
+    a card's actor is, and None for all others.
     """
 
     ref: str
-    kind: Literal["user", "holder", "client", "system"]
+    kind: Literal["user", "holder", "card", "client", "system"]
     person_id: UUID | None = None
     grants: tuple[Grant, ...] = ()
     extended_persons: frozenset[UUID] = frozenset()
     hsa_id: str = ""
     issues_until: dt.date | None = None
+    carrier_id: UUID | None = None
 
     @property
     def client_ref(self) -> str:
@@ -70,6 +74,7 @@ class Actor:
             self.person_id and stand_ins.of_uuid(self.person_id),
             tuple(Grant(*each) for each in ordered),
             frozenset(stand_ins.of_list(self.extended_persons)),
+            carrier_id=self.carrier_id and stand_ins.of_uuid(self.carrier_id),
         )
         rule = self.ref if self.kind == "system" else ""
         return (self.kind, rule, self.person_id is None, stand_in.grants, len(stand_in.extended_persons)), stand_in
@@ -97,6 +102,11 @@ def user(
 def holder(person_id: UUID) -> Actor:
     """Returns the actor of a person who acts for themself on Mina sidor, regardless of their roles in the portal."""
     return Actor(f"{HOLDER_PREFIX}{person_id}", "holder", person_id)
+
+
+def card(carrier_id: UUID) -> Actor:
+    """Returns the actor of a card that was logged in with by its transport certificate."""
+    return Actor(f"{CARD_PREFIX}{carrier_id}", "card", carrier_id=carrier_id)
 
 
 def client(client_ref: str) -> Actor:

@@ -232,8 +232,11 @@ SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
 }
 """The actions of each named system actor, over all organisations and persons."""
 
-HOLDER_ALLOWED = _VIEWING | _REVOKING | {Action.VIEW_RECEIPT, Action.FETCH_EID}
-"""The actions of holders on Mina sidor with their own carriers and eIDs: everybody may revoke them and fetch ordered eIDs."""
+HOLDER_ALLOWED = _VIEWING | _REVOKING | {Action.VIEW_RECEIPT, Action.VIEW_ACCESS_LOG, Action.FETCH_EID}
+"""The actions of holders on Mina sidor with what is their own: everybody may revoke it, fetch what is ordered, see who looked."""
+
+CARD_ALLOWED = frozenset({Action.VIEW})
+"""The actions of somebody who has logged in with the transport certificate of a reserve card, with that card alone."""
 
 NEVER_FOR_ONESELF = frozenset(
     {

@@ -15,7 +15,15 @@ from django.db import models
 from django.db.models import BooleanField, Case, Exists, OuterRef, Q, When
 
 from issuance.authz.actor import Actor, Grant
-from issuance.authz.roles import CONFIGURING, EXTENDED_REACH, HOLDER_ALLOWED, READING, SYSTEM_ALLOWED, Action
+from issuance.authz.roles import (
+    CARD_ALLOWED,
+    CONFIGURING,
+    EXTENDED_REACH,
+    HOLDER_ALLOWED,
+    READING,
+    SYSTEM_ALLOWED,
+    Action,
+)
 
 _Model = TypeVar("_Model", bound=models.Model, covariant=True)
 
@@ -32,10 +40,10 @@ class ScopeRule:
     organisations). `shown_by` is a reverse relation: its rows in scope show this row for reading only, as an eID shows its
     carrier, and for the actions in `shown_for`.
     `protected` is the lookup of the flag for protected persons. `holder` is the lookup of a person that may be missing;
-    a row without a person is not protected. `person` is the attribute path to a person's id. `supplier` is the column with the
-    owning client's reference. `supplied_for` is a reverse relation to orders: their supplier reads this row while an order is in
-    one of the `supplied_states` that the rule of orders declares. `ended` is the column with the closing date of a place, where
-    nobody then configures anything.
+    a row without a person is not protected. `person` is the attribute path to a person's id, `carrier` that to a carrier's id.
+    `supplier` is the column with the owning client's reference. `supplied_for` is a reverse relation to orders: their supplier
+    reads this row while an order is in one of the `supplied_states` that the rule of orders declares. `ended` is the column with
+    the closing date of a place, where nobody then configures anything.
     """
 
     path: str
@@ -45,6 +53,7 @@ class ScopeRule:
     protected: str = ""
     holder: str = ""
     person: str = ""
+    carrier: str = ""
     supplier: str = ""
     supplied_for: str = ""
     supplied_states: tuple[str, ...] = ()
@@ -75,7 +84,7 @@ class ScopedQuerySet(models.QuerySet[_Model]):
             return self.filter(_living(rule, action)) if action in SYSTEM_ALLOWED[actor.ref] else self.none()
         if actor.kind == "client":
             return self._supplied_by(actor, action, rule, row)
-        if actor.kind == "holder":
+        if actor.kind in ("holder", "card"):
             return self.filter(_own(rule, actor, action))
         if not any(grant.allows(action) for grant in actor.grants):
             return self.none()
@@ -116,7 +125,7 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         all organisations. Its finds open only EXTENDED_REACH, and protected persons only if a role that allows extended search
         has the add-on.
         """
-        if actor.kind == "holder":
+        if actor.kind in ("holder", "card"):
             return _own(rule, actor, action)
         grants = [grant for grant in actor.grants if grant.allows(action)]
         if action is Action.EXTENDED_SEARCH:
@@ -176,7 +185,10 @@ class ScopedManager(models.Manager[_Model]):
 
 
 def _own(rule: ScopeRule, actor: Actor, action: Action) -> Q:
-    """Selects the holder's own rows, protected or not, for actions that holders may do; otherwise none."""
+    """Selects a holder's own rows, protected or not, or those of a card, for actions that they may do; otherwise none."""
+    if actor.kind == "card":
+        allowed = rule.carrier and action in CARD_ALLOWED
+        return Q(**{rule.carrier.replace(".", "__"): actor.carrier_id}) if allowed else _NOTHING
     if not rule.person or action not in HOLDER_ALLOWED:
         return _NOTHING
     return Q(**{rule.person.replace(".", "__"): actor.person_id})

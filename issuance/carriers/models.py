@@ -140,6 +140,7 @@ class Carrier(Stateful):
         protected="person__is_protected",
         holder="person",
         person="person_id",
+        carrier="id",
     )
 
     class Meta:

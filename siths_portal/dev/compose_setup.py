@@ -88,7 +88,7 @@ def write_settings(stack: Stack) -> str:
         raise HouseError(f"Put these files in {stack.folder} first: {', '.join(missing)}", 2)
     key = folder / "oidc_client_key"
     if stack.is_demo:
-        tokens.register_with_provider(stack.folder / "simulators" / "idp", key, address("portal"))
+        tokens.register_with_provider(stack.folder / "simulators" / "idp", key, [address("portal"), address("minasidor")])
     elif not key.exists():
         _put(key, openssl.new_key())
     key.chmod(0o644)

@@ -11,7 +11,7 @@ import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from siths_portal.dev import openssl, users
@@ -50,9 +50,8 @@ def write_settings(house: House) -> None:
     for name, new in (("secret_key", secrets.token_urlsafe(64)), ("pin", digits(8)), ("so_pin", digits(12)), *_keys(house)):
         if not (folder / name).exists():
             write_private(folder / name, new)
-    register_with_provider(
-        house.var / "simulators" / "idp", folder / "oidc_client_key", f"http://localhost:{house.port('portal')}"
-    )
+    sites = [f"http://localhost:{house.port(name)}" for name in ("portal", "minasidor")]
+    register_with_provider(house.var / "simulators" / "idp", folder / "oidc_client_key", sites)
     tokens = house.var / "tokens"
     write_private(house.var / "softhsm2.conf", SOFTHSM_CONF.format(folder=tokens))
     write_private(house.var / "portal.env", "".join(f"{name}={value}\n" for name, value in house.settings().items()))
@@ -63,15 +62,15 @@ def _keys(house: House) -> list[tuple[str, str]]:
     return [(name, secrets.token_urlsafe(64)) for name in users.SECRET_KEYS.values()] if house.separated else []
 
 
-def register_with_provider(provider: Path, key: Path, portal: str) -> None:
-    """Writes the portal's client key if it is missing, and the portal's registration in the simulated provider's folder."""
+def register_with_provider(provider: Path, key: Path, sites: Sequence[str]) -> None:
+    """Writes the client key of the sites if it is missing, and their registration in the simulated provider's folder."""
     if not key.exists():
         write_private(key, openssl.new_key())
     client = {
         "client_id": CLIENT_ID,
         "name": "SITHS eID Portal",
-        "redirect_uris": [f"{portal}/logga-in/svar/"],
-        "post_logout_redirect_uris": [f"{portal}/logga-ut/"],
+        "redirect_uris": [f"{site}/logga-in/svar/" for site in sites],
+        "post_logout_redirect_uris": [f"{site}/logga-ut/" for site in sites],
         "public_key": openssl.run("pkey", "-in", str(key), "-pubout"),
     }
     write_private(provider / "clients.json", json.dumps([client], indent=1) + "\n")

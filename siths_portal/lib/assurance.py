@@ -5,6 +5,7 @@ The only table of them: system checks, authorization requests and the validation
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 
 REQUIRED_LEVEL = 3
 """The level of assurance that a log-in with the rights of a person needs (S04)."""
@@ -19,6 +20,34 @@ LEVELS: Mapping[str, int] = {
     "http://id.elegnamnden.se/loa/1.0/loa4": 4,
 }
 """The level of each `acr` value. A value that is not here has no level."""
+
+TRANSPORT_ACR = "urn:siths-eid-portal:acr:transport"
+"""The `acr` of a log-in with the transport certificate of a reserve card, which names no person. Our own, on Mina sidor only."""
+
+CARD_SERIAL = "card_serial"
+"""The claim with the serial number of the card that was used, in every framework. At TRANSPORT_ACR it is all that is said."""
+
+OF_HOLDERS = frozenset({*LEVELS, TRANSPORT_ACR})
+"""The `acr` values that Mina sidor may accept."""
+
+
+class Level(StrEnum):
+    """What a log-in proves: a person at level 3 or 2, or with CARD only that somebody holds a reserve card and its code."""
+
+    LOA3 = "3"
+    LOA2 = "2"
+    CARD = "card"
+
+
+def level_of(acr: object) -> Level | None:
+    """Returns the level of an `acr`, or None for a value without one. Level 4 counts as 3."""
+    if acr == TRANSPORT_ACR:
+        return Level.CARD
+    number = LEVELS.get(acr) if isinstance(acr, str) else None
+    if number is None:
+        return None
+    return Level.LOA3 if number >= REQUIRED_LEVEL else Level.LOA2
+
 
 SUFFICIENT = frozenset(name for name, level in LEVELS.items() if level >= REQUIRED_LEVEL)
 """The `acr` values of level 3 and higher."""

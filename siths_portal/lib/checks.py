@@ -21,8 +21,7 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 
-from siths_portal.lib import identity_providers
-from siths_portal.lib.assurance import FRAMEWORKS, SUFFICIENT
+from siths_portal.lib import assurance, identity_providers
 from siths_portal.lib.database import connection_counts
 from siths_portal.lib.pages.error_pages import PRODUCTION
 from siths_portal.lib.processes import table
@@ -39,6 +38,7 @@ EXTERNAL_URLS = ("DIRECTORY_URL", "PERSON_REGISTER_URL", "EID_APP_URL", "OIDC_IS
 BACKENDS = ("DIRECTORY_BACKEND", "PERSON_REGISTER_BACKEND", "SIGNATURE_BACKEND")
 ISSUANCE_CHECK = "issuance.suppliers.services.issuance_check.OrderedCards"
 DURABLE = ("fsync", "full_page_writes", "synchronous_commit")
+_LOG_IN_FACES = ("portal", "minasidor")
 LONGEST_SESSION = 12 * 3600  # NIST SP 800-63B section 4.3.3
 LONGEST_IDLE = 3600
 RESERVE_CARD_CEILING = 183
@@ -121,7 +121,7 @@ def log_in(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[check
             )
         if getattr(settings, f"{prefix}SESSIONS_PER_SUBJECT") < 1:
             yield _error(18, f"{prefix}SESSIONS_PER_SUBJECT is below 1.", "Nobody could log in.")
-    if settings.FACE != "portal" or settings.DATABASE_PURPOSE != "portal":  # workers and commands log nobody in
+    if settings.FACE not in _LOG_IN_FACES or settings.DATABASE_PURPOSE != "portal":  # workers and commands log nobody in
         return
     try:
         providers = identity_providers.all_providers()
@@ -136,11 +136,16 @@ def log_in(app_configs: Sequence[Any] | None, **_options: Any) -> Iterator[check
 
 
 def _identity_provider(provider: identity_providers.IdentityProvider) -> Iterator[checks.CheckMessage]:
-    """Checks one of the site's identity providers: levels and claims always, address and credentials with DEBUG off."""
-    if not provider.acr_values or not set(provider.acr_values) <= SUFFICIENT:
-        yield _error(19, "OIDC_ACR_VALUES names no level or one below 3.", f"The portal takes {', '.join(sorted(SUFFICIENT))}.")
-    if provider.framework not in FRAMEWORKS:
-        yield _error(19, "OIDC_FRAMEWORK is unknown.", f"Name one of {', '.join(sorted(FRAMEWORKS))}.")
+    """Checks one of the site's identity providers: levels and claims always, address and credentials with DEBUG off.
+
+    The portal takes level 3 only, Mina sidor whatever has a level (S04).
+    """
+    allowed = assurance.SUFFICIENT if settings.FACE == "portal" else assurance.OF_HOLDERS
+    if not provider.acr_values or not set(provider.acr_values) <= allowed:
+        text = "names no level or one below 3" if settings.FACE == "portal" else "names no level or an unknown one"
+        yield _error(19, f"OIDC_ACR_VALUES {text}.", f"This site takes {', '.join(sorted(allowed))}.")
+    if provider.framework not in assurance.FRAMEWORKS:
+        yield _error(19, "OIDC_FRAMEWORK is unknown.", f"Name one of {', '.join(sorted(assurance.FRAMEWORKS))}.")
     if settings.DEBUG:
         return
     if urlsplit(provider.issuer).scheme != "https" or not _host(provider.issuer):

@@ -49,7 +49,7 @@ function plan(seconds) {
 
 function left() {
   const seconds = Math.max(0, Math.round((end - Date.now()) / 1000));
-  return seconds >= 60 ? `${Math.ceil(seconds / 60)} min kvar.` : `${seconds} sekunder kvar.`;
+  return seconds >= 60 ? dialog.dataset.minutes.replace("{n}", Math.ceil(seconds / 60)) : dialog.dataset.seconds.replace("{n}", seconds);
 }
 
 function say() {

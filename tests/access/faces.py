@@ -12,7 +12,7 @@ from typing import Any
 from django.conf import settings
 from django.test import override_settings
 
-_NAMES = ("FACE", "ROOT_URLCONF", "MIDDLEWARE", "CSRF_COOKIE_NAME", "SESSION_COOKIE_NAME", "TEMPLATES")
+_NAMES = ("FACE", "ROOT_URLCONF", "MIDDLEWARE", "CSRF_COOKIE_NAME", "SESSION_COOKIE_NAME", "TEMPLATES", "OIDC_ACR_VALUES")
 _PROGRAM = f"""
 import json
 from django.conf import settings

@@ -526,7 +526,7 @@ def test_a_log_in_at_another_address_goes_on_at_the_portals_own(world: Any, sett
     answer = Client().post("/logga-in/", form, content_type=FORM, headers={"host": "127.0.0.1"})
     own, path = answer["Location"].split("/logga-in/")
     assert (own, path) == ("http://testserver", "?next=%2Finstallningar%2F&adress=1")
-    assert "Här är portalens egen adress" in Client().get(f"/logga-in/{path}").content.decode()
+    assert "Här är den rätta adressen" in Client().get(f"/logga-in/{path}").content.decode()
     assert not Session.objects.exists()
 
 

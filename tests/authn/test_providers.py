@@ -150,6 +150,7 @@ def press(browser: Browser, **form: str) -> Any:
     ],
 )
 def test_each_framework_has_its_names_and_reads_no_others(framework: str, claims: dict[str, str]) -> None:
+    claims = claims | {"acr": LOA3}
     found = identity(claims, FRAMEWORKS[framework])
     assert (found.hsa_id, found.person_id) == (HSA_ID, ID)
     for other in FRAMEWORKS.keys() - {framework}:
@@ -158,8 +159,9 @@ def test_each_framework_has_its_names_and_reads_no_others(framework: str, claims
 
 
 def test_two_numbers_name_nobody() -> None:
+    claims = {"acr": LOA3, "employeeHsaId": HSA_ID, NUMBER: ID, COORDINATION: "189001619806"}
     with pytest.raises(TokenRefused, match="claim-person-id"):
-        identity({"employeeHsaId": HSA_ID, NUMBER: ID, COORDINATION: "189001619806"}, FRAMEWORKS["sweden-connect"])
+        identity(claims, FRAMEWORKS["sweden-connect"])
 
 
 def test_s04_level_three_has_these_names_and_no_others() -> None:

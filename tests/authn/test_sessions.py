@@ -88,7 +88,7 @@ def test_an_idle_session_ends_and_the_browser_is_told_why(clerk: Person, minutes
     with later(minutes):
         answer = client.get("/jag/")
         assert answer.status_code == (302 if ended else 200)
-        assert ("inte hade använts" in client.get("/logga-in/").content.decode()) == ended
+        assert ("inte hade gjort något" in client.get("/logga-in/").content.decode()) == ended
 
 
 def test_use_keeps_a_session_until_its_absolute_end(clerk: Person) -> None:

@@ -160,7 +160,7 @@ def test_a_form_sent_after_the_session_ended_changes_nothing_and_says_what_to_do
     answer = browser.client.post("/farskt/", {"text": "x"} | MAIN)  # as a form with files is sent, which is not kept
     assert (answer.status_code, answer["Location"], DONE) == (302, "/logga-in/?next=%2Ffarskt%2F&skickat=1", [])
     page = browser.client.get(answer["Location"]).content.decode()
-    assert "inte hade använts" in page
+    assert "inte hade gjort något" in page
     assert "uppgifterna sparades inte" in page
     hidden = dict(re.findall(r'<input type="hidden" name="(next|skickat)" value="([^"]*)"', page))
     assert hidden == {"next": "/farskt/", "skickat": "1"}
@@ -315,7 +315,8 @@ def test_near_the_absolute_end_the_page_says_that_going_on_is_no_use(browser: Br
         assert browser.client.post("/logga-in/fortsatt/").json() == {"seconds_left": 100, "extendable": False}
 
 
-def test_a_cookie_in_production_is_bound_to_the_host(tmp_path: Any, django_db_setup: None) -> None:
+@pytest.mark.parametrize("face", ["portal", "minasidor"])
+def test_a_cookie_in_production_is_bound_to_the_host(face: str, tmp_path: Any, django_db_setup: None) -> None:
     """S19."""
     import os
     import subprocess
@@ -325,15 +326,16 @@ def test_a_cookie_in_production_is_bound_to_the_host(tmp_path: Any, django_db_se
 
     asked = (
         "from django.conf import settings as s; print(s.SESSION_COOKIE_NAME, s.SESSION_COOKIE_SECURE, s.SESSION_COOKIE_HTTPONLY, "
-        "s.SESSION_COOKIE_SAMESITE, s.SESSION_COOKIE_DOMAIN, s.SESSION_COOKIE_PATH, s.CSRF_COOKIE_NAME)"
+        "s.SESSION_COOKIE_SAMESITE, s.SESSION_COOKIE_DOMAIN, s.SESSION_COOKIE_PATH, s.CSRF_COOKIE_NAME, s.LANGUAGE_COOKIE_NAME)"
     )
-    env = os.environ | PRODUCTION | {"SITHS_VAR_DIR": str(tmp_path), "PORT_BASE": "8000"}
+    env = os.environ | PRODUCTION | {"SITHS_VAR_DIR": str(tmp_path), "PORT_BASE": "8000", "SITHS_FACE": face}
     done = subprocess.run(
         [sys.executable, "-c", f"import django; django.setup(); {asked}"],
         env=env | {"DJANGO_SETTINGS_MODULE": "siths_portal.settings"}, cwd=live_settings.BASE_DIR, capture_output=True, text=True,
     )  # fmt: skip
     assert done.stdout.split() == [
-        "__Host-portal-session-8000", "True", "True", "Lax", "None", "/", "__Host-portal-csrf-8000",
+        f"__Host-{face}-session-8000", "True", "True", "Lax", "None", "/", f"__Host-{face}-csrf-8000",
+        f"__Host-{face}-language-8000",
     ], done.stderr  # fmt: skip
 
 

@@ -25,7 +25,8 @@ def test_an_empty_checkout_becomes_a_demonstration_whose_secrets_stay(tmp_path: 
     settings = (stack.folder / "portal.env").read_text()
     assert [name for name, value in before.items() if value in settings] == []
     (client,) = json.loads((stack.folder / "simulators" / "idp" / "clients.json").read_text())
-    assert client["redirect_uris"] == ["https://portal.siths.localhost:8000/logga-in/svar/"]
+    sites = ("portal.siths.localhost:8000", "minasidor.siths.localhost:8001")
+    assert client["redirect_uris"] == [f"https://{site}/logga-in/svar/" for site in sites]
     compose_setup.write_settings(stack)
     assert {file.name: file.read_text() for file in folder.iterdir()} == before
 

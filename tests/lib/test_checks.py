@@ -121,6 +121,9 @@ def test_safe_settings_pass() -> None:
         ({"OIDC_ACR_VALUES": []}, "siths.E019"),
         ({"OIDC_ACR_VALUES": [LOA3, LOA2]}, "siths.E019"),
         ({"OIDC_ACR_VALUES": [LOA2], "DEBUG": True}, "siths.E019"),
+        ({"OIDC_CLIENT_KEY_FILE": "", "FACE": "minasidor"}, "siths.E017"),
+        ({"OIDC_ACR_VALUES": [], "FACE": "minasidor"}, "siths.E019"),
+        ({"OIDC_ACR_VALUES": ["http://id.sambi.se/loa/loa1"], "FACE": "minasidor"}, "siths.E019"),
         ({"ANSWER_STEP_SECONDS": 0.0}, "siths.E021"),
         ({"ANSWER_STEP_SECONDS": 1.5}, "siths.E021"),
         ({"PORTAL_WORKERS": 0}, "siths.E023"),
@@ -147,12 +150,12 @@ def test_an_unsafe_setting_is_refused(values: dict[str, Any], expected: str) -> 
         {"LOGIN_BASE_URL": ""},
         {"DATABASE_AS_OWNER": True, "DATABASE_OWNER_ROLE": "siths_test"},
         {"OIDC_ISSUER": "", "EID_APP_URL": "", "FACE": "status"},
-        {"OIDC_CLIENT_KEY_FILE": "", "FACE": "minasidor"},
         {"OIDC_CLIENT_KEY_FILE": "", "DATABASE_PURPOSE": "worker", "DATABASE_ROLES": AS_WORKER},  # a worker logs nobody in
         {"ANSWER_STEP_SECONDS": 0.0, "FACE": "status"},
         {"ANSWER_STEP_SECONDS": 0.01},
         {"OIDC_ACR_VALUES": [LOA3, "http://id.elegnamnden.se/loa/1.0/loa3"]},
         {"OIDC_PROVIDERS": [SECOND]},
+        {"OIDC_ACR_VALUES": [LOA3, LOA2], "FACE": "minasidor"},
         {"SESSION_IDLE_SECONDS": 1800, "SESSION_ABSOLUTE_SECONDS": 43_200},
     ],
 )

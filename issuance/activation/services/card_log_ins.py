@@ -36,7 +36,7 @@ class CertificatesOfCards:
         if number is None:
             raise SubjectUnknown("person-unknown")
         hsa_id = row.eid.hsa_id if row.eid else ""
-        return CardHolder(hsa_id, (hsa_id,) if hsa_id else _hsa_ids(row.carrier), number.value)
+        return CardHolder(hsa_id, (hsa_id,) if hsa_id else _hsa_ids(row.carrier), number.value, row.carrier.card_serial)
 
 
 def _checked(view: pki.CertificateView) -> CarrierCertificate:

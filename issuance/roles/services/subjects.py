@@ -1,6 +1,5 @@
-"""Maps logins to persons (port `authn.ports.SubjectDirectory`), on the portal and on Mina sidor.
-
-On the portal, HSA-id and number must belong to one person, who has a role. On Mina sidor the number is enough.
+"""Maps logins on the portal to persons (port `authn.ports.SubjectDirectory`): HSA-id and number belong to one person, who has a
+role. `minasidor.services.holders` does it for Mina sidor.
 """
 
 from collections.abc import Sequence
@@ -8,29 +7,34 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from authn.ports import Advice, Subject, SubjectUnknown
-from issuance.authz import Actor, holder
-from issuance.authz.actor import HOLDER_PREFIX, USER_PREFIX
+from authn.ports import Advice, Credential, Subject, SubjectUnknown
+from issuance.authz import Actor, card, holder
+from issuance.authz.actor import CARD_PREFIX, HOLDER_PREFIX, USER_PREFIX
 from issuance.people.models.persons import PersonIdentifier, Post
 from issuance.roles.services import no_access
 from issuance.roles.services.actors import actor_of_person
 from siths_portal.lib import clock
+from siths_portal.lib.assurance import Level
 
-_NUMBERS = ("personnummer", "samordningsnummer")
+NUMBERS = ("personnummer", "samordningsnummer")
+"""The kinds of identifiers that a log-in names a person by."""
 
 
 class Subjects:
     """Finds portal users in the mirror of the HSA directory. A login never creates a person."""
 
-    def find(self, hsa_id: str, person_id: str) -> Subject:
+    def find(self, hsa_id: str, person_id: str, credential: Credential) -> Subject:
         """Returns the subject with this HSA-id (ignoring case) and this number of twelve digits.
 
-        Raises SubjectUnknown: `hsa-id-unknown`, `person-unknown`, `person-mismatch` (rules/authn 1.4) or `no-role`.
+        Raises SubjectUnknown (rules/authn 1.4): `level` (below 3), `hsa-id-unknown`, `person-unknown`, `person-mismatch` or
+        `no-role`.
         """
+        if credential.level is not Level.LOA3:
+            raise SubjectUnknown("level")
         post = _posts().filter(hsa_id__iexact=hsa_id).first()
         if post is None:
             raise SubjectUnknown("hsa-id-unknown", no_access.no_post())
-        number = PersonIdentifier.objects.filter(kind__in=_NUMBERS, value=person_id, valid_to=None).first()
+        number = PersonIdentifier.objects.filter(kind__in=NUMBERS, value=person_id, valid_to=None).first()
         if number is None:
             raise SubjectUnknown("person-unknown", no_access.no_post())
         if number.person_id != post.person_id:
@@ -38,6 +42,10 @@ class Subjects:
         if post.person.deceased or not actor_of_person(post.person_id).grants:
             raise SubjectUnknown("no-role", no_access.advice(post.person_id))
         return _subject(post)
+
+    def card(self, serial: str) -> Subject:
+        """Raises SubjectUnknown: `level`. A card that names no person gets nobody into the portal."""
+        raise SubjectUnknown("level")
 
     def no_post(self) -> Advice:
         """Returns the message to a person without a HSA-id of a valid assignment in the portal."""
@@ -50,36 +58,8 @@ class Subjects:
             same |= Q(hsa_id__iexact=hsa_id)
         if not hsa_ids:
             return []
-        holders = PersonIdentifier.objects.filter(kind__in=_NUMBERS, value=person_id, valid_to=None).values("person_id")
+        holders = PersonIdentifier.objects.filter(kind__in=NUMBERS, value=person_id, valid_to=None).values("person_id")
         return [_subject(post) for post in _posts().filter(same, person_id__in=holders).order_by("organisation__name", "hsa_id")]
-
-
-class Holders:
-    """Finds holders for Mina sidor by their number, in the mirror of the HSA directory. Neither role nor assignment is needed."""
-
-    def find(self, hsa_id: str, person_id: str) -> Subject:
-        """Returns the holder with this number of twelve digits; `hsa_id` is ignored.
-
-        Raises SubjectUnknown: `person-unknown`, also for a deceased person.
-        """
-        identifiers = PersonIdentifier.objects.filter(kind__in=_NUMBERS, value=person_id, valid_to=None)
-        number = identifiers.select_related("person").filter(person__deceased=False).first()
-        if number is None:
-            raise SubjectUnknown("person-unknown", self.no_post())
-        person = number.person
-        return Subject(f"{HOLDER_PREFIX}{person.pk}", "", f"{person.given_name_in_use} {person.surname}", "")
-
-    def no_post(self) -> Advice:
-        """Returns the message to a person whom the portal does not know."""
-        message = "Det finns inget SITHS eID på ditt personnummer. Kontakta din ID-administratör om du ska ha ett."
-        return Advice("Du har inget SITHS eID", message)
-
-    def choices(self, hsa_ids: Sequence[str], person_id: str) -> list[Subject]:
-        """Returns only the holder, because there is nothing to choose."""
-        try:
-            return [self.find("", person_id)]
-        except SubjectUnknown:
-            return []
 
 
 def subject_ref(person_id: UUID) -> str:
@@ -88,12 +68,14 @@ def subject_ref(person_id: UUID) -> str:
 
 
 def person_of(reference: str) -> UUID:
-    """Returns the person of a subject's reference, of either site."""
+    """Returns the person of a subject's reference, of either site. Raises ValueError for a card, which names no person."""
     return UUID(reference.removeprefix(USER_PREFIX).removeprefix(HOLDER_PREFIX))
 
 
 def actor_of_subject(reference: str, *, hsa_id: str = "") -> Actor:
-    """Returns the actor of this subject's session: a user with current roles, or a holder for themself."""
+    """Returns the actor of this subject's session: a user with current roles, a holder for themself, or a card."""
+    if reference.startswith(CARD_PREFIX):
+        return card(UUID(reference.removeprefix(CARD_PREFIX)))
     if reference.startswith(HOLDER_PREFIX):
         return holder(person_of(reference))
     return actor_of_person(person_of(reference), hsa_id=hsa_id)

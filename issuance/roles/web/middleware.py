@@ -18,7 +18,7 @@ NOBODY = Actor("", "user")
 class ActorMiddleware:
     """Sets `request.actor`, which is built on first use. The actor of an anonymous request sees nothing.
 
-    A protected portal page returns 403 to a person without any role, and ends the sessions. Holders on Mina sidor need no role.
+    A protected portal page returns 403 to a person without any role, and ends the sessions. Mina sidor needs no role.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -34,7 +34,7 @@ class ActorMiddleware:
     ) -> HttpResponse | None:
         """Returns 403 instead of a protected view if the person has lost the last role during the session."""
         actor: Actor = request.actor  # type: ignore[attr-defined]
-        if not getattr(view, "login_required", True) or actor.grants or actor.kind == "holder":
+        if not getattr(view, "login_required", True) or actor.grants or actor.kind in ("holder", "card"):
             return None
         authn.end_sessions(request.user.subject_ref, reason=authn.ROLE_ENDED)  # type: ignore[union-attr]
         return no_access_page(request, no_access.advice(person_of(request.user.subject_ref)))  # type: ignore[union-attr]

@@ -92,8 +92,8 @@ PROCESSES = (
         health=READY, threads=8, connections=8, settings={"TRUSTED_PROXIES": "1"},
     ),
     Process(
-        "minasidor", _site(8), role="portal", user="siths-portal", secrets=("secret_key",), face="minasidor", port=1,
-        health=READY, threads=8, connections=8, settings={"TRUSTED_PROXIES": "1"},
+        "minasidor", _site(8), role="portal", user="siths-portal", secrets=("secret_key", "oidc_client_key"),
+        face="minasidor", port=1, health=READY, threads=8, connections=8, settings={"TRUSTED_PROXIES": "1"},
     ),
     Process(
         "api", _site(16), role="api", user="siths-api", secrets=("secret_key_api",), face="api", port=443,
