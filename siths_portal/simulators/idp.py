@@ -17,7 +17,7 @@ from django.template import Context, Engine
 from siths_portal.simulators import http_server
 from siths_portal.simulators.card import CardError
 from siths_portal.simulators.idp_cards import CardRefused, Cards, SeenCard
-from siths_portal.simulators.idp_people import Person, people
+from siths_portal.simulators.idp_people import TRANSPORT_ACR, Person, people
 from siths_portal.simulators.idp_provider import File, Provider, Request, RequestInvalid, RequestRefused, TokenError
 
 PAGES = Path(__file__).resolve().parent / "idp_pages"
@@ -62,7 +62,7 @@ class App:
 
     def step(self, request: Request, problem: str = "", words: str = "", group: str = "") -> bytes:
         """Returns the page of the request's present step."""
-        ready = [card for card in self.cards.seen() if card.ready]
+        ready = self._usable(request)
         if request.person is not None:
             return self.page("posts", request=request, problem=problem)
         if card := next((card for card in ready if card.serial == request.card), None):
@@ -87,6 +87,11 @@ class App:
             problem=problem,
         )
 
+    def _usable(self, request: Request) -> list[SeenCard]:
+        """Returns the cards that can be used for the request: blank ones only if it asks for such a log-in."""
+        blank = TRANSPORT_ACR in request.acr_values
+        return [card for card in self.cards.seen() if card.ready and (blank or not card.is_blank)]
+
     @staticmethod
     def _has_card(person: Person, ready: list[SeenCard]) -> SeenCard | None:
         return next((card for card in ready if card.personnummer == person.personnummer), None)
@@ -104,7 +109,7 @@ class App:
 
     def choose_card(self, request: Request, serial: str) -> None:
         """Selects the card; the next step is its code. Raises Mistake."""
-        if not any(card.serial == serial and card.ready for card in self.cards.seen()):
+        if not any(card.serial == serial for card in self._usable(request)):
             raise Mistake("Välj ett av korten i läsaren.")
         request.card = serial
 
@@ -118,6 +123,10 @@ class App:
             raise Mistake(CARD_SAYS.get(error.code, "Kortet svarar inte som det ska. Försök igen.")) from None
         except CardRefused as error:
             raise Mistake(str(error)) from None
+        request.proved = seen.serial
+        if seen.is_blank:
+            self._authenticated(request, Person("", "", "", (), acr=TRANSPORT_ACR), ("sc", "pin"))
+            return
         known = next((one for one in self._people.value() if one.personnummer == seen.personnummer), None)
         holder = known or Person(seen.given_name, seen.surname, seen.personnummer, ((seen.hsa_id, ""),))
         self._authenticated(request, holder, ("sc", "pin"))
@@ -250,7 +259,7 @@ class Handler(http_server.Handler):
         if person is None or self.app.is_choosing(request):
             self._redirect(f"/legitimera/{request.token}")
         else:
-            self._redirect(self.app.provider.finish(request, "" if len(person.posts) > 1 else person.posts[0][0]))
+            self._redirect(self.app.provider.finish(request, person.posts[0][0] if len(person.posts) == 1 else ""))
 
     def _choose_post(self, request: Request, hsa_id: str) -> None:
         if request.person and any(hsa_id == own for own, _unit in request.person.posts):

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
-from siths_portal.simulators.card import Card, CardError
+from siths_portal.simulators.card import TRANSPORT, Card, CardError
 
 HSA_PROFILE, PERSON_PROFILE = "person-hsaid-auth", "person-id-auth"
 _LEEWAY = dt.timedelta(minutes=5)
@@ -30,7 +30,7 @@ class CardRefused(Exception):
 
 @dataclass(frozen=True)
 class SeenCard:
-    """A card with certificates in the reader."""
+    """A card with certificates in the reader. A blank one has a transport certificate only, which names nobody."""
 
     serial: str
     given_name: str
@@ -41,8 +41,13 @@ class SeenCard:
 
     @property
     def name(self) -> str:
-        """The holder's full name."""
-        return f"{self.given_name} {self.surname}"
+        """The holder's full name, or what a blank card is."""
+        return "Reservkort" if self.is_blank else f"{self.given_name} {self.surname}"
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether the card has a transport certificate and nobody's."""
+        return not self.hsa_id
 
     @property
     def ending(self) -> str:
@@ -76,6 +81,8 @@ class Cards:
                         _text(certificates[PERSON_PROFILE].subject, NameOID.SERIAL_NUMBER), card.has_holders_code,
                     )
                 )  # fmt: skip
+            elif TRANSPORT in certificates:
+                found.append(SeenCard(card.serial, "", "", "", "", ready=True))
         return sorted(found, key=lambda card: (card.surname.casefold(), card.given_name.casefold(), card.serial))
 
     def prove(self, serial: str, code: str) -> SeenCard:
@@ -87,18 +94,24 @@ class Cards:
         if seen is None:
             raise CardRefused("Kortet finns inte längre i läsaren. Sätt i det och försök igen.")
         card, certificates = Card(self.folder / serial), self._certificates(Card(self.folder / serial))
+        if seen.is_blank:
+            self._prove(card, certificates, (TRANSPORT,), code)
+            return seen
         if not (seen.given_name and seen.surname and _HSA_ID.fullmatch(seen.hsa_id) and seen.personnummer.isdigit()):
-            # The transport certificate of a blank reserve card identifies the card only.
             raise CardRefused("Kortet har inget certifikat för en person. Använd ditt eget kort.")
+        self._prove(card, certificates, (HSA_PROFILE, PERSON_PROFILE), code)
+        return seen
+
+    def _prove(self, card: Card, certificates: dict[str, x509.Certificate], profiles: Sequence[str], code: str) -> None:
+        """Has the key of the first profile sign a challenge, and checks the certificates. Raises CardError or CardRefused."""
         challenge = b"idp-simulator" + secrets.token_bytes(32)
-        signature = card.sign(HSA_PROFILE, challenge, code=code)
+        signature = card.sign(profiles[0], challenge, code=code)
         try:
-            _verify(certificates[HSA_PROFILE], signature, challenge, hashes.SHA256())
+            _verify(certificates[profiles[0]], signature, challenge, hashes.SHA256())
         except (ValueError, InvalidSignature):
             raise CardRefused("Kortets underskrift stämmer inte med certifikatet.") from None
-        for profile in (HSA_PROFILE, PERSON_PROFILE):
+        for profile in profiles:
             check(certificates[profile], authorities(self.trust))
-        return seen
 
     def _certificates(self, card: Card) -> dict[str, x509.Certificate]:
         """Returns the card's certificates. Reading starts a process, so they are cached until the card's token changes."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 LOA2, LOA3 = "http://id.sambi.se/loa/loa2", "http://id.sambi.se/loa/loa3"
+TRANSPORT_ACR = "urn:siths-eid-portal:acr:transport"
+"""The `acr` of a log-in with the transport certificate of a blank reserve card, which is given only if it was requested."""
 NO_ROLE = "Ingen roll i portalen"
 """What those are listed under who have neither group nor role."""
 

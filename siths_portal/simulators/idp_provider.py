@@ -19,7 +19,7 @@ from joserfc import jws, jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 
-from siths_portal.simulators.idp_people import LOA2, LOA3, Person
+from siths_portal.simulators.idp_people import LOA2, LOA3, TRANSPORT_ACR, Person
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _CHALLENGE = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -61,7 +61,7 @@ class Client:
 
 @dataclass
 class Request:
-    """A pending authorization request, identified by `token`."""
+    """A pending authorization request, identified by `token`. `proved` is the serial number of a card whose code was entered."""
 
     client: Client
     redirect_uri: str
@@ -73,6 +73,7 @@ class Request:
     born: float = field(default_factory=time.time)
     person: Person | None = None
     card: str = ""
+    proved: str = ""
     amr: tuple[str, ...] = ()
     auth_time: int = 0
 
@@ -119,7 +120,7 @@ class Provider:
             "token_endpoint_auth_methods_supported": ["private_key_jwt"],
             "token_endpoint_auth_signing_alg_values_supported": ["ES256", "PS256"],
             "code_challenge_methods_supported": ["S256"],
-            "acr_values_supported": [LOA3, LOA2],
+            "acr_values_supported": [LOA3, LOA2, TRANSPORT_ACR],
             "scopes_supported": ["openid"],
             "claims_parameter_supported": True,
             "prompt_values_supported": ["login"],
@@ -253,13 +254,17 @@ class Provider:
             "amr": list(request.amr),
             "jti": secrets.token_urlsafe(18),
             "at_hash": _url64(hashlib.sha256(access_token.encode()).digest()[:16]),
-            "given_name": person.given_name,
-            "family_name": person.surname,
-            "name": person.name,
-            "credentialPersonalIdentityNumber": person.personnummer,
-            "allEmployeeHsaIds": every,
-            **({"employeeHsaId": code.hsa_id} if code.hsa_id else {}),
+            **({"card_serial": request.proved} if request.proved else {}),
         }
+        if person.personnummer:  # a blank card names nobody
+            claims |= {
+                "given_name": person.given_name,
+                "family_name": person.surname,
+                "name": person.name,
+                "credentialPersonalIdentityNumber": person.personnummer,
+                "allEmployeeHsaIds": every,
+                **({"employeeHsaId": code.hsa_id} if code.hsa_id else {}),
+            }
         return jwt.encode({"alg": "RS256", "kid": self._kid}, claims, self._key, algorithms=["RS256"])
 
     # --- log-out ---------------------------------------------------------------------------------------------------------
