@@ -4,6 +4,7 @@ import datetime as dt
 
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.translation import gettext as _
 
 from siths_portal.lib import clock
 
@@ -18,4 +19,4 @@ def in_words(value: dt.date | dt.datetime | None) -> str:
     moment = timezone.localtime(value, clock.STOCKHOLM) if isinstance(value, dt.datetime) else None
     day = moment or value
     words = date_format(day, "j F" if day.year == clock.today().year else "j F Y")
-    return f"{words} kl. {moment:%H:%M}" if moment else words
+    return _("{day} kl. {time}").format(day=words, time=f"{moment:%H:%M}") if moment else words

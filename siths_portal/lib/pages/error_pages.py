@@ -1,4 +1,6 @@
-"""Error pages that say in Swedish what to do, and the context that all pages share: the sites' names and URLs."""
+"""Error pages that say what to do, in Swedish or another language of the site, and the context that all pages share: the sites'
+names and URLs.
+"""
 
 from collections.abc import Callable
 
@@ -8,37 +10,44 @@ from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOper
 from django.db import Error, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from siths_portal.lib.errors import Altered, DomainError, TooManyRequests, Unavailable
 from siths_portal.lib.monitoring.logging import current_request_id
 
 log = structlog.get_logger(__name__)
 
-FACE_NAMES = {"minasidor": "Mina sidor", "status": "Statustjänst"} | dict.fromkeys(("portal", "api", "login"), "SITHS eID Portal")
+FACE_NAMES = {"minasidor": _("Mina sidor"), "status": "Statustjänst"} | dict.fromkeys(
+    ("portal", "api", "login"), "SITHS eID Portal"
+)
+_FRAMES = {"portal": "portal/page.html", "minasidor": "minasidor/page.html"}
 RETRY_AFTER = 30  # seconds
-ALTERED = "Uppgifterna har skadats"
+ALTERED = _("Uppgifterna har skadats")
 """The heading of the page for stored data that was changed (`errors.Altered`)."""
 _RETRIABLE = (Unavailable.http_status, TooManyRequests.http_status)
 
 _ERRORS = {
-    400: ("Begäran går inte att tolka", "Adressen eller uppgifterna har fel form. Gå tillbaka och försök igen."),
+    400: (_("Begäran går inte att tolka"), _("Adressen eller uppgifterna har fel form. Gå tillbaka och försök igen.")),
     403: (
-        "Åtgärden gick inte att göra",
-        "Sidan kan ha varit öppen för länge: ladda om den. Hjälper det inte saknar din roll rätt till åtgärden. "
-        "Kontakta din utgivare.",
+        _("Åtgärden gick inte att göra"),
+        _(
+            "Sidan kan ha varit öppen för länge: ladda om den. Hjälper det inte saknar din roll rätt till åtgärden. "
+            "Kontakta din utgivare."
+        ),
     ),
-    404: ("Sidan finns inte", "Kontrollera adressen, eller börja om från startsidan."),
-    405: ("Så går det inte att göra här", "Gå tillbaka och använd sidans egna knappar och länkar."),
-    409: ("Något har hunnit ändras", "Ladda om sidan, kontrollera vad som gäller nu och försök igen."),
-    410: ("Sidan finns inte längre", "Uppgiften är borttagen. Börja om från startsidan."),
-    413: ("Uppgifterna är för stora", "Välj en mindre fil, eller dela upp uppgifterna, och försök igen."),
-    422: ("Något behöver rättas", "Gå tillbaka, rätta uppgifterna och försök igen."),
-    429: ("För många försök", "Inget har ändrats. Vänta en stund och försök igen."),
+    404: (_("Sidan finns inte"), _("Kontrollera adressen, eller börja om från startsidan.")),
+    405: (_("Så går det inte att göra här"), _("Gå tillbaka och använd sidans egna knappar och länkar.")),
+    409: (_("Något har hunnit ändras"), _("Ladda om sidan, kontrollera vad som gäller nu och försök igen.")),
+    410: (_("Sidan finns inte längre"), _("Uppgiften är borttagen. Börja om från startsidan.")),
+    413: (_("Uppgifterna är för stora"), _("Välj en mindre fil, eller dela upp uppgifterna, och försök igen.")),
+    422: (_("Något behöver rättas"), _("Gå tillbaka, rätta uppgifterna och försök igen.")),
+    429: (_("För många försök"), _("Inget har ändrats. Vänta en stund och försök igen.")),
     500: (
-        "Något gick fel hos oss",
-        "Felet är loggat. Det du gjorde sparades antingen helt eller inte alls. Försök igen om en stund.",
+        _("Något gick fel hos oss"),
+        _("Felet är loggat. Det du gjorde sparades antingen helt eller inte alls. Försök igen om en stund."),
     ),
-    503: ("Tjänsten svarar inte just nu", "Inget har ändrats. Försök igen om en stund."),
+    503: (_("Tjänsten svarar inte just nu"), _("Inget har ändrats. Försök igen om en stund.")),
 }
 
 
@@ -50,7 +59,7 @@ def faces(request: HttpRequest) -> dict[str, object]:
     """Context processor: this site, its name, its environment if not production, and the URLs of the sites that pages link to."""
     return {
         "site": settings.FACE,
-        "face_name": FACE_NAMES[settings.FACE],
+        "face_name": gettext(FACE_NAMES[settings.FACE]),
         "environment": "" if settings.ENVIRONMENT_NAME == PRODUCTION else settings.ENVIRONMENT_NAME,
         "is_start": request.path == "/",
         "portal_url": settings.PORTAL_BASE_URL,
@@ -68,8 +77,8 @@ def error_page(request: HttpRequest, status: int, *, heading: str = "", message:
     """Returns the error page for `status`. It works also if database and sessions do not."""
     default_heading, default_message = _ERRORS.get(status, _ERRORS[400 if status < 500 else 500])
     context: dict[str, object] = {
-        "heading": heading or default_heading,
-        "message": message or default_message,
+        "heading": gettext(heading or default_heading),
+        "message": gettext(message or default_message),
         "request_id": current_request_id(),
         "back": getattr(request, "error_page_link", None),
     }
@@ -87,11 +96,13 @@ def with_retry_after(response: HttpResponse, seconds: int | None) -> HttpRespons
 
 
 def _in_its_frame(request: HttpRequest, status: int, context: dict[str, object]) -> HttpResponse:
-    """Renders the page in the portal's frame for logged-in users. For others, and if session or database may fail, without it."""
-    if settings.FACE == "portal" and status < 500:
+    """Renders the page in its site's frame for logged-in users. For others, and if session or database may fail, without it."""
+    if settings.FACE in _FRAMES and status < 500:
         try:
             if getattr(request, "user", None) is not None and request.user.is_authenticated:
-                return render(request, "error.html", {**context, "frame_template": "portal/page.html", "tab": ""}, status=status)
+                return render(
+                    request, "error.html", {**context, "frame_template": _FRAMES[settings.FACE], "tab": ""}, status=status
+                )
         except (Error, DomainError) as error:
             log.warning("page.frame_failed", error=type(error).__name__)
     return render(request, "error.html", {**context, "frame_template": "base.html"}, status=status)
@@ -123,7 +134,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
         return error_page(request, 500)
     except Exception:
         log.exception("page.error_page_failed")
-        return HttpResponse(". ".join(_ERRORS[500]), status=500, content_type="text/plain; charset=utf-8")
+        return HttpResponse(". ".join(map(gettext, _ERRORS[500])), status=500, content_type="text/plain; charset=utf-8")
 
 
 class ErrorPageMiddleware:
