@@ -14,6 +14,7 @@ from issuance.customisations.event_words import WORDS as CUSTOMISATIONS
 from issuance.customisations.services import customisations, removal
 from issuance.housekeeping.event_words import WORDS as HOUSEKEEPING
 from issuance.imports.event_words import WORDS as IMPORTS
+from issuance.minasidor.queries import own_carriers, todo
 from issuance.offices import services as offices
 from issuance.offices.event_words import WORDS as OFFICES
 from issuance.orders.event_words import WORDS as ORDERS
@@ -63,6 +64,7 @@ def register_all() -> None:
         Purpose(approving.PURPOSE, approving.require_second, approving.second_signed),
     )
     completing.ON_ACTIVATION.register(replacing.revoke_replaced)
+    todo.TASKS.register(own_carriers.tasks)
 
 
 def _of_events() -> None:

@@ -19,13 +19,14 @@ from issuance.activation.services.unlock_check import VisitsOfHolders
 from issuance.administration.ports import InvoiceReadiness
 from issuance.articles.ports import ArticlePrices
 from issuance.authz import Action, Actor, policy
+from issuance.minasidor.services.holders import Holders
 from issuance.orders.ports import InvoiceLine, InvoiceLines
 from issuance.organisations.ports import OrganisationDirectory
 from issuance.people.adapters.directory_file import FilesOfTheCatalogue
 from issuance.people.ports import PersonRegister, StaffDirectory
 from issuance.people.ports_files import DirectoryFiles
 from issuance.reserve_cards.services.requested import CardsWithoutPuk, RequestsOfCards
-from issuance.roles.services.subjects import Holders, Subjects
+from issuance.roles.services.subjects import Subjects
 from issuance.suppliers.push.ports import Channel
 from issuance.suppliers.services.letter_check import OrderedLetters
 from pki.audit.keys import TokenAuditKeys

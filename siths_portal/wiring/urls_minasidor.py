@@ -1,8 +1,7 @@
 """Root urlconf of Mina sidor."""
 
-from django.urls import path
-from django.views.generic import TemplateView
-
+from authn import urls as authn
+from issuance.minasidor.web import urls as minasidor
 from siths_portal.lib.http import csp
 from siths_portal.lib.monitoring import health
 from siths_portal.lib.pages import error_pages
@@ -15,5 +14,6 @@ handler500 = error_pages.server_error
 urlpatterns = [
     *health.urls(database=health.database),
     *csp.urls(),
-    path("", TemplateView.as_view(template_name="minasidor/start.html"), name="start"),
+    *authn.urlpatterns,
+    *minasidor.urlpatterns,
 ]

@@ -341,15 +341,9 @@ def test_the_descriptions_are_open(access: Any, api: None) -> None:
         assert call("POST", "/api/eidapp/v1/openapi.yaml").status == 405
 
 
-# --- the other faces: open to everybody, and to nobody for more ---------------------------------------------------------------
+# --- the other faces without log-in: open to everybody, and to nobody for more -------------------------------------------------
 
 OPEN: dict[str, dict[str, tuple[str, int]]] = {
-    "minasidor": {
-        "healthz/live": ("/healthz/live", 200),
-        "healthz/ready": ("/healthz/ready", 200),
-        "start": ("/", 200),
-        "csp_report": ("/csp-rapport/", 405),  # told by POST alone
-    },
     "status": {
         "healthz/live": ("/healthz/live", 200),
         "healthz/ready": ("/healthz/ready", 200),

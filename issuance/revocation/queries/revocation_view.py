@@ -52,7 +52,7 @@ class RevocationSubject:
     others. `known_since` is the earliest time of a request. `possible` is False if it ended otherwise than by revocation.
     `revoked_at` and `reason` are set once it is revoked. `has_eid` means that an eID on the carrier is
     ordered or valid. `last` are the last four digits of the carrier's serial number; `carrier_kind`, `carrier_state` and
-    `has_photo` say how the carrier looks.
+    `has_photo` say how the carrier looks, and `device` is the holder's name of a device.
     """
 
     kind: Literal["carrier", "eid"]
@@ -76,6 +76,7 @@ class RevocationSubject:
     carrier_kind: str = "ordinary_card"
     carrier_state: str = ""
     has_photo: bool = False
+    device: str = ""
 
     @property
     def is_card(self) -> bool:
@@ -172,6 +173,7 @@ def _looks(carrier: Carrier) -> dict[str, Any]:
         "carrier_kind": carrier.kind,
         "carrier_state": carrier.state,
         "has_photo": carrier.article is not None and carrier.article.photo,
+        "device": carrier.device,
     }
 
 

@@ -150,7 +150,11 @@ def revoke_eid(
     """Revokes one eID and its certificates. The carrier and its other eIDs stay; an open activation ends. A revoked eID stays
     as it is. Arguments and errors are those of `revoke_carrier`.
     """
-    request = RevocationRequest(**fields)
+    return revoke_one_eid(actor=actor, eid_id=eid_id, request=RevocationRequest(**fields))
+
+
+def revoke_one_eid(*, actor: Actor, eid_id: UUID, request: RevocationRequest) -> Eid | HeldRevocation:
+    """Revokes as `revoke_eid`, in the caller's transaction."""
     check(actor=actor, request=request)
     seen = policy.get(actor, Action.REVOKE_EID, Eid.objects, eid_id)
     carrier = Carrier.objects.select_for_update(no_key=True).get(pk=seen.carrier_id)

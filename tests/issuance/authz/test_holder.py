@@ -4,16 +4,14 @@ from typing import Any
 
 import pytest
 
-from authn.ports import SubjectUnknown
 from issuance.authz import Action, Role, holder, policy
 from issuance.authz.roles import HOLDER_ALLOWED
 from issuance.carriers.models import Carrier, Eid
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Person
-from issuance.people.services.people import person_id_of
 from issuance.records.models.events import Event
 from issuance.revocation.services import revocation
-from issuance.roles.services.subjects import Holders, actor_of_subject
+from issuance.roles.services.subjects import actor_of_subject
 from siths_portal.lib.errors import DomainError, NotFound
 
 
@@ -51,14 +49,3 @@ def test_a_holder_revokes_their_own_card_and_the_event_names_them(world: Any) ->
     assert Event.objects.get(action="carrier.revoked").actor_ref == f"holder:{order.person_id}"
     with pytest.raises(DomainError):
         revocation.revoke_carrier(actor=actor, carrier_id=other.carrier_id, reason="lost_or_stolen")
-
-
-def test_a_log_in_on_mina_sidor_needs_a_number_and_no_role(world: Any) -> None:
-    person = world.post().person
-    number = person_id_of(person.pk).value
-    assert Holders().find("", number).subject_ref == f"holder:{person.pk}"
-    assert [each.subject_ref for each in Holders().choices([], number)] == [f"holder:{person.pk}"]
-    Person.objects.filter(pk=person.pk).update(deceased=True)
-    with pytest.raises(SubjectUnknown):
-        Holders().find("", number)
-    assert Holders().choices([], "189001019801") == []

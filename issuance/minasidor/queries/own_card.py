@@ -1,0 +1,39 @@
+"""The reserve card of a log-in that names no person: its state, and nothing of anybody."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+
+from issuance.authz import Action, Actor, policy
+from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.models import Carrier
+from issuance.records.domain import wording
+
+
+@dataclass(frozen=True)
+class OwnCard:
+    """The card in the reader. `last` are the last digits of its number, `valid_to` its last day."""
+
+    last: str
+    state: str
+    level: int
+    valid_to: dt.date | None
+
+    @property
+    def is_handed_out(self) -> bool:
+        """Whether somebody may activate or use it."""
+        return self.state in (CarrierState.RESERVED, CarrierState.ACTIVATED_UNSIGNED, CarrierState.ACTIVE)
+
+
+def own_card(actor: Actor) -> OwnCard:
+    """Returns the card that the actor is. Raises NotFound for any other actor."""
+    if actor.carrier_id is None:
+        raise policy.not_found()
+    row = policy.get(actor, Action.VIEW, _columns(), actor.carrier_id)
+    return OwnCard(row.card_serial[-4:], row.state, row.assurance_level, wording.last_day(row.valid_to))
+
+
+def _columns() -> QuerySet[Carrier, Any]:
+    return Carrier.objects.only("id", "card_serial", "state", "assurance_level", "valid_to")

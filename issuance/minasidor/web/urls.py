@@ -1,0 +1,19 @@
+"""URLs of Mina sidor. Ids of carriers and events are the only values in them: never a name, number or serial."""
+
+from django.urls import path
+
+from issuance.minasidor.web import language, revoking, views
+
+urlpatterns = [
+    path("", views.start, name="start"),
+    path("hjalp/", views.help_page, name="help"),
+    path("sprak/", language.choose_language, name="language"),
+    path("kort/<uuid:carrier_id>/", views.carrier, name="my_carrier"),
+    path("kort/<uuid:carrier_id>/kvittens.pdf", views.receipt, name="my_receipt"),
+    path("vem-har-tittat/", views.access_log, name="my_access_log"),
+    path("sparra/", revoking.revocations, name="my_revocations"),
+    path("sparra/kort/<uuid:carrier_id>/", revoking.revoke_carrier, name="my_revoke"),
+    path("sparra/kort/<uuid:carrier_id>/klart/", revoking.carrier_revoked, name="my_revoked"),
+    path("sparra/eid/<uuid:eid_id>/", revoking.revoke_eid, name="my_revoke_eid"),
+    path("sparra/eid/<uuid:eid_id>/klart/", revoking.eid_revoked, name="my_eid_revoked"),
+]
