@@ -261,6 +261,14 @@ def _days_left(carrier: CarrierView) -> int:
     return min((days for days in (carrier.activation_days, carrier.signing_days) if days is not None), default=0)
 
 
+def _time_left(carrier: CarrierView) -> str:
+    """Returns how long the holder has for the stage that comes now; empty if it has no last day."""
+    if carrier.activation_days is None and carrier.signing_days is None:
+        return ""
+    days = _days_left(carrier)
+    return ngettext("{days} dag kvar", "{days} dagar kvar", days).format(days=days) if days else gettext("sista dagen i dag")
+
+
 def _name_in_use(page: PersonView) -> str:
     return page.head.given_name_in_use or page.head.given_names
 
@@ -293,12 +301,16 @@ def _named(carrier: CarrierView) -> UUID | None:
 
 
 def _stages(page: PersonView, carrier: CarrierView) -> Iterator[Stage]:
-    """Yields the stages from the order to the signed receipt, and to the revocation of the card that is replaced."""
-    days = _days_left(carrier)
-    left = ngettext("{days} dag kvar", "{days} dagar kvar", days).format(days=days) if days else gettext("sista dagen i dag")
+    """Yields the stages from the order, or from the hand-out of a card in stock, to the signed receipt, and to the revocation of
+    the card that is replaced.
+    """
+    left = _time_left(carrier)
     order, has_code = carrier.order, carrier.state == CarrierState.ACTIVATED_UNSIGNED
-    yield Stage("done", gettext("Kortet beställt"), in_words(wording.day(order.ordered_at)) if order else "")
-    yield Stage("done", gettext("Skickat till innehavaren"), in_words(order.sent_on) if order else "")
+    if kinds.Function.HAND_OUT in (kinds.kind_of(carrier.code).functions or {}):
+        yield Stage("done", gettext("Knutet till innehavaren"))
+    else:
+        yield Stage("done", gettext("Kortet beställt"), in_words(wording.day(order.ordered_at)) if order else "")
+        yield Stage("done", gettext("Skickat till innehavaren"), in_words(order.sent_on) if order else "")
     yield Stage(
         "done" if has_code else "now", gettext("Kod vald") if has_code else gettext("Aktivera kortet"), "" if has_code else left
     )

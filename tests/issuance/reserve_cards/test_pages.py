@@ -148,6 +148,10 @@ def test_level_three_goes_through_two_pages_of_signature(world: Any, blank: Blan
     second.sign(_opened(colleague.get(sent["Location"])))
     assert colleague.get(sent["Location"])["Location"] == reverse("reserve_cards_waiting")
     assert blank.carrier.state == "reserved"
+    stages = colleague.get(reverse("person", args=[blank.carrier.person_id])).context["step"].stages
+    assert [(each.state, each.text, each.note) for each in stages] == [
+        ("done", "Knutet till innehavaren", ""), ("now", "Aktivera kortet", ""), ("later", "Skriv under kvittensen", ""),
+    ]  # fmt: skip
 
 
 def test_the_second_officer_rejects_with_a_reason(world: Any, blank: Blank, first: Officer, second: Officer) -> None:
