@@ -190,8 +190,11 @@ def other_carriers(*, actor: Actor, subject: RevocationSubject) -> tuple[OtherCa
 
 
 def may_order_again(*, actor: Actor, subject: RevocationSubject) -> bool:
-    """Returns whether a new card is the next step: nothing replaces the revoked one, and the actor may order for the person."""
-    return subject.kind == "carrier" and may_order_after(actor=actor, person_id=subject.person_id, reason=subject.reason_code)
+    """Returns whether a new card is the next step: nothing replaces the revoked one, and the actor may order for the person. The
+    holder of a mobile eID gets a new one without an officer.
+    """
+    is_card = subject.kind == "carrier" and subject.is_card
+    return is_card and may_order_after(actor=actor, person_id=subject.person_id, reason=subject.reason_code)
 
 
 def may_order_after(*, actor: Actor, person_id: UUID, reason: str) -> bool:
