@@ -18,7 +18,7 @@ def lines_of(count: int) -> Iterator[Line]:
             title=title.format(n=count),
             url=reverse("suspicions"),
             text=_(
-                "En ID-administratör har stoppat ett besök. Personens kort kan inte aktiveras innan du har bedömt misstanken."
+                "En ID-administratör har stoppat ett besök. Kortet kan inte aktiveras eller låsas upp innan du har bedömt det."
             ),
             icon="warning",
             action=_("Visa misstankarna"),
