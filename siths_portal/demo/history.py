@@ -105,11 +105,16 @@ def _card_of_the_month(month: Month, number: int, place: Place) -> bool:
         order = _order(place, number, key, ordered_at)
     if order is None:
         return False
-    return send(order, f"9752{month.first_day:%Y%m}{number:09}", ordered_at, _registered_mail_id(order, number))
+    serial, registered = f"9752{month.first_day:%Y%m}{number:09}", _registered_mail_id(order, number)
+    return make(order, serial, ordered_at, registered_mail_id=registered)
 
 
-def send(order: CardOrder, serial: str, ordered_at: dt.datetime, registered_mail_id: str = "") -> bool:
-    """Has the earlier supplier make the ordered card and send it two days after `ordered_at`. Returns whether it is sent."""
+def make(
+    order: CardOrder, serial: str, ordered_at: dt.datetime, *, until: OrderState = OrderState.SENT, registered_mail_id: str = ""
+) -> bool:
+    """Has the earlier supplier make the ordered card and send it two days after `ordered_at`, or stop when the order is `until`.
+    Returns whether it is.
+    """
     steps: list[tuple[OrderState, dt.timedelta, Callable[[], object]]] = [
         (OrderState.QUEUED, HOUR, lambda: supplier_intake.accept(client_ref=order.supplier_ref, order_id=order.id)),
         (OrderState.ACCEPTED, DAY, lambda: _bind(order, serial)),
@@ -117,14 +122,14 @@ def send(order: CardOrder, serial: str, ordered_at: dt.datetime, registered_mail
         (OrderState.PRODUCED, 2 * DAY, lambda: _report(order, Sent(clock.today(), registered_mail_id))),
     ]
     for state, later, act in steps:
-        if order.state == state:
+        if order.state == state != until:
             with clock.moved_to(ordered_at + later):
                 try:
                     act()
                 except DomainError:  # the running supplier has already processed the order
                     return False
             order.refresh_from_db()
-    return order.state == OrderState.SENT
+    return order.state == until
 
 
 def _order(place: Place, number: int, key: str, ordered_at: dt.datetime) -> CardOrder | None:

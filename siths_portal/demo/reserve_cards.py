@@ -115,6 +115,10 @@ class ReserveCards:
             "Välj dem i inloggningen och i SITHS eID-appen, och skriv koden:",
             "",
             *(f"  {each.person.name}, kortet som slutar på {each.serial[-4:]}, kod {each.code}" for each in self.officers),
+            "",
+            f"Reservkort i lager i {place}, vart och ett i ett kuvert med en kod, som innehavaren skriver i appen:",
+            "",
+            *(f"  {card.card_serial}, koden i kuvertet {_envelope_code(card.card_serial)}" for card in self.cards[1:]),
         ]
 
     def receive(self) -> None:
@@ -138,7 +142,7 @@ class ReserveCards:
         clerk, serial = self.officers[0].clerk, self.cards[0].card_serial
         clerk.find(self.person.written)
         clerk.begin_activation("Körkort")
-        self.envelope = Card(own_cards.folder(serial)).envelope_code
+        self.envelope = _envelope_code(serial)
         holder.activate_reserve_card(clerk.handle(), serial, self.envelope, self.code)
         clerk.finish_activation()
         if self.cards[0].state != CarrierState.ACTIVE:
@@ -156,6 +160,10 @@ def _logged_in(person: PersonOnPage) -> Officer:
     officer = Officer(person, Clerk(), card.serial, card.code)
     officer.clerk.log_in_with_card(card.serial, card.code, person.hsa_id)
     return officer
+
+
+def _envelope_code(serial: str) -> str:
+    return Card(own_cards.folder(serial)).envelope_code
 
 
 def _destroy_cards(person: PersonOnPage) -> None:

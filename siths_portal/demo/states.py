@@ -22,10 +22,8 @@ from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.people.services import people
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
-from issuance.suppliers.services import supplier_intake
 from siths_portal.demo import cases, guide, newcomers, reserve_articles
-from siths_portal.demo.history import BULK_CA, DAY, YEAR, new_serials, officer, report_returned, send, without_card
-from siths_portal.demo.logotypes import SUPPLIER
+from siths_portal.demo.history import BULK_CA, DAY, YEAR, make, new_serials, officer, report_returned, without_card
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
 
@@ -118,11 +116,11 @@ def _lost_assignment(stage: _Stage) -> Shown:
 
 
 def _underway(stage: _Stage) -> list[Shown]:
-    """Makes one order that the supplier accepted and then said nothing about, and one that was cancelled at once."""
-    with clock.moved_to(clock.now() - 20 * DAY):
+    """Makes one order whose card the supplier began and then said nothing about, and one that was cancelled at once."""
+    ordered_at = clock.now() - 20 * DAY
+    with clock.moved_to(ordered_at):
         taken = stage.order("demo-states-taken", stage.newcomer)
-        if taken.state == OrderState.QUEUED:
-            _unless_taken(lambda: supplier_intake.accept(client_ref=SUPPLIER, order_id=taken.id))
+    make(taken, serial_of(7), ordered_at, until=OrderState.IN_PRODUCTION)
     withdrawn = stage.order("demo-states-withdrawn", stage.newcomer)
     _unless_taken(lambda: ordering.cancel_order(actor=stage.officer, order_id=withdrawn.id))
     return [
@@ -164,7 +162,7 @@ def _returned(stage: _Stage) -> list[Shown]:
     known = CardOrder.objects.filter(idempotency_key=key).exists()
     with clock.moved_to(ordered_at):
         order = stage.order(key, stage.newcomer)
-    if not known and send(order, serial_of(6), ordered_at):
+    if not known and make(order, serial_of(6), ordered_at):
         report_returned(order)
     came_back = OrderItem.objects.filter(order=order, carrier__revocation_reason=OrderState.RETURNED.value)
     return [Shown(order.eid.post.person, "ett kort som kom i retur")] if came_back.exists() else []
