@@ -53,7 +53,7 @@ def get[M: Model](actor: Actor, action: Action, rows: Rows[M], pk: UUID | str) -
     row = _visible_row(actor, action, rows, pk)
     if row is None:
         _refuse(actor, action, rows, pk)
-    _refuse_own_matter(actor, action, row)
+    refuse_own_matter(actor, action, row)
     return row
 
 
@@ -62,7 +62,7 @@ def require(actor: Actor, action: Action, row: Any) -> None:
     manager = type(row)._default_manager
     if not _visible_ids(actor, action, type(row), row.pk):
         _refuse(actor, action, manager, row.pk)
-    _refuse_own_matter(actor, action, row)
+    refuse_own_matter(actor, action, row)
 
 
 def may(actor: Actor, action: Action, row: Any) -> bool:
@@ -276,7 +276,8 @@ def _visible_ids(actor: Actor, action: Action, model: type[Model], pk: UUID) -> 
     return cast(ScopedManager[Any], model._default_manager).visible_to(actor, action, pk=pk).order_by().values_list("pk")[:1]
 
 
-def _refuse_own_matter(actor: Actor, action: Action, row: Any) -> None:
+def refuse_own_matter(actor: Actor, action: Action, row: Any) -> None:
+    """Raises Forbidden if the row belongs to the actor and nobody may do `action` for themself (rules/issuance 1.3)."""
     if action not in NEVER_FOR_ONESELF or actor.person_id is None or not type(row).scope.person:
         return
     try:

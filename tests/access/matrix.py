@@ -66,6 +66,7 @@ from tests.access.targets import (
     suspicion,
     transaction,
     unlocking,
+    waiting_eid,
     waiting_issue,
     work_item,
     work_list,
@@ -114,6 +115,7 @@ ROWS: list[Row] = [
     Row("day_unsigned", "GET", ACTIVATE),
     Row("day_orders", "GET", ORDER),
     Row("day_ending", "GET", ORDER),
+    Row("day_to_fetch", "GET", ORDER),
     # search
     Row("search", "GET", Action.VIEW),
     Row("search", "POST", Action.VIEW, ok=422),
@@ -199,6 +201,13 @@ ROWS: list[Row] = [
     Row("puk_letter", "GET", Action.ORDER_PUK_LETTER, "active"),
     Row("puk_letter", "POST", Action.ORDER_PUK_LETTER, "active", ok=409),
     Row("puk_letter_ordered", "GET", Action.VIEW, puk_letter),
+    # eIDs that holders fetch
+    Row("eid_order", "GET", Action.ORDER_EID, "active"),
+    Row("eid_order", "POST", Action.ORDER_EID, "active", ok=409),
+    Row("eid_renew", "GET", Action.ORDER_EID, "eid"),
+    Row("eid_renew", "POST", Action.ORDER_EID, "eid", ok=302),
+    Row("eid_order_withdraw", "GET", Action.WITHDRAW_EID_ORDER, waiting_eid),
+    Row("eid_order_withdraw", "POST", Action.WITHDRAW_EID_ORDER, waiting_eid, ok=302),
     # ordering
     Row("order_start", "GET", LOGGED_IN, "orderable", ok=302),  # to the person, which decides
     Row("order_start", "POST", ORDER, "orderable", ok=302),

@@ -105,6 +105,12 @@ def eid_order(eid: Eid) -> EidOrder:
     )  # fmt: skip
 
 
+def waiting_eid(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
+    """The order of an eID that waits for its holder."""
+    pk = access.things[relation].eid
+    return (pk if relation == "unknown" else eid_order(Eid.objects.get(pk=pk)).pk,)
+
+
 def identification(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """The caller's own identification of somebody there, on whose ground an eID app transaction is open."""
     (pk,) = transaction(access, who, relation)

@@ -22,7 +22,9 @@ from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, Eid
 from issuance.offices.models import Office, OrganisationOffice
 from issuance.orders.domain.drafts import DraftState
+from issuance.orders.domain.eid_order_states import EidOrderState
 from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.queries import outcomes
 from issuance.organisations.models import Organisation
@@ -220,6 +222,12 @@ def orders_since() -> dt.datetime:
 def ending(actor: Actor, until: dt.datetime) -> QuerySet[Eid]:
     """Returns the active eIDs that end by `until` and whose holders the actor may order cards for, never the actor's own."""
     rows = Eid.objects.visible_to(actor, Action.ORDER_EID).filter(state=EidState.ACTIVE.value, valid_to__lte=until)
+    return rows.exclude(carrier__person=actor.person_id or _NOBODY)
+
+
+def to_fetch(actor: Actor) -> QuerySet[EidOrder]:
+    """Returns the eIDs that wait for their holders to fetch them and that the actor may order, never the actor's own."""
+    rows = EidOrder.objects.visible_to(actor, Action.ORDER_EID).filter(state=EidOrderState.ORDERED.value)
     return rows.exclude(carrier__person=actor.person_id or _NOBODY)
 
 

@@ -23,11 +23,12 @@ from issuance.day.queries import cards, outcome
 from issuance.offices.models import OrganisationOffice
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import OrderItem
+from issuance.records.domain import wording
 from issuance.register_care.queries import day as register_care
 from siths_portal.lib.database.prepared import prepared
 from siths_portal.lib.pages.day import Line, Urgency
 
-_SENT, _ENDING, _SUSPECTED = "sent", "ending", "suspected"
+_SENT, _ENDING, _TO_FETCH, _SUSPECTED = "sent", "ending", "to_fetch", "suspected"
 
 
 @dataclass(frozen=True)
@@ -46,11 +47,13 @@ class Sent:
 class Counted:
     """The result of the one query of Dagen. Each kind has at most MOST + 1 rows.
 
-    `sent`: the sent cards, the one that is revoked first on top. `numbers`: the number of rows of each kind. `register_care`: the
-    rows for `register_care.lines_of`. `days`: the outcome of each day, for those in charge.
+    `sent`: the sent cards, the one that is revoked first on top. `fetch_by`: the end of the time to fetch each ordered eID.
+    `numbers`: the number of rows of each kind. `register_care`: the rows for `register_care.lines_of`. `days`: the outcome of
+    each day, for those in charge.
     """
 
     sent: Sequence[Sent] = ()
+    fetch_by: Sequence[dt.datetime] = ()
     numbers: Mapping[str, int] = field(default_factory=dict)
     register_care: Sequence[tuple[str, dt.datetime]] = ()
     days: Sequence[outcome.Outcome] = ()
@@ -70,8 +73,8 @@ class Counted:
 def _waiting(
     actor: Actor, since: dt.datetime, until: dt.datetime, soon: dt.date, places: list[str], first: dt.date
 ) -> QuerySet[Any, Any]:
-    """Returns a kind and a moment for each sent card, each order that came to nothing, each eID that ends, each row of
-    Registervård that is due, and each suspected document that the actor judges.
+    """Returns a kind and a moment for each sent card, each order that came to nothing, each eID that ends or waits for its
+    holder, each row of Registervård that is due, and each suspected document that the actor judges.
 
     With places, the office follows the kind of a sent card, and the outcome of each of their days since `first` is added.
     """
@@ -79,9 +82,10 @@ def _waiting(
     sent = _kind(cards.not_activated(actor), what, "sent_at").order_by(cards.oldest())[: cards.MOST + 1]
     orders = _kind(cards.to_nothing(actor, since), F("state"), "ordered_at").order_by()[: cards.MOST + 1]
     eids = _kind(cards.ending(actor, until), Value(_ENDING), "valid_to").order_by()[: cards.MOST + 1]
+    ordered = _kind(cards.to_fetch(actor), Value(_TO_FETCH), "expires_at").order_by()[: cards.MOST + 1]
     suspected = _kind(suspicions.waiting(actor), Value(_SUSPECTED), "at").order_by()[: cards.MOST + 1]
     counted = [outcome.rows(places, first)] if places else []
-    return sent.union(orders, eids, register_care.due(actor, soon), suspected, *counted, all=True)
+    return sent.union(orders, eids, ordered, register_care.due(actor, soon), suspected, *counted, all=True)
 
 
 def _kind(rows: QuerySet[Any], kind: Any, moment: str) -> QuerySet[Any, Any]:
@@ -112,7 +116,8 @@ def counted(actor: Actor, *, in_charge: bool = False) -> Counted:
     rows = _waiting(actor, cards.orders_since(), cards.ending_until(), register_care.soon(), places, outcome.since())
     kinds = Counter(what.partition("/")[0] for what, _at in rows)
     sent = sorted((_sent_card(what, at) for what, at in rows if what.startswith(_SENT)), key=lambda each: each.days_left)
-    return Counted(sent, kinds, rows, outcome.of_rows(rows))
+    fetch_by = [at for what, at in rows if what == _TO_FETCH]
+    return Counted(sent, fetch_by, kinds, rows, outcome.of_rows(rows))
 
 
 def _sent_card(what: str, sent_at: dt.datetime) -> Sent:
@@ -126,6 +131,7 @@ def lines(counted: Counted) -> Iterator[Line]:
     yield from _sent(each.days_left for each in counted.sent)
     yield from _to_nothing(counted.numbers)
     yield from register_care.lines_of(counted.register_care)
+    yield from _to_fetch(counted.fetch_by)
     if count := counted.ending:
         yield Line(
             urgency=Urgency.LATER,
@@ -133,7 +139,7 @@ def lines(counted: Counted) -> Iterator[Line]:
                 "{n} SITHS eID slutar gälla inom {days} dagar", "{n} SITHS eID slutar gälla inom {days} dagar", count
             ).format(n=cards.number(count), days=cards.ENDING_DAYS),
             url=reverse("day_ending"),
-            text=_("Beställ nya kort i tid, så att ingen blir utan."),
+            text=_("Uppdatera dem eller beställ nya kort i tid, så att ingen blir utan."),
             icon="renew",
             action=_("Visa listan"),
         )
@@ -176,6 +182,22 @@ def _sent(days_left: Iterable[int]) -> Iterator[Line]:
                 icon="card",
                 action=_("Visa korten"),
             )
+
+
+def _to_fetch(fetch_by: Sequence[dt.datetime]) -> Iterator[Line]:
+    """Yields a line for the eIDs that wait for their holders, as urgent as the one whose time ends first."""
+    if count := len(fetch_by):
+        soonest = cards.days_left(wording.last_day(min(fetch_by)))
+        yield Line(
+            urgency=Urgency.THIS_WEEK if soonest <= cards.SOON else Urgency.LATER,
+            title=ngettext("{n} SITHS eID väntar på att hämtas", "{n} SITHS eID väntar på att hämtas", count).format(
+                n=cards.number(count)
+            ),
+            url=reverse("day_to_fetch"),
+            text=_("Innehavarna hämtar dem på Mina sidor. Därefter måste de beställas igen."),
+            icon="hourglass",
+            action=_("Visa listan"),
+        )
 
 
 def _to_nothing(counts: Mapping[str, int]) -> Iterator[Line]:

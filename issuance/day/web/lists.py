@@ -16,7 +16,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, ngettext_lazy
 
-from issuance.carriers.models import Carrier, Eid
+from issuance.carriers.models import Carrier
 from issuance.day.queries import cards
 from issuance.orders.domain.items import CARD
 from issuance.orders.domain.order_states import OrderState
@@ -32,7 +32,8 @@ from siths_portal.lib.pages.charts import Share
 from siths_portal.lib.pages.forms import Form
 
 
-def _all_done(heading: Text, text: Text) -> Empty:
+def all_done(heading: Text, text: Text) -> Empty:
+    """Returns what an empty list says, with the way back to Dagen."""
     return Empty(heading, text, reverse_lazy("day"), _("Till Dagen"))
 
 
@@ -60,14 +61,15 @@ class WorkLine:
         return (self.due - clock.today()).days if self.due else 0
 
 
-def _listed(person: Person) -> str:
+def listed(person: Person) -> str:
+    """Returns the name of a person in a list, the surname first."""
     return cards.person_name(person) if person.is_protected else f"{person.surname}, {person.given_name_in_use}"
 
 
-_NAME = Column[WorkLine](key="namn", heading=_("Namn"), value="name", link=lambda line: reverse("person", args=[line.person_id]))
-_CARD = Column[WorkLine](key="kort", heading=_("Kort slutar på"), value="last", kind=Kind.NUMBER)
+NAME = Column[WorkLine](key="namn", heading=_("Namn"), value="name", link=lambda line: reverse("person", args=[line.person_id]))
+CARD_END = Column[WorkLine](key="kort", heading=_("Kort slutar på"), value="last", kind=Kind.NUMBER)
 _REVOKED = Column[WorkLine](key="sparras", heading=_("Spärras efter"), value="due", template="day/due.html")
-_ORGANISATION = Column[WorkLine](key="organisation", heading=_("Organisation"))
+ORGANISATION = Column[WorkLine](key="organisation", heading=_("Organisation"))
 
 
 class WorkList(List[WorkLine]):
@@ -119,8 +121,8 @@ class SentList(WorkList):
     counted_as = ngettext_lazy("{n} kort", "{n} kort")
     what = "sent"
     columns = (
-        _NAME,
-        _CARD,
+        NAME,
+        CARD_END,
         Column(key="skickat", heading=_("Skickat"), value="day", kind=Kind.DAY, sort=Key("sent_at", nullable=False)),
         _REVOKED,
         Column(key="organisation", heading=_("Organisation, kontor"), below=lambda line: [line.office] if line.office else []),
@@ -128,7 +130,7 @@ class SentList(WorkList):
     caption = _("Skickade kort som inte är aktiverade")
     caption_hidden = True
     order = "skickat"
-    empty = _all_done(_("Inget kort väntar"), _("Alla kort som är skickade till innehavare inom din behörighet är aktiverade."))
+    empty = all_done(_("Inget kort väntar"), _("Alla kort som är skickade till innehavare inom din behörighet är aktiverade."))
     no_match = Empty(_("Inget kort spärras så snart"), _("Alla kort i urvalet har fler dagar kvar."))
 
     def __init__(self, request: HttpRequest) -> None:
@@ -238,7 +240,7 @@ def _card_line(card: Carrier, moment: dt.datetime | None, due: dt.date | None) -
     return WorkLine(
         id=card.pk,
         person_id=card.holder_id,
-        name=_listed(card.holder),
+        name=listed(card.holder),
         organisation=card.organisation.name,
         last=card.card_serial[-4:],
         day=wording.day(moment),
@@ -252,11 +254,11 @@ class UnsignedList(WorkList):
     counted_as = ngettext_lazy("{n} kort", "{n} kort")
     what = "unsigned"
     columns = (
-        _NAME,
-        _CARD,
+        NAME,
+        CARD_END,
         Column(key="kod", heading=_("Kod vald"), value="day", kind=Kind.DAY, sort=Key("code_set_at", nullable=False)),
         _REVOKED,
-        _ORGANISATION,
+        ORGANISATION,
         Column(
             key="gor",
             heading=_("Åtgärd"),
@@ -268,7 +270,7 @@ class UnsignedList(WorkList):
     caption = _("Kort som väntar på underskrift")
     caption_hidden = True
     order = "kod"
-    empty = _all_done(_("Inget kort väntar på underskrift"), _("Alla innehavare som har valt kod har också skrivit under."))
+    empty = all_done(_("Inget kort väntar på underskrift"), _("Alla innehavare som har valt kod har också skrivit under."))
 
     def rows(self) -> Source[WorkLine]:
         """See `List`."""
@@ -299,10 +301,10 @@ class OrderList(WorkList):
     counted_as = ngettext_lazy("{n} beställning", "{n} beställningar")
     what = "orders"
     columns = (
-        _NAME,
+        NAME,
         Column(key="bestalld", heading=_("Beställd"), value="day", kind=Kind.DAY, sort=Key("ordered_at", nullable=False)),
         Column(key="status", heading=_("Status"), kind=Kind.TAG, value=lambda line: Tag(line.state)),
-        _ORGANISATION,
+        ORGANISATION,
         Column(
             key="gor",
             heading=_("Åtgärd"),
@@ -314,7 +316,7 @@ class OrderList(WorkList):
     caption = _("Beställningar som inte blev ett kort i handen")
     caption_hidden = True
     order = "-bestalld"
-    empty = _all_done(
+    empty = all_done(
         _("Ingen beställning att göra om"), _("Inget kort har kommit i retur, och ingen tillverkning har misslyckats.")
     )
 
@@ -336,7 +338,7 @@ def _order_lines(found: Sequence[CardOrder]) -> Sequence[WorkLine]:
         WorkLine(
             id=each.pk,
             person_id=each.person.pk,
-            name=_listed(each.person),
+            name=listed(each.person),
             organisation=each.organisation.name,
             day=wording.day(each.ordered_at),
             state=each.state,
@@ -344,43 +346,4 @@ def _order_lines(found: Sequence[CardOrder]) -> Sequence[WorkLine]:
         )
         for each in found
         if each.person is not None
-    ]
-
-
-class EndingList(WorkList):
-    """eIDs that end soon, the first on top."""
-
-    counted_as = ngettext_lazy("{n} SITHS eID", "{n} SITHS eID")
-    what = "ending"
-    columns = (
-        _NAME,
-        Column(key="id", heading=_("HSA-id"), value="hsa_id", kind=Kind.NUMBER, css="whole"),
-        Column(key="till", heading=_("Giltigt till"), value="due", template="day/due.html", sort=Key("valid_to", nullable=False)),
-        _CARD,
-        _ORGANISATION,
-    )
-    caption = _("SITHS eID som slutar gälla")
-    caption_hidden = True
-    order = "till"
-    empty = _all_done(_("Inget SITHS eID slutar gälla"), _("Alla SITHS eID inom din behörighet gäller i mer än 30 dagar till."))
-
-    def rows(self) -> Source[WorkLine]:
-        """See `List`."""
-        found = cards.ending(self.actor, cards.ending_until())
-        related: Any = ("carrier__person", "organisation")
-        return Rows(found.select_related(*related).defer("carrier__card_key_spki"), _ending_lines)
-
-
-def _ending_lines(found: Sequence[Eid]) -> Sequence[WorkLine]:
-    return [
-        WorkLine(
-            id=each.pk,
-            person_id=each.carrier.holder_id,
-            name=_listed(each.carrier.holder),
-            organisation=each.organisation.name,
-            last=each.carrier.card_serial[-4:],
-            hsa_id=each.hsa_id,
-            due=wording.last_day(each.valid_to),
-        )
-        for each in found
     ]

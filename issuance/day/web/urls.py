@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern] = [
     path("dagen/kort-utan-underskrift/", views.unsigned, name="day_unsigned"),
     path("dagen/bestallningar-att-gora-om/", views.orders, name="day_orders"),
     path("dagen/siths-eid-som-slutar-galla/", views.ending, name="day_ending"),
+    path("dagen/siths-eid-att-hamta/", views.to_fetch, name="day_to_fetch"),
 ]
 
 SOURCES.register(Source("issuance", 10, places.lines))

@@ -10,7 +10,8 @@ from django.views.decorators.http import require_safe
 
 from issuance.authz import Action, Actor, policy
 from issuance.day.queries import cards, recent
-from issuance.day.web.lists import EndingList, OrderList, SentList, UnsignedList, WorkList
+from issuance.day.web.eid_lists import EndingList, ToFetchList
+from issuance.day.web.lists import OrderList, SentList, UnsignedList, WorkList
 from issuance.people.services import disclosures
 from issuance.records.web.frame import Section, actor_of, render_page
 from issuance.roles.queries import own_training
@@ -85,8 +86,16 @@ def orders(request: HttpRequest) -> HttpResponseBase:
 @DAY.requires(Action.ORDER_ORDINARY_CARD)
 def ending(request: HttpRequest) -> HttpResponseBase:
     """Lists the eIDs that end soon. Raises Forbidden."""
-    lead = _("De slutar gälla inom {n} dagar. Öppna personen för att beställa ett nytt kort.").format(n=cards.ENDING_DAYS)
-    return _list(request, EndingList(request), EndingList.caption, lead)
+    lead = _("De slutar gälla inom {n} dagar. Öppna personen för att uppdatera SITHS eID:t eller beställa ett nytt kort.")
+    return _list(request, EndingList(request), EndingList.caption, lead.format(n=cards.ENDING_DAYS))
+
+
+@require_safe
+@DAY.requires(Action.ORDER_ORDINARY_CARD)
+def to_fetch(request: HttpRequest) -> HttpResponseBase:
+    """Lists the ordered eIDs that wait for their holders. Raises Forbidden."""
+    lead = _("Innehavarna hämtar dem på Mina sidor med kortet. Öppna personen för att ta bort en beställning.")
+    return _list(request, ToFetchList(request), ToFetchList.caption, lead)
 
 
 def _list(

@@ -26,6 +26,9 @@ from issuance.records.services import steps
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 
+FULL = "Kortet rymmer inte fler SITHS eID. Spärra ett av dem eller ta bort en beställning."
+NO_FURTHER_POST = "Personen har inget uppdrag inom din behörighet som saknar SITHS eID på kortet."
+NO_CARD_KEY = "Kortet är från den tidigare portalen. SITHS eID kan inte hämtas till det."
 _LIVE = [EidState.ORDERED.value, EidState.ACTIVE.value]
 _OBSTACLES = {
     rules.Obstacle.DECEASED: "Personen är avliden enligt personregistret. SITHS eID kan inte beställas.",
@@ -99,6 +102,37 @@ def cancel_of_carriers(carrier_ids: Collection[UUID], *, actor_ref: str, reason:
 def cancel_renewals(eid_ids: Collection[UUID], *, actor_ref: str, reason: str) -> None:
     """Cancels the waiting renewals of locked eIDs that are revoked, in the caller's transaction."""
     _cancel(Q(replaces__in=eid_ids), actor_ref=actor_ref, reason=reason)
+
+
+def hindrance(carrier: Carrier) -> str:
+    """Returns why a carrier accepts no further eID now, or "". The caller has found that its kind may have one."""
+    try:
+        _require_usable(carrier, _rule(carrier, EidOrderKind.ADDITIONAL), clock.now())
+    except Conflict as found:
+        return found.message
+    on_it = Eid.objects.filter(carrier=carrier, state__in=_LIVE).count()
+    return "" if has_room(on_it + _waiting(carrier).filter(replaces=None).count()) else FULL
+
+
+def renewal_hindrance(eid: Eid) -> str:
+    """Returns why an eID, with its carrier and assignment, cannot be renewed now, or "". The caller has found that its carrier's
+    kind takes renewals.
+    """
+    try:
+        _require_usable(eid.carrier, _rule(eid.carrier, EidOrderKind.RENEWAL), clock.now())
+        order_checks.require_current(eid.post)
+        if eid.state != EidState.ACTIVE:
+            raise _not_active()
+        if _waiting(eid.carrier).filter(post=eid.post_id).exists():
+            raise _ordered_already()
+    except Conflict as found:
+        return found.message
+    return ""
+
+
+def has_room(on_it: int) -> bool:
+    """Returns whether a carrier accepts one more eID if so many are on it, those that wait for the holder included."""
+    return on_it <= settings.ADDITIONAL_EIDS_PER_CARRIER
 
 
 def overdue_count() -> int:
@@ -190,6 +224,8 @@ def _rule(carrier: Carrier, kind: EidOrderKind) -> EidOrderRule:
 def _require_usable(carrier: Carrier, rule: EidOrderRule, now: dt.datetime) -> None:
     if carrier.state not in rule.states or carrier.valid_to <= now:
         raise Conflict("carrier-not-active", "SITHS eID kan bara beställas till ett aktivt kort. Ladda om sidan.")
+    if not carrier.card_key_sha256:  # the holder could not prove the card
+        raise Conflict("card-without-key", NO_CARD_KEY)
 
 
 def _require_holder(live: people.Live, carrier: Carrier, post: Post) -> None:
@@ -221,18 +257,31 @@ def _require_holder(live: people.Live, carrier: Carrier, post: Post) -> None:
 
 def _require_room(request: _Request, carrier: Carrier, post: Post) -> None:
     """Raises Conflict unless the locked carrier accepts the eID."""
-    waiting = EidOrder.objects.filter(carrier=carrier, state=EidOrderState.ORDERED.value)
+    waiting = _waiting(carrier)
     live = Eid.objects.filter(carrier=carrier, state__in=_LIVE)
     if waiting.filter(post=post).exists():
-        raise Conflict("eid-ordered-already", "SITHS eID för uppdraget är redan beställt till kortet. Innehavaren kan hämta det.")
+        raise _ordered_already()
     if request.replaces_id is not None:
         if not live.filter(pk=request.replaces_id, post=post, state=EidState.ACTIVE.value).exists():
-            raise Conflict("eid-not-active", "Bara ett aktivt SITHS eID kan uppdateras. Ladda om sidan.")
+            raise _not_active()
         return
     if live.filter(post=post).exists():
         raise Conflict("eid-on-carrier", "Kortet har redan ett SITHS eID för uppdraget. Beställ en uppdatering i stället.")
-    if live.count() + waiting.filter(replaces=None).count() > settings.ADDITIONAL_EIDS_PER_CARRIER:
-        raise Conflict("carrier-full", "Kortet rymmer inte fler SITHS eID. Spärra ett av dem eller ta bort en beställning.")
+    if not has_room(live.count() + waiting.filter(replaces=None).count()):
+        raise Conflict("carrier-full", FULL)
+
+
+def _waiting(carrier: Carrier) -> QuerySet[EidOrder]:
+    return EidOrder.objects.filter(carrier=carrier, state=EidOrderState.ORDERED.value)
+
+
+def _ordered_already() -> Conflict:
+    message = "SITHS eID för uppdraget är redan beställt till kortet. Innehavaren kan hämta det."
+    return Conflict("eid-ordered-already", message)
+
+
+def _not_active() -> Conflict:
+    return Conflict("eid-not-active", "Bara ett aktivt SITHS eID kan uppdateras. Ladda om sidan.")
 
 
 def _expires_at(carrier: Carrier, post: Post) -> dt.datetime:

@@ -22,6 +22,16 @@ class LetterForm(Form):
     )
 
 
+class EidOrderForm(Form):
+    """The assignment that an extra eID is for."""
+
+    post = forms.UUIDField(
+        label=_("Uppdrag"),
+        widget=forms.RadioSelect,
+        error_messages={"required": _("Välj uppdrag."), "invalid": _("Välj uppdrag.")},
+    )
+
+
 class RemakeForm(Form):
     """Whose fault it was that a card came back."""
 

@@ -1,10 +1,12 @@
-"""URLs of orders: a draft's page, its pictures, what starts and ends it, the sent order, and bundles of reserve cards."""
+"""URLs of orders: a draft's page, its pictures, what starts and ends it, the sent order, eIDs that
+holders fetch, and bundles of reserve cards.
+"""
 
 from django.urls import URLPattern, path
 from django.utils.translation import gettext_lazy as _
 
 from issuance.authz import Action
-from issuance.orders.web import bundles, drafts, letters, order, pictures, remaking, sent
+from issuance.orders.web import bundles, drafts, eid_orders, letters, order, pictures, remaking, sent
 from issuance.records.web.places import ORGANISATION, ORGANISATION_PATH, Function, TabEntry
 
 DRAFT = "bestallning/<uuid:draft_id>"
@@ -24,6 +26,9 @@ urlpatterns: list[URLPattern] = [
     path("bestallning/fotoregler/", drafts.photo_rules, name="photo_rules"),
     path("sok/barare/<uuid:carrier_id>/puk-brev/", letters.puk_letter, name="puk_letter"),
     path("sok/puk-brev/<uuid:order_id>/", letters.ordered, name="puk_letter_ordered"),
+    path("sok/barare/<uuid:carrier_id>/extra-siths-eid/", eid_orders.additional, name="eid_order"),
+    path("sok/siths-eid/<uuid:eid_id>/uppdatera/", eid_orders.renew, name="eid_renew"),
+    path("sok/siths-eid-bestallning/<uuid:order_id>/ta-bort/", eid_orders.withdraw, name="eid_order_withdraw"),
     path("sok/bestallning/<uuid:order_id>/ta-bort/", sent.cancel, name="order_cancel"),
     path("sok/bestallning/<uuid:order_id>/gor-om/", remaking.remake, name="order_remake"),
     path(f"{ORGANISATION_PATH}reservkort/", bundles.organisation_bundles, name="organisation_bundles"),

@@ -210,9 +210,16 @@ class _End:
         """Returns the last day."""
         return self.eid.valid_to if self.eid else self.carrier.valid_to
 
+    @property
+    def renewal(self) -> Function | None:
+        """Returns the function that renews the eID, if it is on and the card lasts longer than the eID."""
+        lasts = self.eid and self.carrier.valid_to and self.eid.valid_to and self.carrier.valid_to > self.eid.valid_to
+        offered = self.eid.functions if self.eid and lasts else ()
+        return next((each for each in offered if each.address == "eid_renew" and each.allowed), None)
+
 
 class EndingRule:
-    """A new card before the one in use, or an eID on it, ends. Not if another card is under way or replaces it already."""
+    """A new card before the one in use ends, or a renewed eID before one on it does. Not if another card is under way."""
 
     def steps(self, page: PersonView) -> Iterator[NextStep]:
         """See `Rule`."""
@@ -225,18 +232,21 @@ class EndingRule:
             what = (
                 gettext("SITHS eID i {organisation}").format(organisation=end.eid.organisation) if end.eid else end.carrier.name
             )
+            renew = end.renewal
             yield NextStep(
                 errand=f"{what} {ends}",
-                heading=gettext("Beställ ett nytt kort"),
+                heading=gettext("Uppdatera SITHS eID:t") if renew else gettext("Beställ ett nytt kort"),
                 text=_ending_text(end).format(name=_name_in_use(page), last=end.carrier.last, day=in_words(end.day)),
-                url=order.url,
-                action=gettext("Beställ nytt kort"),
-                post=True,
+                url=renew.url if renew else order.url,
+                action=gettext("Uppdatera SITHS eID") if renew else gettext("Beställ nytt kort"),
+                post=renew is None,
                 carrier=end.carrier,
             )
 
 
 def _ending_text(end: _End) -> str:
+    if end.renewal:
+        return gettext("SITHS eID:t på kortet som slutar på {last} gäller till {day}. Beställ ett nytt, som {name} hämtar.")
     if end.eid:
         return gettext("SITHS eID:t på kortet som slutar på {last} gäller till {day}. {name} får ett nytt med ett nytt kort.")
     return gettext("Kortet som slutar på {last} gäller till {day}. {name} behöver ett nytt kort innan dess.")

@@ -221,6 +221,7 @@ class EidOrderView:
     carrier: str
     ordered_at: dt.datetime
     fetch_by: dt.date | None
+    functions: tuple[Function, ...]
 
 
 @dataclass(frozen=True)

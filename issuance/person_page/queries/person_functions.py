@@ -57,6 +57,9 @@ _PLACES: Mapping[str, Place] = {
     "activate": Place(Group.HELP, "key"),
     "unlock": Place(Group.HELP, "key"),
     "puk_letter": Place(Group.ORDER, "document"),
+    "eid_order": Place(Group.ORDER, "plus"),
+    "eid_renew": Place(Group.ORDER, "renew"),
+    "eid_order_withdraw": Place(Group.ORDER, "cross"),
     "carrier_revoke": Place(Group.HELP, "ban"),
     "person_revoke": Place(Group.HELP, "ban"),
     "carrier_replace": Place(Group.HELP, "renew"),
@@ -132,17 +135,17 @@ def of_person(actor: Actor, person: Person, posts: list[Post]) -> list[Function]
     for kind in kinds.all_kinds():
         if (rule := kind.rule(kinds.Function.ORDER)) and not kind.for_test_persons:  # which the same order offers
             order = Function(_(rule.label), "order_start", person.id, post=True)
-            found.append(_unless(order, _why_no_order(actor, rule.right, person, posts)))
+            found.append(unless(order, _why_no_order(actor, rule.right, person, posts)))
         if rule := kind.rule(kinds.Function.HAND_OUT):
             reserve = Function(_(rule.label), "reserve_card", person.id)
-            found.append(_unless(reserve, _why_no_order(actor, rule.right, person, posts)))
+            found.append(unless(reserve, _why_no_order(actor, rule.right, person, posts)))
     if policy.holds(actor, Action.ASSIGN_ROLE):
         roles = Function(_("Administrera behörighetsroller"), "person_roles", person.id)
-        found.append(_unless(roles, _why_no_roles(actor, person)))
+        found.append(unless(roles, _why_no_roles(actor, person)))
     found.append(Function(_("Personens historik"), "person_history", person.id))
     if policy.holds(actor, Action.VIEW_ACCESS_LOG):
         log = Function(_("Vem har tittat"), "person_access_log", person.id)
-        found.append(_unless(log, "" if getattr(person, f"may_{Action.VIEW_ACCESS_LOG}") else _no_right()))
+        found.append(unless(log, "" if getattr(person, f"may_{Action.VIEW_ACCESS_LOG}") else no_right()))
     return found
 
 
@@ -187,14 +190,14 @@ def everything(person_id: UUID, carriers: Iterable[tuple[Iterable[Function], Ite
 def _why_no_roles(actor: Actor, person: Person) -> str:
     if policy.is_own_matter(actor, Action.ASSIGN_ROLE, person.id):
         return _("Du kan inte ändra dina egna roller. Be din utgivare.")
-    return "" if getattr(person, f"may_{Action.ASSIGN_ROLE}") else _no_right()
+    return "" if getattr(person, f"may_{Action.ASSIGN_ROLE}") else no_right()
 
 
 def _why_no_order(actor: Actor, right: Action, person: Person, posts: list[Post]) -> str:
     if not policy.holds(actor, right):
-        return _dormant(actor, right) or _no_right()
+        return dormant(actor, right) or no_right()
     if policy.is_own_matter(actor, right, person.id):
-        return _own_matter()
+        return own_matter()
     if person.deceased:
         return _("Personen är avliden enligt personregistret.")
     if not posts:
@@ -214,11 +217,11 @@ def of_carrier(
         if state in rule.states:
             address, why_off = _OF_CARRIER[function]
             link = Function(_(rule.label_in(state)), address, carrier.id, post=function is kinds.Function.REPLACE)
-            found.append(_unless_stopped(_unless(link, why_off(actor, carrier, rule, revocation_waits)), carrier))
+            found.append(_unless_stopped(unless(link, why_off(actor, carrier, rule, revocation_waits)), carrier))
     if carrier.state == CarrierState.ORDERED and order is not None:
         remove = Function(_("Ta bort beställning"), "order_cancel", order.id)
-        found.append(_unless(remove, _why_not_removed(order, may_remove=may_remove)))
-    found.append(_unless(Function(_("Visa elektronisk kvittens"), "receipt", carrier.id), _why_no_receipt(carrier)))
+        found.append(unless(remove, _why_not_removed(order, may_remove=may_remove)))
+    found.append(unless(Function(_("Visa elektronisk kvittens"), "receipt", carrier.id), _why_no_receipt(carrier)))
     found.append(Function(_("Historik"), "carrier_history", carrier.id))
     return found
 
@@ -235,15 +238,15 @@ def of_eid(eid: Eid) -> list[Function]:
     """Returns the functions of an eID annotated with the right to revoke it."""
     found = []
     if eid.state in (EidState.ORDERED, EidState.ACTIVE):
-        found.append(_unless(Function(_("Spärra SITHS eID"), "eid_revoke", eid.id), _why_no_right(eid, Action.REVOKE_EID)))
+        found.append(unless(Function(_("Spärra SITHS eID"), "eid_revoke", eid.id), why_no_right(eid, Action.REVOKE_EID)))
     return [*found, Function(_("Historik för SITHS eID"), "eid_history", eid.id)]
 
 
 def _why_not_activated(actor: Actor, carrier: Carrier, rule: kinds.FunctionRule, revocation_waits: bool) -> str:
-    if reason := _why_no_right(carrier, rule.right):
-        return _dormant(actor, rule.right) or reason
+    if reason := why_no_right(carrier, rule.right):
+        return dormant(actor, rule.right) or reason
     if policy.is_own_matter(actor, rule.right, carrier.holder_id):
-        return _own_matter()
+        return own_matter()
     if reason := rule.reason_in(CarrierState(carrier.state)):
         return _(reason)
     return _("En spärr väntar på beslut. Avslås den kan kortet aktiveras.") if revocation_waits else ""
@@ -251,10 +254,10 @@ def _why_not_activated(actor: Actor, carrier: Carrier, rule: kinds.FunctionRule,
 
 def _why_not_unlocked(actor: Actor, carrier: Carrier, rule: kinds.FunctionRule, revocation_waits: bool) -> str:
     """Why the card is not unlocked at a visit, or by letter. The PUK of an earlier portal's card is not in this one."""
-    if reason := _why_no_right(carrier, rule.right):
-        return _dormant(actor, rule.right) or reason
+    if reason := why_no_right(carrier, rule.right):
+        return dormant(actor, rule.right) or reason
     if policy.is_own_matter(actor, rule.right, carrier.holder_id):
-        return _own_matter()
+        return own_matter()
     if carrier.puk_secret_id is None:
         return _("Portalen har inte kortets upplåsningskod (PUK).")
     return _("En spärr väntar på beslut. Avslås den kan kortet låsas upp.") if revocation_waits else ""
@@ -267,17 +270,17 @@ def _why_no_letter(actor: Actor, carrier: Carrier, rule: kinds.FunctionRule, rev
 
 
 def _why_not_revoked(_actor: Actor, carrier: Carrier, rule: kinds.FunctionRule, _revocation_waits: bool) -> str:
-    return _why_no_right(carrier, rule.right)
+    return why_no_right(carrier, rule.right)
 
 
 def _why_not_replaced(actor: Actor, carrier: Carrier, rule: kinds.FunctionRule, _revocation_waits: bool) -> str:
-    if reason := _why_no_right(carrier, rule.right):
+    if reason := why_no_right(carrier, rule.right):
         return reason
     order = kinds.kind_of(carrier.kind).rule(kinds.Function.ORDER)
     if order is None or not policy.holds(actor, order.right):
-        return (_dormant(actor, order.right) if order else "") or _no_right()
+        return (dormant(actor, order.right) if order else "") or no_right()
     if policy.is_own_matter(actor, order.right, carrier.holder_id):
-        return _own_matter()
+        return own_matter()
     return _("Ett nytt kort är redan beställt i stället för det här.") if carrier.is_being_replaced else ""  # type: ignore[attr-defined]
 
 
@@ -303,14 +306,14 @@ def _unless_stopped(function: Function, carrier: Carrier) -> Function:
 
 def _why_not_removed(order: CardOrder, *, may_remove: bool) -> str:
     if not may_remove:
-        return _no_right()
+        return no_right()
     if order.state != OrderState.QUEUED:
         return _("Kortleverantören har tagit emot beställningen. Spärra kortet i stället.")
     return ""
 
 
 def _why_no_receipt(carrier: Carrier) -> str:
-    if reason := _why_no_right(carrier, Action.VIEW_RECEIPT):
+    if reason := why_no_right(carrier, Action.VIEW_RECEIPT):
         return reason
     if carrier.receipt_id is not None:
         return ""
@@ -323,21 +326,26 @@ def _why_no_receipt(carrier: Carrier) -> str:
     return _("Kvittensen finns när innehavaren har skrivit under vid aktiveringen.")
 
 
-def _why_no_right(row: Carrier | Eid, action: Action) -> str:
-    return "" if getattr(row, f"may_{action}") else _no_right()
+def why_no_right(row: Carrier | Eid, action: Action) -> str:
+    """Returns why the actor may not do `action` to a row that is annotated with its rights, or an empty text."""
+    return "" if getattr(row, f"may_{action}") else no_right()
 
 
-def _no_right() -> str:
+def no_right() -> str:
+    """Returns the reason that no role of the actor allows the function here."""
     return _("Din behörighetsroll tillåter inte åtgärden här.")
 
 
-def _dormant(actor: Actor, action: Action) -> str:
+def dormant(actor: Actor, action: Action) -> str:
+    """Returns the reason that the actor's training or person check is overdue, or an empty text."""
     return _(policy.OVERDUE) if policy.is_dormant(actor, action) else ""
 
 
-def _own_matter() -> str:
+def own_matter() -> str:
+    """Returns the reason that nobody does this for themself."""
     return _("Du kan inte göra det här för dig själv. Be en annan ID-administratör.")
 
 
-def _unless(function: Function, reason: str) -> Function:
+def unless(function: Function, reason: str) -> Function:
+    """Returns the function, off for `reason` unless that is empty."""
     return replace(function, allowed=not reason, reason=reason)

@@ -33,6 +33,7 @@ from issuance.orders.services import replacement_checks
 from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.people.models.photos import Photo
 from issuance.person_page.queries import carrier_words, order_parts, person_functions
+from issuance.person_page.queries.eid_functions import EidFunctions
 from issuance.person_page.queries.page_parts import (
     CarrierView,
     CertificateLink,
@@ -72,13 +73,15 @@ def person_view(*, actor: Actor, person_id: UUID | str, with_invalid: bool = Fal
     shown = [row for row in rows if with_invalid or row.id == opened or row.state not in carrier_states.INVALID]
     orders = {order.ordered_carrier: order for order in _orders(actor, [row.id for row in rows])}  # type: ignore[attr-defined]
     posts = _current_posts(actor, person.id)
+    waiting = _eid_orders(actor, [row.id for row in rows if row.awaits_fetch])  # type: ignore[attr-defined]
+    ordering = EidFunctions(actor, person, posts, waiting)
     return PersonView(
         head=_head(person),
         organisations=tuple(dict.fromkeys(post.organisation.name for post in posts)),
         undelivered=order_parts.undelivered(rows, orders),
-        carriers=tuple(_assemble(actor, shown, orders)),
+        carriers=tuple(_assemble(actor, shown, orders, ordering)),
         drafts=_drafts(actor, person.id),
-        eid_orders=_eid_orders(actor, [row.id for row in rows if row.awaits_fetch]),  # type: ignore[attr-defined]
+        eid_orders=tuple(_eid_order(order, ordering) for order in waiting),
         functions=tuple(person_functions.of_person(actor, person, posts)),
         invalid_count=invalid,
         shows_invalid=with_invalid,
@@ -123,8 +126,9 @@ def _head(person: Person) -> PersonHead:
 
 @prepared
 def _current_posts(actor: Actor, person_id: UUID) -> QuerySet[Post]:
-    """Returns the person's current assignments that the actor sees, annotated with the right to order a card."""
-    posts = Post.objects.with_rights(actor, person_functions.order_rights()).visible_to(actor).select_related("organisation")
+    """Returns the person's current assignments that the actor sees, annotated with the rights to order a card and an eID."""
+    rights = [*person_functions.order_rights(), Action.ORDER_EID]
+    posts = Post.objects.with_rights(actor, rights).visible_to(actor).select_related("organisation")
     return posts.filter(Q(valid_to=None) | Q(valid_to__gte=clock.today()), person=person_id, ended_at=None)
 
 
@@ -137,11 +141,13 @@ def _carriers(actor: Actor, person_id: UUID) -> QuerySet[Carrier]:
     rows = rows.filter(person=person_id).select_related("organisation", "article")
     waiting = HeldRevocation.objects.filter(carrier=OuterRef("pk"), state=HeldRevocationState.OPEN)
     ordered = EidOrder.objects.filter(carrier=OuterRef("pk"), state=EidOrderState.ORDERED.value)
+    further = ordered.filter(replaces=None).order_by().values("carrier").annotate(total=Count("pk")).values("total")
     letters = OrderItem.objects.filter(puk_of=OuterRef("pk"))
     rows = rows.annotate(
         valid_eids=Coalesce(Subquery(total, output_field=IntegerField()), 0),
         waits=Exists(waiting),
         awaits_fetch=Exists(ordered),
+        additional_waiting=Coalesce(Subquery(further, output_field=IntegerField()), 0),
         has_letters=Exists(letters),
         letter_under_way=Exists(letters.filter(state__in=UNSENT)),
         is_being_replaced=Exists(replacement_checks.orders_of(OuterRef("pk"))),
@@ -164,9 +170,9 @@ def _orders(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[CardOrder]:
 
 @prepared
 def _eids(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[Eid]:
-    """Returns the eIDs on carriers that the actor sees, the oldest first, annotated with the right to revoke."""
-    visible = Eid.objects.with_rights(actor, [Action.REVOKE_EID]).visible_to(actor)
-    return visible.filter(carrier__in=carrier_ids).select_related("organisation").order_by("created_at", "id")
+    """Returns the eIDs on carriers that the actor sees, the oldest first, annotated with the rights to revoke and to renew."""
+    visible = Eid.objects.with_rights(actor, [Action.REVOKE_EID, Action.ORDER_EID]).visible_to(actor)
+    return visible.filter(carrier__in=carrier_ids).select_related("organisation", "post").order_by("created_at", "id")
 
 
 @prepared
@@ -174,7 +180,7 @@ def _certificates(carrier_ids: list[UUID]) -> QuerySet[CarrierCertificate]:
     return CarrierCertificate.objects.filter(carrier__in=carrier_ids).order_by("profile")
 
 
-def _assemble(actor: Actor, rows: list[Carrier], orders: dict[UUID, CardOrder]) -> Iterable[CarrierView]:
+def _assemble(actor: Actor, rows: list[Carrier], orders: dict[UUID, CardOrder], ordering: EidFunctions) -> Iterable[CarrierView]:
     ids = [row.id for row in rows]
     eids: dict[UUID, list[Eid]] = {}
     for eid in _eids(actor, ids):
@@ -194,11 +200,12 @@ def _assemble(actor: Actor, rows: list[Carrier], orders: dict[UUID, CardOrder]) 
     waits = [row.id for row in rows if row.waits and row.state not in carrier_states.INVALID]  # type: ignore[attr-defined]
     waiting_revocations = held_revocations.notices(actor=actor, carrier_ids=waits, eid_ids=shown_eids)
     for row in rows:
-        on_it = [_eid(eid, row, certificates.get((row.id, eid.id), [])) for eid in eids.get(row.id, [])]
+        on_it = [_eid(eid, row, certificates.get((row.id, eid.id), []), ordering) for eid in eids.get(row.id, [])]
         own = certificates.get((row.id, None), [])
         notices = waiting_revocations.get(row.id, [])
         view = _carrier(actor, row, orders.get(row.id), own, on_it, transactions.get(row.id), notices, held=row.id in held)
-        yield replace(view, letters=tuple(letters.get(row.id, ())))
+        functions = (*view.functions, *ordering.of_carrier(row, eids.get(row.id, [])))
+        yield replace(view, letters=tuple(letters.get(row.id, ())), functions=functions)
 
 
 def _letters(actor: Actor, carrier_ids: list[UUID]) -> dict[UUID, list[LetterView]]:
@@ -277,7 +284,7 @@ def _carrier(
     )
 
 
-def _eid(eid: Eid, carrier: Carrier, certificates: list[CarrierCertificate]) -> EidView:
+def _eid(eid: Eid, carrier: Carrier, certificates: list[CarrierCertificate], ordering: EidFunctions) -> EidView:
     return EidView(
         id=eid.id,
         organisation=eid.organisation.name,
@@ -297,7 +304,7 @@ def _eid(eid: Eid, carrier: Carrier, certificates: list[CarrierCertificate]) -> 
         revocation_reason=words.revocation_reason(eid.revocation_reason),
         ended_at=eid.ended_at,
         certificates=_links(certificates),
-        functions=tuple(person_functions.of_eid(eid)),
+        functions=(*ordering.of_eid(eid, carrier), *person_functions.of_eid(eid)),
     )
 
 
@@ -324,27 +331,32 @@ def _open_drafts(owner_ref: str, person_id: UUID) -> QuerySet[OrderDraft]:
     return rows.select_related("post__organisation", "article").order_by("-updated_at", "-id")
 
 
-def _eid_orders(actor: Actor, carrier_ids: list[UUID]) -> tuple[EidOrderView, ...]:
-    """Returns the waiting eID orders on these carriers that the actor sees. Runs one query, and none without a carrier."""
+def _eid_orders(actor: Actor, carrier_ids: list[UUID]) -> list[EidOrder]:
+    """Returns the waiting eID orders on these carriers that the actor sees, annotated with the right to withdraw them. Runs one
+    query, and none without a carrier.
+    """
     if not carrier_ids:
-        return ()
-    rows = EidOrder.objects.visible_to(actor).filter(carrier__in=carrier_ids, state=EidOrderState.ORDERED.value)
-    return tuple(
-        EidOrderView(
-            id=row.id,
-            carrier_id=row.carrier_id,
-            name=_(row.rule.name),
-            state=row.state,
-            organisation=row.organisation.name,
-            hsa_id=row.hsa_id,
-            upn=row.upn,
-            mail=row.mail,
-            assurance_level=row.assurance_level,
-            carrier=wording.card_serial(row.carrier.card_serial),
-            ordered_at=row.ordered_at,
-            fetch_by=wording.last_day(row.expires_at),
-        )
-        for row in rows.select_related("organisation", "carrier").order_by("ordered_at", "id")
+        return []
+    rows = EidOrder.objects.with_rights(actor, [Action.WITHDRAW_EID_ORDER]).visible_to(actor)
+    rows = rows.filter(carrier__in=carrier_ids, state=EidOrderState.ORDERED.value)
+    return list(rows.select_related("organisation", "carrier").order_by("ordered_at", "id"))
+
+
+def _eid_order(row: EidOrder, ordering: EidFunctions) -> EidOrderView:
+    return EidOrderView(
+        id=row.id,
+        carrier_id=row.carrier_id,
+        name=_(row.rule.name),
+        state=row.state,
+        organisation=row.organisation.name,
+        hsa_id=row.hsa_id,
+        upn=row.upn,
+        mail=row.mail,
+        assurance_level=row.assurance_level,
+        carrier=wording.card_serial(row.carrier.card_serial),
+        ordered_at=row.ordered_at,
+        fetch_by=wording.last_day(row.expires_at),
+        functions=tuple(ordering.of_order(row)),
     )
 
 

@@ -29,7 +29,7 @@ from tests.issuance.world import SETUP
 from tests.portal import portal_client
 
 MOST_QUERIES = 15
-LISTS = ("day_sent", "day_unsigned", "day_orders", "day_ending")
+LISTS = ("day_sent", "day_unsigned", "day_orders", "day_ending", "day_to_fetch")
 
 
 def client_of(actor: Actor) -> Client:
@@ -288,7 +288,8 @@ def test_every_role_has_its_start(world: Any, role: Role, django_assert_max_num_
     assert body.count("autofocus") == 2, "the field or the heading, and the warning of the session, which is closed"
     assert client.get("/").url == "/dagen/"
     for name in LISTS:
-        right = Action.ORDER_ORDINARY_CARD if name in ("day_orders", "day_ending") else Action.ACTIVATE_ORDINARY_CARD
+        activating = name in ("day_sent", "day_unsigned")
+        right = Action.ACTIVATE_ORDINARY_CARD if activating else Action.ORDER_ORDINARY_CARD
         assert client.get(reverse(name)).status_code == (200 if right in ALLOWED[role] else 403)
 
 

@@ -44,8 +44,11 @@ ISSUERS = (
 
 
 def card_of(world: World, post: Post | None = None) -> Carrier:
-    """An active card of a person, with an eID of one post."""
-    return migration.register_migrated_card(actor=system("migration"), card=migrated_card(post or world.post()), ca=CA)
+    """An active card of a person, with an eID of one post, and with a key that proves it, as the portal's own cards have."""
+    card = migration.register_migrated_card(actor=system("migration"), card=migrated_card(post or world.post()), ca=CA)
+    card.card_key_sha256 = uuid.uuid4().hex
+    card.save(update_fields=["card_key_sha256"])
+    return card
 
 
 def further_post(world: World, carrier: Carrier, organisation: Any = None, **register: object) -> Post:
@@ -194,6 +197,11 @@ class TestRefusals:
             valid_to=clock.now() - dt.timedelta(minutes=1)
         )  # before the housekeeping has seen it
         refused(Conflict, "carrier-not-active", world, ended, further_post(world, ended))
+
+    def test_a_card_from_before_which_cannot_prove_itself(self, world: Any) -> None:
+        carrier = card_of(world)
+        Carrier.objects.filter(pk=carrier.pk).update(card_key_sha256="")
+        refused(Conflict, "card-without-key", world, carrier, further_post(world, carrier))
 
     def test_a_kind_that_takes_none(self, world: Any) -> None:
         carrier = card_of(world)
