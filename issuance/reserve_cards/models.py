@@ -82,6 +82,8 @@ class ReserveCardIssue(Stateful):
                 condition=Q(state__in=[s.value for s in OPEN]),
                 name="issuance_reserve_issue_open",
             ),
+            # For what an officer handed out today.
+            models.Index(fields=["officer_ref", "created_at"], name="issuance_reserve_issue_officer"),
         ]
 
     @property

@@ -11,6 +11,7 @@ from django.db.models.fields.json import KT
 from django.db.models.functions import Cast
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.models import Carrier, Receipt
@@ -18,6 +19,8 @@ from issuance.day.queries.cards import person_name
 from issuance.people.models.persons import Person
 from issuance.people.services.disclosures import Shown
 from issuance.records.models.events import OWN_DAY_ACTIONS, Event
+from issuance.reserve_cards.domain import IssueState
+from issuance.reserve_cards.models import ReserveCardIssue
 from siths_portal.lib import clock
 from siths_portal.lib.database.prepared import prepared
 from siths_portal.lib.pages.day import Figure
@@ -27,6 +30,9 @@ _MOST = 1000
 _SHOWN, _ORDERED, _REVOKED, _EID_REVOKED, _EID_ORDERED = OWN_DAY_ACTIONS
 _ACTIVATED = "receipt"
 """Stands for a receipt among the events of the day."""
+
+_HANDED_OUT = "reserve_issue"
+"""Stands for a reserve card that was handed out."""
 
 _OPENING = (Shown.PERSON.value, Shown.ORDER.value, Shown.REVOCATION.value)
 
@@ -76,23 +82,32 @@ class _Last:
 
 def own_day(actor: Actor) -> OwnDay:
     """Returns the user's day: numbers for what their roles let them do, and people they may still see. At most three queries."""
-    acts = _acts(actor.ref, clock.start_of_day(clock.today()), policy.holds(actor, Action.ACTIVATE_ORDINARY_CARD))
+    activates, hands_out = (policy.holds(actor, each) for each in (Action.ACTIVATE_ORDINARY_CARD, Action.ISSUE_RESERVE_CARD))
+    acts = _acts(actor.ref, clock.start_of_day(clock.today()), activates, hands_out)
     return OwnDay(tuple(_figures(actor, acts)), tuple(_recent(actor, acts)))
 
 
 @prepared
-def _acts(actor_ref: str, since: dt.datetime, activates: bool) -> QuerySet[Any, Any]:
-    """Returns the user's own events since `since`, and the receipts of cards whose holders the user identified."""
+def _acts(actor_ref: str, since: dt.datetime, activates: bool, hands_out: bool) -> QuerySet[Any, Any]:
+    """Returns the user's own events since `since`, the receipts of cards whose holders the user identified, and the reserve cards
+    that the user handed out.
+    """
     rows = Event.objects.filter(actor_ref=actor_ref, at__gte=since, action__in=OWN_DAY_ACTIONS)
     columns = ("at", "action", "subject_ref", "xid", KT("facts__shown"), KT("facts__person"))
     own = rows.order_by("-at").values_list(*columns)[:_MOST]
-    if not activates:
-        return own
-    # A receipt is the event of its holder, so it has no event of the officer.
     nothing = Value(None, output_field=TextField())
-    of_receipt = ("signed_at", Value(_ACTIVATED), Cast("carrier", CharField()), Value(0), nothing, nothing)
-    receipts = Receipt.objects.filter(officer_ref=actor_ref, signed_at__gte=since)
-    return own.union(receipts.order_by("-signed_at").values_list(*of_receipt)[:_MOST], all=True)
+    others = []
+    if activates:
+        # A receipt is the event of its holder, so it has no event of the officer.
+        of_receipt = ("signed_at", Value(_ACTIVATED), Cast("carrier", CharField()), Value(0), nothing, nothing)
+        receipts = Receipt.objects.filter(officer_ref=actor_ref, signed_at__gte=since)
+        others.append(receipts.order_by("-signed_at").values_list(*of_receipt)[:_MOST])
+    if hands_out:
+        # On level 3 the second officer binds the card, so it too has no event of the first one.
+        of_issue = ("created_at", Value(_HANDED_OUT), Cast("carrier", CharField()), Value(0), nothing, nothing)
+        bound = ReserveCardIssue.objects.filter(officer_ref=actor_ref, created_at__gte=since, state=IssueState.BOUND.value)
+        others.append(bound.order_by("-created_at").values_list(*of_issue)[:_MOST])
+    return own.union(*others, all=True) if others else own
 
 
 def _figures(actor: Actor, acts: Iterable[Any]) -> Iterable[Figure]:
@@ -102,6 +117,11 @@ def _figures(actor: Actor, acts: Iterable[Any]) -> Iterable[Figure]:
         yield Figure(sum(action == _ACTIVATED for _at, action, *_ in acts), _("aktiverade i dag"))
     if policy.holds(actor, Action.ORDER_ORDINARY_CARD):
         yield Figure(sum(action in (_ORDERED, _EID_ORDERED) for _at, action, *_ in acts), _("beställda"))
+    handed_out = sum(action == _HANDED_OUT for _at, action, *_ in acts)
+    # Few of those who activate ordinary cards hand out reserve cards, so a zero tells them nothing.
+    if handed_out or (policy.holds(actor, Action.ISSUE_RESERVE_CARD) and not policy.holds(actor, Action.ACTIVATE_ORDINARY_CARD)):
+        name = ngettext("utlämnat reservkort i dag", "utlämnade reservkort i dag", handed_out)
+        yield Figure(handed_out, name)
     if policy.holds(actor, Action.REVOKE_CARRIER):
         yield Figure(revoked, _("spärrade"))
 
@@ -140,6 +160,8 @@ def _act(at: dt.datetime, action: str, ref: str, _xid: int, shown: str | None, p
         return _Act(at, _("Beställde ett kort"), person_id=UUID(person) if person else None, carrier_id=UUID(ref))
     if action == _REVOKED:
         return _Act(at, _("Spärrade kortet som slutar på {last}"), carrier_id=UUID(ref))
+    if action == _HANDED_OUT:
+        return _Act(at, _("Lämnade ut reservkortet som slutar på {last}"), carrier_id=UUID(ref))
     if action == _ACTIVATED:
         return _Act(at, _("Aktiverade kortet som slutar på {last}"), carrier_id=UUID(ref))
     return None

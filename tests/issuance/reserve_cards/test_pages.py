@@ -62,6 +62,9 @@ def test_a_card_on_level_two_leads_to_its_activation(world: Any, blank: Blank, c
     assert "Aktivera reservkort" in shown
     person = text_of(clerk.get(reverse("person", args=[post.person_id])))
     assert "Aktivera kortet som slutar på" in person
+    day = text_of(clerk.get(reverse("day")))
+    assert "utlämnat reservkort i dag 1" in day
+    assert f"Lämnade ut reservkortet som slutar på {blank.serial[-4:]}" in day
 
 
 def test_another_person_attests_who_the_holder_is(world: Any, blank: Blank, clerk: Client) -> None:
