@@ -96,7 +96,7 @@ def _acts(actor_ref: str, since: dt.datetime, activates: bool, hands_out: bool) 
     columns = ("at", "action", "subject_ref", "xid", KT("facts__shown"), KT("facts__person"))
     own = rows.order_by("-at").values_list(*columns)[:_MOST]
     nothing = Value(None, output_field=TextField())
-    others = []
+    others: list[QuerySet[Any, Any]] = []
     if activates:
         # A receipt is the event of its holder, so it has no event of the officer.
         of_receipt = ("signed_at", Value(_ACTIVATED), Cast("carrier", CharField()), Value(0), nothing, nothing)
