@@ -4,7 +4,7 @@ Registries are filled only here. Entries are called in the order in which they a
 """
 
 from issuance.activation.event_words import WORDS as ACTIVATION
-from issuance.activation.services import completing, receipt_content, statements, suspicions, transactions, visits
+from issuance.activation.services import completing, fetch_app, receipt_content, statements, suspicions, transactions, visits
 from issuance.activation.services.statements import Purpose
 from issuance.articles.event_words import WORDS as ARTICLES
 from issuance.articles.services import articles, fees
@@ -18,7 +18,7 @@ from issuance.minasidor.queries import own_carriers, todo
 from issuance.offices import services as offices
 from issuance.offices.event_words import WORDS as OFFICES
 from issuance.orders.event_words import WORDS as ORDERS
-from issuance.orders.services import drafts, queueing, uses, withdrawing
+from issuance.orders.services import drafts, eid_orders, queueing, uses, withdrawing
 from issuance.organisations.event_words import WORDS as ORGANISATIONS
 from issuance.organisations.services import ending, following, organisations
 from issuance.organisations.services.ending import Hindrance
@@ -32,7 +32,7 @@ from issuance.reserve_cards.event_words import WORDS as RESERVE_CARDS
 from issuance.reserve_cards.queries import signers
 from issuance.reserve_cards.services import approving, handing_out
 from issuance.revocation.event_words import WORDS as REVOCATION
-from issuance.revocation.services import replacing, revocation, revocation_limit
+from issuance.revocation.services import renewing, replacing, revocation, revocation_limit
 from issuance.roles.event_words import WORDS as ROLES
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services import ended_roles
@@ -65,6 +65,8 @@ def register_all() -> None:
     )
     completing.ON_ACTIVATION.register(replacing.revoke_replaced)
     todo.TASKS.register(own_carriers.tasks)
+    fetch_app.ON_RENEWAL.register(renewing.revoke_renewed)
+    eid_orders.ON_END.register(renewing.end_unfetched)
 
 
 def _of_events() -> None:

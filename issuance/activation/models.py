@@ -17,6 +17,7 @@ from issuance.activation.domain.transaction_states import (
 )
 from issuance.authz.scope import ScopedManager, ScopeRule
 from issuance.carriers.models import IDENTITY_DOCUMENTS, Carrier, Eid
+from issuance.orders.models.eid_orders import EidOrder
 from issuance.receipt_texts.models import ReceiptText
 from issuance.records.models.stateful import Stateful
 from siths_portal.lib.ids import new_id
@@ -115,7 +116,8 @@ class EidAppTransaction(Stateful):
     `wrong_signatures` counts refused signatures of the proven card. `card_report` is the latest `CardReport`, or empty;
     `card_tries_left` the tries left if the report has them. `card_reports` counts the app's reports.
 
-    In a transaction of kind `sign` without an `identification` an officer signs a `Statement` with their own card.
+    In a transaction of kind `sign` without an `identification` an officer signs a `Statement` with their own card. In one of kind
+    `fetch` the holder, whose reference is `officer_ref`, fetches the eID of `eid_order`.
     """
 
     subject = "transaction"
@@ -125,6 +127,7 @@ class EidAppTransaction(Stateful):
     id = models.UUIDField(primary_key=True, default=new_id)
     carrier = models.ForeignKey(Carrier, on_delete=models.PROTECT, related_name="transactions")
     identification = models.ForeignKey(Identification, null=True, on_delete=models.PROTECT, related_name="transactions")
+    eid_order = models.ForeignKey(EidOrder, null=True, on_delete=models.PROTECT, related_name="transactions", db_index=False)
     kind = models.CharField(max_length=10)
     officer_ref = models.CharField(max_length=200)
     origin = models.CharField(max_length=200)
@@ -157,8 +160,11 @@ class EidAppTransaction(Stateful):
             models.CheckConstraint(condition=Q(state__in=[s.value for s in TransactionState]), name="issuance_transaction_state"),
             models.CheckConstraint(condition=Q(kind__in=[k.value for k in TransactionKind]), name="issuance_transaction_kind"),
             models.CheckConstraint(
-                condition=Q(identification__isnull=False) | Q(kind=TransactionKind.SIGN.value),
+                condition=Q(identification__isnull=False) | Q(kind__in=[TransactionKind.SIGN.value, TransactionKind.FETCH.value]),
                 name="issuance_transaction_identified",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind=TransactionKind.FETCH.value) ^ Q(eid_order__isnull=True), name="issuance_transaction_fetches"
             ),
             models.CheckConstraint(
                 condition=Q(card_report__in=["", *(each.value for each in CardReport)]), name="issuance_transaction_card_report"
@@ -174,6 +180,7 @@ class EidAppTransaction(Stateful):
             models.Index(
                 fields=["expires_at", "id"], condition=Q(state__in=[s.value for s in OPEN]), name="issuance_transaction_open"
             ),
+            models.Index(fields=["eid_order"], condition=Q(eid_order__isnull=False), name="issuance_transaction_eid_order"),
         ]
 
     @property
@@ -183,7 +190,7 @@ class EidAppTransaction(Stateful):
 
     @property
     def visit(self) -> Identification:
-        """The identification of the holder. Raises ValueError for an officer's statement, which needs none."""
+        """The identification of the holder. Raises ValueError for an officer's statement, or an eID to fetch, without one."""
         if self.identification is None:
             raise ValueError(f"the transaction {self.pk} has no identification")
         return self.identification
@@ -227,17 +234,22 @@ class Statement(models.Model):
 
 
 class CertificateRequest(models.Model):
-    """The request of an activated card for the certificates of its eID, whose keys were made on the card.
+    """The request of a card for the certificates of an eID, whose keys were made on the card: at its activation, or when the
+    holder fetches the eID of `eid_order`.
 
     `csrs` has the requests (PKCS #10, DER in Base64) by profile, `keys` the SHA-256 of their public keys, `certificate_ids` the
     ids that their certificates get in `pki`. `signature` is the card key's, over `services.card_requests.message`.
+    `confirmation` is the signature of the new key over `services.fetch_certificates.statement`, by which the holder confirms a
+    fetched eID.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
     eid = models.OneToOneField(Eid, on_delete=models.PROTECT, related_name="certificate_request")
+    eid_order = models.OneToOneField(EidOrder, null=True, on_delete=models.PROTECT, related_name="certificate_request")
     transaction = models.ForeignKey(EidAppTransaction, on_delete=models.PROTECT, related_name="certificate_requests")
     csrs = models.JSONField()
     keys = models.JSONField()
     certificate_ids = models.JSONField()
     signature = models.BinaryField()
+    confirmation = models.BinaryField(default=bytes)
     created_at = models.DateTimeField()

@@ -224,6 +224,8 @@ SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
     "system:receipt-not-signed": frozenset({Action.REVOKE_CARRIER}),
     "system:certificate-revoked": _REVOKING,
     "system:replacement": frozenset({Action.REVOKE_CARRIER}),
+    "system:renewal": frozenset({Action.REVOKE_EID}),
+    "system:eid-not-fetched": frozenset({Action.REVOKE_EID}),
     "system:expiry": frozenset({Action.EXPIRE}),
     "system:migration": frozenset({Action.VIEW, Action.REGISTER_MIGRATED_CARD}),
     "system:register-reading": frozenset({Action.CREATE_ORGANISATION}),

@@ -295,17 +295,26 @@ class Eid(Stateful):
 
 
 class CarrierCertificate(models.Model):
-    """A certificate in `pki` on a carrier. The person-id pair belongs to the carrier, the HSA-id pair to an eID."""
+    """A certificate in `pki` on a carrier. The person-id pair belongs to the carrier, the HSA-id pair to an eID.
+
+    `made_with` is the renewed eID that a later person-id pair of the carrier came with; empty for the carrier's first pair.
+    """
 
     certificate_id = models.UUIDField(primary_key=True)
     carrier = models.ForeignKey(Carrier, on_delete=models.PROTECT, related_name="certificates")
     eid = models.ForeignKey(Eid, null=True, on_delete=models.PROTECT, related_name="certificates")
+    made_with = models.ForeignKey(Eid, null=True, on_delete=models.PROTECT, related_name="+", db_index=False)
     profile = models.CharField(max_length=40)
     csr_sha256 = models.CharField(max_length=64, default="")
 
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["carrier", "eid", "profile"], nulls_distinct=False, name="issuance_one_certificate_per_profile"
+                fields=["carrier", "eid", "made_with", "profile"],
+                nulls_distinct=False,
+                name="issuance_one_certificate_per_profile",
             ),
+        ]
+        indexes = [
+            models.Index(fields=["made_with"], condition=Q(made_with__isnull=False), name="issuance_certificate_made_with"),
         ]

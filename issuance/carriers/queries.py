@@ -96,7 +96,8 @@ def certificate_view(*, actor: Actor, certificate_id: UUID | str, with_pem: bool
     Raises NotFound, with `with_pem` also for a certificate of which the portal has only the serial.
     """
     link = _link(actor, certificate_id)
-    siblings = CarrierCertificate.objects.filter(carrier=link.carrier_id, eid=link.eid_id).order_by("profile")
+    siblings = CarrierCertificate.objects.filter(carrier=link.carrier_id, eid=link.eid_id, made_with=link.made_with_id)
+    siblings = siblings.order_by("profile")
     found = pki.certificates([link.certificate_id])
     if not found:
         raise policy.not_found()

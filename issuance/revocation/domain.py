@@ -22,6 +22,8 @@ class RevocationReason(StrEnum):
     PRODUCTION_FAILED = "production_failed"
     RETURNED = "returned"
     CERTIFICATE_REVOKED = "certificate_revoked"
+    RENEWED = "renewed"
+    NOT_FETCHED = "not_fetched"
 
 
 SYSTEM_REASONS = frozenset(
@@ -32,6 +34,8 @@ SYSTEM_REASONS = frozenset(
         RevocationReason.PRODUCTION_FAILED,
         RevocationReason.RETURNED,
         RevocationReason.CERTIFICATE_REVOKED,
+        RevocationReason.RENEWED,
+        RevocationReason.NOT_FETCHED,
     }
 )
 
@@ -51,6 +55,8 @@ RFC_5280: Mapping[RevocationReason, str] = {
     RevocationReason.PRODUCTION_FAILED: "cessationOfOperation",
     RevocationReason.RETURNED: "cessationOfOperation",
     RevocationReason.CERTIFICATE_REVOKED: "cessationOfOperation",
+    RevocationReason.RENEWED: "superseded",
+    RevocationReason.NOT_FETCHED: "cessationOfOperation",
 }
 
 SWEDISH: Mapping[RevocationReason, str] = {
@@ -69,6 +75,8 @@ SWEDISH: Mapping[RevocationReason, str] = {
     RevocationReason.PRODUCTION_FAILED: "Produktionen misslyckades",
     RevocationReason.RETURNED: "Försändelsen kom i retur",
     RevocationReason.CERTIFICATE_REVOKED: "Certifikatet spärrat av certifikatutfärdaren",
+    RevocationReason.RENEWED: "Ersatt av nytt SITHS eID",
+    RevocationReason.NOT_FETCHED: "Hämtades inte",
 }
 
 

@@ -22,11 +22,15 @@ class MalformedProof(Exception):
 
 
 class ProofKind(StrEnum):
-    """What the proven card is used for. ACTIVATE and UNLOCK open the card's PUK, UNLOCK only at a visit (`UnlockVisits`)."""
+    """What the proven card is used for. ACTIVATE and UNLOCK open the card's PUK, UNLOCK only at a visit (`UnlockVisits`).
+
+    FETCH puts the certificates of an ordered eID on a card in use.
+    """
 
     ACTIVATE = "activate"
     SIGN = "sign"
     UNLOCK = "unlock"
+    FETCH = "fetch"
 
 
 @dataclass(frozen=True)

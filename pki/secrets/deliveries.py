@@ -169,7 +169,7 @@ def _check_secret(secret_id: UUID, owner_ref: str, *, opens: bool) -> None:
     if secret.state != SecretState.SEALED:
         raise Conflict("secret-not-sealed", "Kortets PUK är inte mottagen än, eller är förstörd.")
     since = clock.now() - dt.timedelta(days=1)
-    opened = SecretDelivery.objects.filter(secret=secret, created_at__gt=since).exclude(kind=ProofKind.SIGN)
+    opened = SecretDelivery.objects.filter(secret=secret, created_at__gt=since, kind__in=OPENING)
     if opens and opened.count() >= settings.SECRET_DELIVERIES_PER_DAY:
         message = "Kortets PUK har lämnats ut för många gånger det senaste dygnet. Försök igen i morgon."
         raise TooManyRequests("secret-deliveries", message)

@@ -30,6 +30,9 @@ ENVELOPE = "envelope"
 """The file with the code in a reserve card's envelope."""
 
 ALL_PROFILES = (*PROFILES, TRANSPORT)
+SLOT = "@"
+"""Parts a profile from the name of a slot, which has further keys and certificates of the same profiles."""
+
 CARD_KEY = "card-key"
 KEY_TYPES = ("rsa-2048", "ec-p256")
 CODE_TRIES = 3
@@ -71,6 +74,10 @@ def new_serial() -> str:
     """Returns a new card serial: 19 digits that begin with 9752 and end with a Luhn digit."""
     digits = "9752" + "".join(secrets.choice("0123456789") for _ in range(14))
     return digits + luhn_digit(digits)
+
+
+def _in_slot(profile: str, slot: str) -> str:
+    return f"{profile}{SLOT}{slot}" if slot else profile
 
 
 @dataclass(frozen=True)
@@ -117,13 +124,20 @@ class Card:
         card._act("make", puk=puk, code=transport_code, keys=keys, profiles=list(profiles))
         return card
 
-    def csrs(self, *, code: str, profiles: Sequence[str] = PROFILES) -> dict[str, str]:
+    def csrs(self, *, code: str, profiles: Sequence[str] = PROFILES, slot: str = "") -> dict[str, str]:
         """Returns certificate requests (RFC 2986) in PEM, by profile, each signed by its key. The subject is empty."""
-        return cast(dict[str, str], self._act("csrs", code=code, profiles=list(profiles)))
+        found = self._act("csrs", code=code, profiles=[_in_slot(profile, slot) for profile in profiles])
+        return {label.partition(SLOT)[0]: pem for label, pem in found.items()}
 
-    def make_keys(self, profiles: Sequence[str], *, code: str, keys: str = "rsa-2048") -> None:
-        """Makes a key for each of `profiles` that has none, of the type `keys` (KEY_TYPES). A reserve card gets them so."""
-        self._act("make_keys", profiles=list(profiles), code=code, keys=keys)
+    def make_keys(self, profiles: Sequence[str], *, code: str, keys: str = "rsa-2048", slot: str = "") -> None:
+        """Makes a key for each of `profiles` that has none, of the type `keys` (KEY_TYPES), in a slot if one is named. A reserve
+        card gets its keys so, and a card in use those of a further eID.
+        """
+        self._act("make_keys", profiles=[_in_slot(profile, slot) for profile in profiles], code=code, keys=keys)
+
+    def take_into_use(self, profiles: Sequence[str], slot: str, *, code: str) -> None:
+        """Puts keys and certificates of a slot in the place of those of the same profiles, which are deleted. Can be repeated."""
+        self._act("take_into_use", profiles=list(profiles), slot=slot, code=code)
 
     def card_key(self) -> str:
         """Returns the public card key as SubjectPublicKeyInfo in PEM."""
@@ -133,17 +147,21 @@ class Card:
         """Returns the card key's ECDSA-Sig-Value (RFC 3279) over SHA-256 of `data`. Needs no code."""
         return base64.b64decode(self._act("prove", data=base64.b64encode(data).decode()))
 
-    def sign(self, profile: str, data: bytes, *, code: str) -> bytes:
+    def sign(self, profile: str, data: bytes, *, code: str, slot: str = "") -> bytes:
         """Signs `data` with the key of `profile`: RSASSA-PKCS1-v1_5, or ECDSA-Sig-Value (RFC 3279), with SHA-256."""
-        return base64.b64decode(self._act("sign", profile=profile, data=base64.b64encode(data).decode(), code=code))
+        return base64.b64decode(
+            self._act("sign", profile=_in_slot(profile, slot), data=base64.b64encode(data).decode(), code=code)
+        )
 
-    def store_certificates(self, certificates: Mapping[str, str], *, code: str) -> None:
+    def store_certificates(self, certificates: Mapping[str, str], *, code: str, slot: str = "") -> None:
         """Stores certificates (PEM, by profile) and replaces earlier ones. Raises CardError `mismatch` if one has another key."""
-        self._act("store", certificates=dict(certificates), code=code)
+        self._act("store", certificates={_in_slot(profile, slot): pem for profile, pem in certificates.items()}, code=code)
 
-    def certificates(self) -> dict[str, str]:
-        """Returns the certificates on the card in PEM, by profile. Needs no code."""
-        return cast(dict[str, str], self._act("certificates"))
+    def certificates(self, slot: str = "") -> dict[str, str]:
+        """Returns the certificates on the card, or in a slot of it, in PEM, by profile. Needs no code."""
+        found = cast(dict[str, str], self._act("certificates"))
+        parted = [(*label.partition(SLOT), pem) for label, pem in found.items()]
+        return {profile: pem for profile, _, of, pem in parted if of == slot}
 
     def change_code(self, old: str, new: str) -> None:
         """Changes the holder's code to 6-8 digits."""

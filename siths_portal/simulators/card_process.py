@@ -7,6 +7,7 @@ import base64
 import contextlib
 import ctypes
 import fcntl
+import hashlib
 import json
 import os
 import shutil
@@ -25,7 +26,7 @@ from pkcs11.util.ec import encode_ec_public_key, encode_named_curve_parameters
 from pkcs11.util.rsa import encode_rsa_public_key
 from pkcs11.util.x509 import decode_x509_certificate
 
-from siths_portal.simulators.card import ALL_PROFILES, CARD_KEY, CODE_TRIES, PUK_TRIES, CardError, Tries, read_tries
+from siths_portal.simulators.card import ALL_PROFILES, CARD_KEY, CODE_TRIES, PUK_TRIES, SLOT, CardError, Tries, read_tries
 
 MODULE = os.environ.get("CARD_PKCS11_MODULE", "/usr/lib/softhsm/libsofthsm2.so")
 SECONDS = 120
@@ -101,9 +102,15 @@ def _p256(session: Any) -> Any:
     return session.create_domain_parameters(KeyType.EC, curve, local=True)
 
 
-def _key_id(profile: str) -> bytes:
-    """Returns the id of a profile's key and certificate on the card."""
-    return bytes([ALL_PROFILES.index(profile) + 1])
+def _key_id(label: str) -> bytes:
+    """Returns the id of a profile's key and certificate on the card, or of those in a slot."""
+    if label in ALL_PROFILES:
+        return bytes([ALL_PROFILES.index(label) + 1])
+    return hashlib.sha256(label.encode()).digest()[:8]
+
+
+def _is_profile(label: str) -> bool:
+    return label.partition(SLOT)[0] in ALL_PROFILES
 
 
 def _init_token(slot_id: int, label: str, so_pin: str) -> None:
@@ -215,7 +222,7 @@ class _Token:
         return base64.b64encode(signature).decode()
 
     def sign(self, *, profile: str, data: str, code: str) -> str:
-        if profile not in ALL_PROFILES:
+        if not _is_profile(profile):
             raise CardError("absent")
         with self.with_code(code) as session:
             signature = _signed(session.get_key(ObjectClass.PRIVATE_KEY, label=profile), base64.b64decode(data))
@@ -225,7 +232,7 @@ class _Token:
         parsed = {name: x509.load_pem_x509_certificate(pem.encode()) for name, pem in certificates.items()}
         with self.with_code(code) as session:
             for profile, certificate in parsed.items():
-                if profile not in ALL_PROFILES or certificate.public_key() != self._public(session, profile):
+                if not _is_profile(profile) or certificate.public_key() != self._public(session, profile):
                     raise CardError("mismatch")
             for profile, certificate in parsed.items():
                 search = {Attribute.CLASS: ObjectClass.CERTIFICATE, Attribute.LABEL: profile}
@@ -234,6 +241,16 @@ class _Token:
                 template = decode_x509_certificate(certificate.public_bytes(serialization.Encoding.DER))
                 template |= {Attribute.TOKEN: True, Attribute.LABEL: profile, Attribute.ID: _key_id(profile)}
                 session.create_object(template)
+
+    def take_into_use(self, *, profiles: list[str], slot: str, code: str) -> None:
+        kinds = (ObjectClass.PRIVATE_KEY, ObjectClass.PUBLIC_KEY, ObjectClass.CERTIFICATE)
+        with self.with_code(code) as session:
+            for profile, kind in ((profile, kind) for profile in profiles for kind in kinds):
+                for new in list(session.get_objects({Attribute.CLASS: kind, Attribute.LABEL: f"{profile}{SLOT}{slot}"})):
+                    for earlier in list(session.get_objects({Attribute.CLASS: kind, Attribute.LABEL: profile})):
+                        earlier.destroy()
+                    new[Attribute.LABEL] = profile
+                    new[Attribute.ID] = _key_id(profile)
 
     def certificates(self) -> dict[str, str]:
         found = {}
@@ -270,7 +287,9 @@ def _require_code(code: str) -> None:
         raise CardError("bad-code")
 
 
-_ACTS = {"make", "make_keys", "csrs", "card_key", "prove", "sign", "store", "certificates", "change_code", "unblock"}
+_ACTS = {
+    "make", "make_keys", "csrs", "card_key", "prove", "sign", "store", "certificates", "take_into_use", "change_code", "unblock",
+}  # fmt: skip
 
 
 def _do(folder: Path, name: str, arguments: Mapping[str, Any]) -> dict[str, Any]:

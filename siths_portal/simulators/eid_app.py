@@ -51,9 +51,9 @@ def sections(terms: str) -> list[tuple[str, str]]:
 class App:
     """The shared state of the handlers: the reader, the tasks and the page templates."""
 
-    def __init__(self, portal_url: str, cards: Path) -> None:
+    def __init__(self, portal_url: str, cards: Path, own_url: str = "") -> None:
         self.reader = Reader(cards)
-        self.tasks = Tasks(portal_url.rstrip("/"))
+        self.tasks = Tasks(portal_url.rstrip("/"), own_url.rstrip("/"))
         self._engine = Engine(dirs=[str(PAGES)])
 
     def page(self, name: str, **values: Any) -> bytes:
@@ -223,9 +223,9 @@ class Handler(http_server.Handler):
 class Server(http_server.Server):
     """The app's server; `port` 0 takes a free one.
 
-    Serves `http://localhost:<port>`, `http://127.0.0.1:<port>` and `origin` only.
+    Serves `http://localhost:<port>`, `http://127.0.0.1:<port>` and `origin` only. `own_url` is the origin of Mina sidor.
     """
 
-    def __init__(self, host: str, port: int, *, portal_url: str, cards: Path, origin: str = "") -> None:
+    def __init__(self, host: str, port: int, *, portal_url: str, cards: Path, origin: str = "", own_url: str = "") -> None:
         super().__init__(host, port, Handler)
-        self.share(app=App(portal_url, cards), origins=self.own_origins() | ({origin} if origin else set()))
+        self.share(app=App(portal_url, cards, own_url), origins=self.own_origins() | ({origin} if origin else set()))

@@ -38,19 +38,19 @@ from siths_portal.simulators.eid_app_errors import (
     Untrusted,
 )
 
-KINDS = {"act": "activate", "sig": "sign", "unl": "unlock"}
+KINDS = {"act": "activate", "sig": "sign", "unl": "unlock", "fet": "fetch"}
 NEEDING_PUK = ("activate", "unlock")
 SIGNING_PROFILE = "person-id-sign"
 NEW_PROFILES = ("person-hsaid-auth", "person-hsaid-sign")
 """The certificates of a reserve card, made at its activation."""
-_HANDLE = re.compile(r"(act|sig|unl)\.[A-Za-z0-9_-]{22}")
+_HANDLE = re.compile(r"(act|sig|unl|fet)\.[A-Za-z0-9_-]{22}")
 
 
 @dataclass(frozen=True)
 class Opened:
     """A started transaction: what the holder may see, and what the next steps need. `sign` has no `puk`, and `unlock` nothing to
     sign. A reserve card has no `puk` and gets its document with its certificates. `statement` is what an officer signs in place
-    of a document.
+    of a document. `fetch` has the `profiles` of the new keys and the `slot` of the card for them, and then a statement too.
     """
 
     kind: str
@@ -61,6 +61,8 @@ class Opened:
     step_token: str = field(repr=False)
     puk: str = field(repr=False)
     statement: bytes = field(default=b"", repr=False)
+    profiles: tuple[str, ...] = ()
+    slot: str = ""
 
     @property
     def needs_certificates(self) -> bool:
@@ -155,12 +157,25 @@ class EidAppClient:
         """Changes the code of a reserve card's envelope into the holder's. Raises CardRefused."""
         self._on_card(lambda: self.card.change_code(envelope_code, code))
 
-    def certify(self, opened: Opened, handle: str, envelope_code: str) -> Opened:
-        """Makes the card's keys with the envelope's code, writes their certificates on the card, and returns the transaction with
-        its receipt. Can be repeated. Raises CardRefused, PortalRefused, StillPending or Untrusted.
+    def fetch(self, opened: Opened, handle: str, code: str) -> Result:
+        """Fetches an ordered eID onto a card in use: makes keys in a slot, has them certified and confirms by the new key. Then a
+        renewed eID takes the place of the old one. Can be repeated.
         """
-        self._on_card(lambda: self.card.make_keys(NEW_PROFILES, code=envelope_code))
-        csrs = self._on_card(lambda: self.card.csrs(code=envelope_code, profiles=NEW_PROFILES))
+        made = self.certify(opened, handle, code)
+        new = NEW_PROFILES[1]
+        signature = cast(bytes, self._on_card(lambda: self.card.sign(new, made.statement, code=code, slot=made.slot)))
+        result = self.complete(made, signature)
+        if SIGNING_PROFILE in made.profiles:
+            self._on_card(lambda: self.card.take_into_use(made.profiles, made.slot, code=code))
+        return result
+
+    def certify(self, opened: Opened, handle: str, code: str) -> Opened:
+        """Makes new keys with the card's code, or that of the envelope, writes their certificates on the card, and returns the
+        transaction with what is signed then. Can be repeated. Raises CardRefused, PortalRefused, StillPending or Untrusted.
+        """
+        profiles, slot = opened.profiles or NEW_PROFILES, opened.slot
+        self._on_card(lambda: self.card.make_keys(profiles, code=code, slot=slot))
+        csrs = self._on_card(lambda: self.card.csrs(code=code, profiles=profiles, slot=slot))
         hashes = {profile: _sha256(x509.load_pem_x509_csr(pem.encode())) for profile, pem in csrs.items()}
         proven = {"csrs": hashes, "handle_sha256": hashlib.sha256(handle.encode()).hexdigest()}
         signature = cast(bytes, self._on_card(lambda: self.card.prove(canonical(proven))))
@@ -172,7 +187,9 @@ class EidAppClient:
             self.sleep(1.0)
         content = _body(answer)
         try:
-            self._on_card(lambda: self.card.store_certificates(content["certificates"], code=envelope_code))
+            self._on_card(lambda: self.card.store_certificates(content["certificates"], code=code, slot=slot))
+            if opened.kind == "fetch":
+                return dataclasses.replace(opened, statement=base64.b64decode(content["statement"], validate=True))
             made = dataclasses.replace(
                 opened,
                 pdf=base64.b64decode(content["pdf"], validate=True),
@@ -265,8 +282,10 @@ class EidAppClient:
                 step_token=str(secrets["step_token"]),
                 puk=str(secrets.get("puk") or "") if kind in NEEDING_PUK else "",
                 statement=base64.b64decode(answer.get("statement", ""), validate=True),
+                profiles=tuple(str(profile) for profile in answer.get("profiles", ())),
+                slot=str(answer.get("slot", "")),
             )
-            if kind != "unlock" and not opened.statement and not opened.needs_certificates:
+            if kind not in ("unlock", "fetch") and not opened.statement and not opened.needs_certificates:
                 self._require_document(opened, answer["byte_range"], str(answer["digest_algorithm"]))
         except (KeyError, TypeError, ValueError, AttributeError, binascii.Error):
             raise Untrusted("bad-answer") from None

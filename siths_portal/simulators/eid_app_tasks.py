@@ -183,6 +183,9 @@ class Task:
             if not code:
                 raise Mistake(code="Skriv din legitimeringskod.")
             client, opened = self._ready()
+            if self.kind == "fetch":
+                self._fetch(client, opened, code)
+                return
             try:
                 signature = client.signature(opened, code)
             except CardRefused as error:
@@ -212,6 +215,20 @@ class Task:
             self._end("cancelled", f"{kept}ID-administratören kan välja Öppna appen igen i portalen när du vill fortsätta.")
 
     # --- implementation --------------------------------------------------------------------------------------------------
+
+    def _fetch(self, client: EidAppClient, opened: Opened, code: str) -> None:
+        """Fetches the ordered eID. With a code that the holder has blocked, the task ends: the ID administrator can help."""
+        try:
+            with self._final_if_refused():
+                result = client.fetch(opened, self.handle, code)
+        except CardRefused as error:
+            self._tell(error)
+            if error.code == "code-blocked":
+                self.code_blocked = True
+                return
+            raise
+        self.serial_ending = result.card_serial_ending
+        self._end("done", "")
 
     def _exchange_code(self, client: EidAppClient, opened: Opened, envelope: str, code: str) -> None:
         """Has a reserve card's new keys certified, and changes the envelope's code into the holder's."""
@@ -311,9 +328,12 @@ def _is_easy(code: str) -> bool:
 
 @dataclass
 class Tasks:
-    """All tasks of the running app, by the hash of their start code and by the token in the app's own URLs."""
+    """All tasks of the running app, by the hash of their start code and by the token in the app's own URLs. `own_url` is the
+    origin of Mina sidor, where holders fetch eIDs.
+    """
 
     portal_url: str
+    own_url: str = ""
     _by_token: dict[str, Task] = field(default_factory=dict)
     _tokens: dict[str, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -327,7 +347,7 @@ class Tasks:
             self._forget_old()
             task = self._by_token.get(self._tokens.get(key, ""))
             if task is None or (task.ended == "cancelled" and task.card is None):
-                task = Task(handle, self.portal_url, kind)
+                task = Task(handle, self.own_url if kind == "fetch" and self.own_url else self.portal_url, kind)
                 self._by_token[task.token] = task
                 self._tokens[key] = task.token
             return task

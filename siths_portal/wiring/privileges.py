@@ -111,7 +111,7 @@ TABLES: Mapping[str, Rights] = {
     # stores what the card asks for; only the `pki` worker makes requests for certificates of it.
     "issuance_carriercertificate": READ | {PORTAL: "SI", API: "SI", WORKER: "SI"},
     # A request keeps its keys and the ids of its certificates. The card signs it again in a further transaction.
-    "issuance_certificaterequest": READ | {PORTAL: "SIU(transaction_id csrs signature)"},
+    "issuance_certificaterequest": READ | {PORTAL: "SIU(transaction_id csrs signature confirmation)"},
     # What an officer signs stays as it was shown.
     "issuance_statement": READ | {PORTAL: "SIU(signature certificate_id signed_at)"},
     # Whom a card is handed out to stays as the first officer signed it.

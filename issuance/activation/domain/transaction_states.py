@@ -1,17 +1,20 @@
-"""States and transitions of an eID app transaction, by which a holder activates or unlocks a card (rules/issuance 5.3)."""
+"""States and transitions of an eID app transaction, by which a holder activates or unlocks a card, or fetches an eID
+(rules/issuance 5.3).
+"""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 
 class TransactionKind(StrEnum):
-    """The app's task: set the card's code and sign, only sign if the code already works, or only choose a new code for a card in
-    use. Officers sign statements with their own cards by SIGN too.
+    """The app's task: set the card's code and sign, only sign if the code already works, only choose a new code for a card in
+    use, or fetch an ordered eID onto it. Officers sign statements with their own cards by SIGN too.
     """
 
     ACTIVATE = "activate"
     SIGN = "sign"
     UNLOCK = "unlock"
+    FETCH = "fetch"
 
 
 class TransactionState(StrEnum):
@@ -50,7 +53,7 @@ _ENDS = {
     TransactionAction.SUPERSEDE: TransactionState.SUPERSEDED,
 }
 
-# COMPLETED straight from STARTED is for the kinds `sign` and `unlock`; the carrier's transitions refuse it for `activate`.
+# COMPLETED straight from STARTED is for `sign`, `unlock` and `fetch`; the carrier's transitions refuse it for `activate`.
 TRANSITIONS: Mapping[tuple[TransactionState, TransactionAction], TransactionState] = {
     (TransactionState.CREATED, TransactionAction.RENEW_HANDLE): TransactionState.CREATED,
     (TransactionState.CREATED, TransactionAction.START): TransactionState.STARTED,

@@ -9,7 +9,7 @@ from django.db import transaction as database
 from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.domain.transaction_states import TransactionAction, TransactionKind, TransactionState
 from issuance.activation.models import EidAppTransaction, PreparedReceipt
-from issuance.activation.services import completing, receipts, refusals, statements, transactions, unlock_app
+from issuance.activation.services import completing, fetch_app, receipts, refusals, statements, transactions, unlock_app
 from issuance.activation.services.starting import Started, Texts, start
 from issuance.carriers import services as _holds
 from issuance.carriers.domain import kinds
@@ -56,14 +56,16 @@ def set_code(*, step_token: str) -> str:
 
 def complete(*, step_token: str, signature: bytes) -> Carrier:
     """Completes the receipt with the holder's signature and makes the card and its eIDs ACTIVE, all in one transaction. A card
-    that it replaces is revoked in the same transaction.
+    that it replaces is revoked in the same transaction. A fetched eID becomes ACTIVE by the holder's signature with its new key.
 
     Raises Unauthenticated, Conflict (ended, code not set, clerk's role lost, certificates or eIDs not valid), Invalid for a
     signature that the card's signing key did not make over the given attributes; too many of these end the transaction. Raises
     Unavailable, and changes nothing, until the worker has released the card's certificates from hold.
     """
     seen = transactions.by_token(step_token)
-    if transactions.function_of(seen) is None:
+    if seen.kind == TransactionKind.FETCH:
+        return fetch_app.complete(seen, signature)
+    if transactions.is_statement(seen):
         return statements.sign(seen, signature)
     if seen.kind == TransactionKind.UNLOCK:
         raise Conflict("signature-not-asked-for", "Kortet låses upp utan underskrift.")

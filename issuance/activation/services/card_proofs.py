@@ -25,19 +25,29 @@ class Proof:
     signature: bytes = field(repr=False)
 
 
-def own_certificates(carrier: Carrier) -> dict[str, bytes]:
-    """Returns the DER of the certificates that the card's supplier wrote on it, by profile."""
-    return {view.profile: view.der or b"" for view in pki.certificates(card_certificates.made_before(carrier))}
+def own_certificates(carrier: Carrier) -> dict[str, set[bytes]]:
+    """Returns the DER of the certificates that the card's supplier wrote on it, by profile, and of those of the same profiles
+    that its holder has fetched.
+    """
+    found: dict[str, set[bytes]] = {}
+    for view in pki.certificates(card_certificates.made_before(carrier)):
+        found.setdefault(view.profile, set()).add(view.der or b"")
+    return found
 
 
 def proof_fault(
-    row: EidAppTransaction, carrier: Carrier, handle: str, proof: Proof, certificates: Mapping[str, bytes]
+    row: EidAppTransaction, carrier: Carrier, handle: str, proof: Proof, certificates: Mapping[str, set[bytes]]
 ) -> DomainError | None:
-    """Returns the error of a refused proof, or None if the transaction's own card signed it for this handle and origin."""
+    """Returns the error of a refused proof, or None if the transaction's own card signed it for this handle and origin.
+
+    `certificates` are `own_certificates`: the app shows one of each profile. A fetch that was broken off may have left another
+    one on the card than the portal knows to be the latest.
+    """
     # A card whose keys are made later may have further certificates, of an earlier eID.
     later = card_certificates.of_eid(carrier)
     shown = {profile: der for profile, der in proof.certificates.items() if profile not in later}
-    if not hmac.compare_digest(proof.card_serial.encode(), carrier.card_serial.encode()) or shown != certificates:
+    known = shown.keys() == certificates.keys() and all(der in certificates[profile] for profile, der in shown.items())
+    if not hmac.compare_digest(proof.card_serial.encode(), carrier.card_serial.encode()) or not known:
         return Conflict("wrong-card", "Kortet i läsaren är inte det kort som ska aktiveras. Byt kort och försök igen.")
     if not card_proof(row, handle, proof).is_by(bytes(carrier.card_key_spki)):
         return Conflict("proof-refused", "Kortet kunde inte visa att det är rätt kort. Sätt i kortet och försök igen.")

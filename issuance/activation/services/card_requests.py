@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from issuance.activation.domain.transaction_states import TransactionKind, TransactionState
 from issuance.activation.models import CertificateRequest, EidAppTransaction
@@ -12,6 +13,19 @@ from issuance.carriers.models import Carrier
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json, sha256_hex
+
+
+@dataclass(frozen=True)
+class Certified:
+    """The certificates (DER, by profile) to be written on the card, and what is then signed with the new key: the receipt of an
+    activation, or the statement by which a holder confirms a fetched eID.
+    """
+
+    certificates: Mapping[str, bytes] = field(repr=False)
+    pdf: bytes = field(default=b"", repr=False)
+    byte_range: tuple[int, ...] = ()
+    signed_attributes: bytes = field(default=b"", repr=False)
+    statement: bytes = field(default=b"", repr=False)
 
 
 def message(transaction: EidAppTransaction, csrs: Mapping[str, bytes]) -> bytes:
@@ -35,10 +49,14 @@ def refusal(request: CertificateRequest) -> str:
     key has not signed it for its transaction. Else "".
     """
     row, eid = request.transaction, request.eid
-    carrier = row.carrier
-    if row.kind != TransactionKind.ACTIVATE or transactions.state_now(row) is not TransactionState.STARTED:
+    carrier, fetches = row.carrier, request.eid_order_id is not None
+    kind = TransactionKind.FETCH if fetches else TransactionKind.ACTIVATE
+    if row.kind != kind or row.eid_order_id != request.eid_order_id:
+        return "transaction-kind"
+    if transactions.state_now(row) is not TransactionState.STARTED:
         return "transaction-state"
-    if eid.carrier_id != carrier.pk or eid.state != EidState.ORDERED or carrier.state != CarrierState.RESERVED:
+    waits_in = CarrierState.ACTIVE if fetches else CarrierState.RESERVED
+    if eid.carrier_id != carrier.pk or eid.state != EidState.ORDERED or carrier.state != waits_in:
         return "card-state"
     if eid.valid_to is None or eid.valid_to <= clock.now():
         return "validity"

@@ -6,7 +6,6 @@ the certificates, and the holder signs it with the new key.
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +14,8 @@ from django.db import transaction as database
 
 from issuance.activation.domain.transaction_states import TransactionKind, TransactionState
 from issuance.activation.models import CertificateRequest, EidAppTransaction, PreparedReceipt
-from issuance.activation.services import card_certificates, card_requests, receipts, transactions, visits
+from issuance.activation.services import card_certificates, card_requests, fetch_certificates, receipts, transactions, visits
+from issuance.activation.services.card_requests import Certified
 from issuance.carriers.domain.eid_states import EidAction, EidState
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.orders.models.orders import CardOrder
@@ -28,24 +28,16 @@ from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.lib.ids import new_id
 
 
-@dataclass(frozen=True)
-class Certified:
-    """The certificates (DER, by profile) to be written on the card, and the receipt to be signed with the new key."""
-
-    certificates: Mapping[str, bytes] = field(repr=False)
-    pdf: bytes = field(repr=False)
-    byte_range: tuple[int, ...]
-    signed_attributes: bytes = field(repr=False)
-
-
 def certify(*, step_token: str, csrs: Mapping[str, bytes], signature: bytes) -> Certified | None:
     """Has the card's new keys certified. Returns None while the worker has not made the certificates. Repeatable.
 
-    `csrs` has a request (DER) for each profile that the card gets at activation; `signature` is the card key's, over
-    `card_requests.message`. Raises Unauthenticated, Conflict (ended, not asked for, card not proven, other keys than before,
-    refused by the worker, right lost), Invalid (profiles, a request), Unavailable (PDF).
+    `csrs` has a request (DER) for each profile that the card gets at activation, or with the eID that the holder fetches;
+    `signature` is the card key's, over `card_requests.message`. Raises Unauthenticated, Conflict (ended, not asked for, card not
+    proven, other keys than before, refused by the worker, right lost), Invalid (profiles, a request), Unavailable (PDF).
     """
     seen = transactions.by_token(step_token)
+    if seen.kind == TransactionKind.FETCH:
+        return fetch_certificates.certify(seen, csrs, signature)
     profiles = card_certificates.of_eid(seen.carrier)
     if seen.kind != TransactionKind.ACTIVATE or not profiles:
         raise Conflict("certificates-not-asked-for", "Kortet har redan sina certifikat.")

@@ -14,7 +14,17 @@ from django.db import transaction as database
 from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.domain.transaction_states import TransactionAction, TransactionKind, TransactionState
 from issuance.activation.models import EidAppTransaction, PreparedReceipt, Statement
-from issuance.activation.services import card_reports, receipt_content, receipts, refusals, statements, transactions, visits
+from issuance.activation.services import (
+    card_reports,
+    fetch_certificates,
+    fetching,
+    receipt_content,
+    receipts,
+    refusals,
+    statements,
+    transactions,
+    visits,
+)
 from issuance.activation.services.card_proofs import Proof, card_proof, is_by_another_card, own_certificates, proof_fault
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.references import carrier_ref
@@ -41,7 +51,8 @@ class Started:
     """The response to a proven card: what to show, what to sign, and the JWE with step token and PUK for the ephemeral key.
 
     The three fields of the document are empty where the holder signs nothing, and for a card whose certificates are made later
-    in the transaction. `statement` has the bytes that an officer signs in place of a document.
+    in the transaction. `statement` has the bytes that an officer signs in place of a document. For an eID to fetch, `profiles`
+    are those that the app makes new keys for, and `slot` is the same at each try for one order.
     """
 
     kind: str
@@ -52,8 +63,12 @@ class Started:
     byte_range: tuple[int, ...] = ()
     signed_attributes: bytes = field(default=b"", repr=False)
     statement: bytes = field(default=b"", repr=False)
+    profiles: tuple[str, ...] = ()
+    slot: str = ""
 
 
+_FETCHED = "Kortet får ett SITHS eID för ditt uppdrag i {organisation}. Koden är densamma."
+_RENEWED = " Det ersätter det du har, som spärras när det nya finns på kortet."
 _UNLOCKING = Texts(
     heading="Lås upp kortet",
     summary="Du väljer en ny legitimeringskod för kortet. Den gamla koden slutar gälla. Kortet och dina SITHS eID är desamma.",
@@ -112,7 +127,9 @@ def _unknown_handle() -> Unauthenticated:
 
 
 @database.atomic(durable=True)
-def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificates: Mapping[str, bytes]) -> DomainError | None:
+def _try_to_start(
+    seen: EidAppTransaction, handle: str, proof: Proof, certificates: Mapping[str, set[bytes]]
+) -> DomainError | None:
     """Starts the transaction, or accepts that it was started for the same key. Returns the error of a refused proof instead of
     raising it, so that its count is committed.
     """
@@ -126,7 +143,8 @@ def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificat
         if row.ephemeral_key != dict(proof.ephemeral_key):
             return Conflict("key-mismatch", "Aktiveringen är öppnad i ett annat fönster. Fortsätt där eller öppna appen igen.")
         return None
-    if not transactions.still_fits(row, carrier) or (carrier.puk_secret_id is None and kinds.kind_of(carrier.kind).needs_puk):
+    fits = fetching.still_fits if row.kind == TransactionKind.FETCH else transactions.still_fits
+    if not fits(row, carrier) or (carrier.puk_secret_id is None and kinds.kind_of(carrier.kind).needs_puk):
         raise transactions.not_waiting(row)
     delivery_id = pki.plan_delivery(
         secret_id=carrier.puk_secret_id,
@@ -151,8 +169,12 @@ def _try_to_start(seen: EidAppTransaction, handle: str, proof: Proof, certificat
 
 
 def _require_officer(row: EidAppTransaction, carrier: Carrier) -> None:
-    """Raises Conflict unless the officer may still carry out the transaction, or sign the statement."""
-    if transactions.function_of(row) is None:
+    """Raises Conflict unless the officer may still carry out the transaction, or sign the statement, or the holder's order still
+    waits.
+    """
+    if row.kind == TransactionKind.FETCH:
+        fetching.require_waiting(fetching.order_of(row), carrier)
+    elif transactions.is_statement(row):
         statements.require_signer(row)
     else:
         visits.require_officer(row, carrier)
@@ -196,7 +218,9 @@ def _store_token(seen: EidAppTransaction, token_sha256: str) -> None:
 def _answer(seen: EidAppTransaction, jwe: str) -> Started:
     if seen.kind == TransactionKind.UNLOCK:
         return Started(kind=seen.kind, expires_at=seen.expires_at, texts=_UNLOCKING, encrypted=jwe)
-    if transactions.function_of(seen) is None:
+    if seen.kind == TransactionKind.FETCH:
+        return _answer_to_fetch(seen, jwe)
+    if transactions.is_statement(seen):
         return _answer_to_officer(seen, jwe)
     prepared = PreparedReceipt.objects.filter(transaction=seen).first()
     if prepared is None:
@@ -212,6 +236,26 @@ def _answer(seen: EidAppTransaction, jwe: str) -> Started:
         pdf=bytes(prepared.pdf),
         byte_range=tuple(prepared.byte_range),
         signed_attributes=bytes(prepared.signed_attributes),
+    )
+
+
+def _answer_to_fetch(seen: EidAppTransaction, jwe: str) -> Started:
+    order = fetching.order_of(seen)
+    renews = order.replaces_id is not None
+    texts = Texts(
+        heading="Uppdatera SITHS eID" if renews else "Hämta extra SITHS eID",
+        summary=_FETCHED.format(organisation=order.organisation.name) + (_RENEWED if renews else ""),
+        terms=receipts.current_terms().text,
+        regional_addition="",
+        sign_message="Jag har fått SITHS eID:t på mitt kort och godkänner villkoren.",
+    )
+    return Started(
+        kind=seen.kind,
+        expires_at=seen.expires_at,
+        texts=texts,
+        encrypted=jwe,
+        profiles=fetch_certificates.profiles_of(order),
+        slot=str(order.pk),
     )
 
 

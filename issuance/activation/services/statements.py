@@ -19,6 +19,7 @@ from issuance.activation.services import refusals, transactions, visits
 from issuance.activation.services.visits import Opened
 from issuance.authz import Actor
 from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.domain.kinds import ORDINARY_CARD
 from issuance.carriers.models import Carrier, CarrierCertificate
 from pki import service as pki
@@ -170,6 +171,7 @@ def _is_signed(statement: Statement, carrier: Carrier, signature: bytes) -> bool
 
 def _signing_certificate(carrier: Carrier) -> pki.CertificateView:
     rows = CarrierCertificate.objects.filter(carrier=carrier, eid=None, profile=SIGNING_PROFILE)
+    rows = rows.exclude(made_with__state=EidState.ORDERED.value)  # made and not on the card yet
     views = pki.certificates(rows.values_list("certificate_id", flat=True))
     found = next((view for view in views if view.status == "issued" and not view.held and view.not_after > clock.now()), None)
     if found is None:

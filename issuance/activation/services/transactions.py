@@ -4,6 +4,7 @@ import datetime as dt
 import re
 import secrets
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier
+from issuance.orders.models.eid_orders import EidOrder
 from issuance.records.services import steps
 from pki import service as pki
 from siths_portal.lib import clock
@@ -27,7 +29,12 @@ from siths_portal.lib.errors import Conflict, Unauthenticated
 
 type Facts = dict[str, Any] | None
 
-_PREFIX = {TransactionKind.ACTIVATE: "act", TransactionKind.SIGN: "sig", TransactionKind.UNLOCK: "unl"}
+_PREFIX = {
+    TransactionKind.ACTIVATE: "act",
+    TransactionKind.SIGN: "sig",
+    TransactionKind.UNLOCK: "unl",
+    TransactionKind.FETCH: "fet",
+}
 _HANDLE = re.compile(rf"(?:{'|'.join(_PREFIX.values())})\.[A-Za-z0-9_-]{{22}}")
 _FUNCTIONS = {
     TransactionKind.ACTIVATE: Function.ACTIVATE,
@@ -36,29 +43,47 @@ _FUNCTIONS = {
 }
 """The function of a carrier that each kind of transaction carries out."""
 
-_NAMES = {
-    Function.ACTIVATE: ("Aktiveringen", "aktiveras"),
-    Function.UNLOCK: ("Upplåsningen", "låsas upp"),
-    None: ("Underskriften", "användas"),
-}
-"""The errand of each function as a noun, and what can happen to the card. None is an officer's statement."""
+_PORTAL_AGAIN = ("Be ID-administratören öppna appen igen.", "Be ID-administratören börja om.")
+_OWN_AGAIN = ("Öppna appen igen från Mina sidor.", "Börja om på Mina sidor.")
 
-_PURPOSES = {Function.ACTIVATE: "activation", Function.UNLOCK: "unlocking", None: "statement"}
-"""The purpose for which the card is asked for, as the events of `pki` name it (S24)."""
+
+@dataclass(frozen=True)
+class _Errand:
+    """What transactions are for: the errand as a noun, what can happen to the card, how to go on and to begin again, and the
+    purpose for which the card is asked for, as the events of `pki` name it (S24).
+    """
+
+    noun: str
+    can_be: str
+    again: tuple[str, str]
+    purpose: str
+
+
+_ACTIVATION = _Errand("Aktiveringen", "aktiveras", _PORTAL_AGAIN, "activation")
+_UNLOCKING = _Errand("Upplåsningen", "låsas upp", _PORTAL_AGAIN, "unlocking")
+_STATEMENT = _Errand("Underskriften", "användas", _PORTAL_AGAIN, "statement")
+_FETCHING = _Errand("Hämtningen", "få SITHS eID:t", _OWN_AGAIN, "fetching")
 
 _OPEN = [state.value for state in OPEN]
 _ENDED = {
     TransactionState.COMPLETED: "{errand} är redan klar.",
-    TransactionState.CANCELLED: "{errand} är avbruten. Be ID-administratören öppna appen igen.",
-    TransactionState.EXPIRED: "Tiden har gått ut. Be ID-administratören öppna appen igen.",
-    TransactionState.FAILED: "{errand} har stoppats. Be ID-administratören börja om.",
+    TransactionState.CANCELLED: "{errand} är avbruten. {reopen}",
+    TransactionState.EXPIRED: "Tiden har gått ut. {reopen}",
+    TransactionState.FAILED: "{errand} har stoppats. {restart}",
     TransactionState.SUPERSEDED: "{errand} har ersatts av en nyare. Använd länken som visas i portalen nu.",
 }
 
 
 def function_of(transaction: EidAppTransaction) -> Function | None:
-    """Returns the function of a carrier that the transaction carries out, or None for an officer's statement."""
+    """Returns the function of a carrier that an officer carries out by the transaction, or None for an officer's statement and
+    for an eID that the holder fetches.
+    """
     return None if transaction.identification_id is None else _FUNCTIONS[TransactionKind(transaction.kind)]
+
+
+def is_statement(transaction: EidAppTransaction) -> bool:
+    """Returns whether an officer signs a statement by the transaction."""
+    return transaction.identification_id is None and transaction.kind == TransactionKind.SIGN
 
 
 def kinds_of(function: Function) -> list[str]:
@@ -95,17 +120,22 @@ def begin(
     transaction_id: UUID,
     terms_sha256: str = "",
     content_sha256: str = "",
+    origin: str = "",
+    eid_order: EidOrder | None = None,
 ) -> tuple[EidAppTransaction, str]:
-    """Inserts a transaction for a locked card in the caller's transaction, and returns it with its handle."""
+    """Inserts a transaction for a locked card in the caller's transaction, and returns it with its handle. `origin` is that of
+    the site that shows the handle, by default the portal's.
+    """
     handle = new_handle(kind)
     row = EidAppTransaction(
         id=transaction_id,
         carrier=carrier,
         identification=identification,
+        eid_order=eid_order,
         kind=kind.value,
         state=TransactionState.CREATED.value,
         officer_ref=officer_ref,
-        origin=settings.PORTAL_BASE_URL,
+        origin=origin or settings.PORTAL_BASE_URL,
         handle_sha256=digest(handle),
         terms_sha256=terms_sha256,
         content_sha256=content_sha256,
@@ -115,7 +145,8 @@ def begin(
     facts = {"carrier": str(carrier.pk), "kind": row.kind}
     visit = {"identification": str(identification.pk)} if identification else {}
     hashes = {"terms_sha256": terms_sha256, "content_sha256": content_sha256} if content_sha256 else {}
-    steps.begin([row], "created", actor_ref=officer_ref, facts=facts | visit | hashes)
+    fetched = {"eid_order": str(eid_order.pk)} if eid_order else {}
+    steps.begin([row], "created", actor_ref=officer_ref, facts=facts | visit | hashes | fetched)
     return row, handle
 
 
@@ -129,23 +160,33 @@ def require_open(transaction: EidAppTransaction) -> None:
     """Raises Conflict, with advice, unless the transaction is open."""
     state = state_now(transaction)
     if state not in OPEN:
-        raise Conflict("transaction-ended", _ENDED[state].format(errand=errand(transaction)))
+        reopen, restart = _errand(transaction).again
+        text = _ENDED[state].format(errand=errand(transaction), reopen=reopen, restart=restart)
+        raise Conflict("transaction-ended", text)
 
 
 def errand(transaction: EidAppTransaction) -> str:
     """Returns what the transaction is for, as the first word of a sentence."""
-    return _NAMES[function_of(transaction)][0]
+    return _errand(transaction).noun
+
+
+def _errand(transaction: EidAppTransaction) -> _Errand:
+    if transaction.kind == TransactionKind.FETCH:
+        return _FETCHING
+    function = function_of(transaction)
+    return _STATEMENT if function is None else _UNLOCKING if function is Function.UNLOCK else _ACTIVATION
 
 
 def not_waiting(transaction: EidAppTransaction) -> Conflict:
     """Returns the error for a card whose state no longer allows the transaction's task."""
-    can_be = _NAMES[function_of(transaction)][1]
-    return Conflict("card-not-waiting", f"Kortet kan inte {can_be} längre. Kontrollera kortets status i portalen.")
+    return Conflict(
+        "card-not-waiting", f"Kortet kan inte {_errand(transaction).can_be} längre. Kontrollera kortets status i portalen."
+    )
 
 
 def purpose(transaction: EidAppTransaction) -> str:
     """Returns the purpose for which the card is asked for."""
-    return _PURPOSES[function_of(transaction)]
+    return _errand(transaction).purpose
 
 
 def ended() -> Conflict:

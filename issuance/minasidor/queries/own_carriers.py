@@ -46,6 +46,8 @@ WHY_ENDED: Mapping[str, str] = {
     RevocationReason.PRODUCTION_FAILED: gettext_noop("Det gick inte att tillverka."),
     RevocationReason.RETURNED: gettext_noop("Försändelsen kom i retur."),
     RevocationReason.CERTIFICATE_REVOKED: gettext_noop("Utfärdaren spärrade certifikatet."),
+    RevocationReason.RENEWED: gettext_noop("Ett nytt SITHS eID ersatte det."),
+    RevocationReason.NOT_FETCHED: gettext_noop("Det hämtades inte."),
 }
 """Why a carrier or an eID was revoked, as its holder reads it."""
 

@@ -15,6 +15,7 @@ from issuance.orders.domain.eid_order_states import EidOrderState
 from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.services import eid_orders
 from issuance.people.models.persons import Post
+from siths_portal.lib.errors import Forbidden
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Addition:
 
 def addition(*, actor: Actor, carrier_id: UUID) -> Addition:
     """Returns what `actor` may order on a carrier in use that they see. Raises NotFound (also for a kind without such orders),
-    Forbidden (role, own matter).
+    Forbidden (role, own matter, a holder without an assignment where the actor has the right).
     """
     carrier = policy.get(actor, Action.VIEW, Carrier.objects.defer("card_key_spki"), carrier_id)
     rule = kinds.kind_of(carrier.kind).eid_order(EidOrderKind.ADDITIONAL)
@@ -38,8 +39,10 @@ def addition(*, actor: Actor, carrier_id: UUID) -> Addition:
     policy.refuse_own_matter(actor, rule.right, carrier)
     taken = Eid.objects.filter(carrier=carrier, post=OuterRef("pk"), state__in=LIVE_EIDS)
     ordered = EidOrder.objects.filter(carrier=carrier, post=OuterRef("pk"), state=EidOrderState.ORDERED.value)
-    rows = Post.objects.visible_to(actor, rule.right).filter(person=carrier.holder_id, ended_at=None)
-    rows = rows.filter(~Exists(taken), ~Exists(ordered)).select_related("organisation")
+    reached = Post.objects.visible_to(actor, rule.right).filter(person=carrier.holder_id)
+    if not reached.exists():
+        raise Forbidden("forbidden", eid_orders.NO_FURTHER_POST)
+    rows = reached.filter(ended_at=None).filter(~Exists(taken), ~Exists(ordered)).select_related("organisation")
     posts = list(rows.order_by("organisation__scope_path", "hsa_id"))
     return Addition(carrier, posts, eid_orders.hindrance(carrier) or ("" if posts else eid_orders.NO_FURTHER_POST))
 

@@ -1,8 +1,9 @@
 """Orders of eIDs that holders fetch onto a carrier in use (rules/issuance 3.6): order, withdraw, fetch, cancel, expire."""
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -25,10 +26,16 @@ from issuance.people.services import people
 from issuance.records.services import steps
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.registry import Registry
 
 FULL = "Kortet rymmer inte fler SITHS eID. Spärra ett av dem eller ta bort en beställning."
 NO_FURTHER_POST = "Personen har inget uppdrag inom din behörighet som saknar SITHS eID på kortet."
 NO_CARD_KEY = "Kortet är från den tidigare portalen. SITHS eID kan inte hämtas till det."
+ON_END = Registry[Callable[[list[EidOrder], str], None]]()
+"""What the packages above do when orders end that nobody has fetched: the orders, whose carriers are locked, and who ended
+them.
+"""
+
 _LIVE = [EidState.ORDERED.value, EidState.ACTIVE.value]
 _OBSTACLES = {
     rules.Obstacle.DECEASED: "Personen är avliden enligt personregistret. SITHS eID kan inte beställas.",
@@ -69,9 +76,11 @@ def withdraw_eid_order(*, actor: Actor, order_id: UUID) -> EidOrder:
     """Withdraws an order that waits for its holder. A cancelled one stays as it is. Raises NotFound, Forbidden,
     IllegalTransition if it was fetched or has expired.
     """
-    order = policy.get(actor, Action.WITHDRAW_EID_ORDER, _locked(), order_id)
+    seen = policy.get(actor, Action.WITHDRAW_EID_ORDER, EidOrder.objects.all(), order_id)
+    Carrier.objects.select_for_update(no_key=True).only("id").get(pk=seen.carrier_id)
+    order = _locked().get(pk=seen.pk)
     if order.state != EidOrderState.CANCELLED:
-        steps.step([order], EidOrderAction.WITHDRAW, actor_ref=actor.ref, ended_at=clock.now())
+        _end([order], EidOrderAction.WITHDRAW, actor_ref=actor.ref)
     return order
 
 
@@ -130,9 +139,21 @@ def renewal_hindrance(eid: Eid) -> str:
     return ""
 
 
+def require_usable(carrier: Carrier, order: EidOrder) -> None:
+    """Raises Conflict unless the state of the order's carrier lets the holder fetch the eID."""
+    _require_usable(carrier, _rule(carrier, EidOrderKind(order.kind)), clock.now())
+
+
 def has_room(on_it: int) -> bool:
     """Returns whether a carrier accepts one more eID if so many are on it, those that wait for the holder included."""
-    return on_it <= settings.ADDITIONAL_EIDS_PER_CARRIER
+    return on_it <= int(settings.ADDITIONAL_EIDS_PER_CARRIER)
+
+
+def cancel_orders(order_ids: Collection[UUID], *, actor_ref: str, reason: str) -> None:
+    """Cancels those of the orders that wait, whose eIDs are revoked before they were fetched, in the caller's transaction, which
+    has locked their carriers.
+    """
+    _cancel(Q(pk__in=order_ids), actor_ref=actor_ref, reason=reason)
 
 
 def overdue_count() -> int:
@@ -146,9 +167,13 @@ def expire_overdue(*, batch: int) -> int:
     that another transaction has locked; the next run takes them.
     """
     actor = system("expiry")
-    rows = EidOrder.objects.visible_to(actor, Action.EXPIRE).filter(_overdue()).order_by("id")
-    orders = list(rows.select_for_update(of=("self",), skip_locked=True, no_key=True)[:batch])
-    steps.step(orders, EidOrderAction.EXPIRE, actor_ref=actor.ref, ended_at=clock.now())
+    rows = EidOrder.objects.visible_to(actor, Action.EXPIRE).filter(_overdue())
+    found = list(rows.order_by("id").values_list("pk", "carrier_id")[:batch])
+    carriers = Carrier.objects.select_for_update(skip_locked=True, no_key=True).filter(pk__in=[carrier for _, carrier in found])
+    free = list(carriers.order_by("id").values_list("pk", flat=True))
+    overdue = _locked().filter(_overdue(), pk__in=[pk for pk, _ in found], carrier__in=free)
+    orders = list(overdue.order_by("id"))
+    _end(orders, EidOrderAction.EXPIRE, actor_ref=actor.ref)
     return len(orders)
 
 
@@ -163,7 +188,14 @@ def _overdue() -> Q:
 
 def _cancel(which: Q, *, actor_ref: str, reason: str) -> None:
     orders = list(_locked().filter(which, state=EidOrderState.ORDERED.value).order_by("id"))
-    steps.step(orders, EidOrderAction.CANCEL, actor_ref=actor_ref, facts={"reason": reason}, ended_at=clock.now())
+    _end(orders, EidOrderAction.CANCEL, actor_ref=actor_ref, facts={"reason": reason})
+
+
+def _end(orders: list[EidOrder], action: EidOrderAction, *, actor_ref: str, facts: dict[str, Any] | None = None) -> None:
+    """Ends locked orders that nobody has fetched, and what the packages above began for them."""
+    steps.step(orders, action, actor_ref=actor_ref, facts=facts, ended_at=clock.now())
+    for follow in ON_END if orders else ():
+        follow(orders, actor_ref)
 
 
 def _submit(request: _Request) -> EidOrder:

@@ -61,7 +61,7 @@ def renew(request: HttpRequest, eid_id: UUID) -> HttpResponse:
     return _ordered(
         request,
         lambda: eid_orders.order_renewed_eid(actor=actor_of(request), eid_id=eid_id),
-        lambda status, refusal: _renewal(request, eid, "", status=status, refusal=refusal),
+        lambda status, refusal: _renewal(request, eid, reason, status=status, refusal=refusal),
         _person_page(eid.carrier),
     )
 
@@ -140,7 +140,7 @@ def _addition(
     context = {
         "form": form,
         "options": with_keys(options),
-        "reason": "" if refusal else found.reason,
+        "reason": found.reason,
         "refusal": refusal,
         "rows": _of_card(found.carrier),
         "act_text": _("Extra SITHS eID på kortet som slutar på %(last)s") % {"last": found.carrier.card_serial[-4:]},

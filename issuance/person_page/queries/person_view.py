@@ -177,7 +177,8 @@ def _eids(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[Eid]:
 
 @prepared
 def _certificates(carrier_ids: list[UUID]) -> QuerySet[CarrierCertificate]:
-    return CarrierCertificate.objects.filter(carrier__in=carrier_ids).order_by("profile")
+    rows = CarrierCertificate.objects.filter(carrier__in=carrier_ids).exclude(made_with__state=EidState.ORDERED.value)
+    return rows.order_by("profile")
 
 
 def _assemble(actor: Actor, rows: list[Carrier], orders: dict[UUID, CardOrder], ordering: EidFunctions) -> Iterable[CarrierView]:
@@ -201,11 +202,17 @@ def _assemble(actor: Actor, rows: list[Carrier], orders: dict[UUID, CardOrder], 
     waiting_revocations = held_revocations.notices(actor=actor, carrier_ids=waits, eid_ids=shown_eids)
     for row in rows:
         on_it = [_eid(eid, row, certificates.get((row.id, eid.id), []), ordering) for eid in eids.get(row.id, [])]
-        own = certificates.get((row.id, None), [])
+        own = _newest(certificates.get((row.id, None), []))
         notices = waiting_revocations.get(row.id, [])
         view = _carrier(actor, row, orders.get(row.id), own, on_it, transactions.get(row.id), notices, held=row.id in held)
         functions = (*view.functions, *ordering.of_carrier(row, eids.get(row.id, [])))
         yield replace(view, letters=tuple(letters.get(row.id, ())), functions=functions)
+
+
+def _newest(own: list[CarrierCertificate]) -> list[CarrierCertificate]:
+    """Returns the newest pair of a carrier's own. Ids of eIDs rise with time."""
+    newest = max((each.made_with_id.int if each.made_with_id else 0 for each in own), default=0)
+    return [each for each in own if (each.made_with_id.int if each.made_with_id else 0) == newest]
 
 
 def _letters(actor: Actor, carrier_ids: list[UUID]) -> dict[UUID, list[LetterView]]:

@@ -7,8 +7,9 @@ from issuance.activation.services import card_requests, transactions
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.references import carrier_id_of, carrier_ref
 from issuance.carriers.models import Carrier, Eid
-from issuance.orders.services.certificate_subjects import hsa_subject, subject_alternative
+from issuance.orders.services.certificate_subjects import hsa_subject, person_id_subject, subject_alternative
 from issuance.orders.services.order_checks import top_organisation
+from issuance.people.services.people import person_id_of
 from pki import service as pki
 
 
@@ -17,7 +18,7 @@ class RequestsOfCards:
 
     def requested(self, request_id: UUID) -> pki.RequestedCertificates:
         """Returns the certificates that the request is for, or the reason why there are none."""
-        rows = CertificateRequest.objects.select_related("transaction__carrier__person", "eid__organisation")
+        rows = CertificateRequest.objects.select_related("transaction__carrier__person", "eid__organisation", "eid_order")
         request = rows.filter(pk=request_id).first()
         if request is None:
             return pki.RequestedCertificates(refusal="no-request")
@@ -35,10 +36,14 @@ class RequestsOfCards:
 def _order(carrier: Carrier, eid: Eid, profile: str, csr_der: bytes) -> pki.CertificateOrder:
     if eid.valid_to is None:
         raise ValueError(f"the eID {eid.pk} has no end")
+    if kinds.kind_of(carrier.kind).certificate(profile).owner is kinds.Owner.EID:
+        subject = hsa_subject(carrier.holder, eid, top_organisation(eid.organisation))
+    else:
+        subject = person_id_subject(carrier.holder, person_id_of(carrier.holder_id))
     return pki.CertificateOrder(
         ca=kinds.kind_of(carrier.kind).ca_of(profile, carrier.assurance_level),
         profile=profile,
-        subject=hsa_subject(carrier.holder, eid, top_organisation(eid.organisation)),
+        subject=subject,
         subject_alternative=subject_alternative(eid, profile),
         csr_der=csr_der,
         subject_ref=f"person:{carrier.holder_id}",

@@ -7,9 +7,10 @@ from typing import Any, Required, TypedDict, Unpack
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from issuance.activation.domain.transaction_states import TransactionAction
+from issuance.activation.models import CertificateRequest
 from issuance.activation.services import transactions
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
@@ -24,7 +25,7 @@ from issuance.revocation.services import revocation_limit
 from issuance.revocation.services.revocation_limit import RequestedRevocation
 from pki import service as pki
 from siths_portal.lib import clock
-from siths_portal.lib.errors import Invalid
+from siths_portal.lib.errors import Invalid, NotFound
 from siths_portal.lib.pages.dates import in_words
 from siths_portal.lib.registry import Registry
 
@@ -203,6 +204,14 @@ def revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, reason: RevocationR
     _revoke_locked_eids(eids, actor=actor, request=RevocationRequest(reason))
 
 
+def revoke_earlier_pairs(new: Eid, *, actor: Actor, reason: RevocationReason) -> None:
+    """Revokes the certificates of the carrier's own pairs that came before that of a fetched eID, in the caller's transaction."""
+    own = CarrierCertificate.objects.filter(carrier=new.carrier_id, eid=None)
+    if own.filter(made_with=new).exists():
+        earlier = own.filter(Q(made_with=None) | ~Q(made_with=new))
+        _plan_revocation(earlier, actor=actor, request=RevocationRequest(reason))
+
+
 def revoke_locked(
     carriers: Sequence[Carrier], *, actor: Actor, reason: RevocationReason, replaced_by: UUID | None = None
 ) -> None:
@@ -277,12 +286,16 @@ def revoke_together(
 
 
 def _revoke_locked_eids(eids: Sequence[Eid], *, actor: Actor, request: RevocationRequest, at: dt.datetime | None = None) -> None:
-    in_production = sorted({eid.carrier_id for eid in eids if eid.state == EidState.ORDERED})
+    unused = {eid.id for eid in eids if eid.state == EidState.ORDERED}
+    in_production = sorted({eid.carrier_id for eid in eids if eid.id in unused})
     _step_eids(eids, actor=actor, request=request, at=at or clock.now())
     ids = [eid.id for eid in eids]
     _follow_in_production(in_production, only_eid=True)
     eid_orders.cancel_renewals(ids, actor_ref=actor.ref, reason=str(request.reason))
-    certificates = CarrierCertificate.objects.filter(eid__in=ids)
+    begun = CertificateRequest.objects.filter(eid__in=unused, eid_order__isnull=False).values_list("eid_order", flat=True)
+    eid_orders.cancel_orders(list(begun) if unused else [], actor_ref=actor.ref, reason=str(request.reason))
+    # The person-id pair that came with an eID is the carrier's once the holder has it.
+    certificates = CarrierCertificate.objects.filter(Q(eid__in=ids) | Q(made_with__in=unused))
     _plan_revocation(certificates, actor=actor, request=request)
     carrier_ids = sorted({eid.carrier_id for eid in eids})
     transactions.end_of_carriers(carrier_ids, TransactionAction.FAIL, actor_ref=actor.ref, facts={"reason": "eid-revoked"})
@@ -335,15 +348,19 @@ def _step_eids(eids: Sequence[Eid], *, actor: Actor, request: RevocationRequest,
 
 def _plan_revocation(certificates: QuerySet[CarrierCertificate], *, actor: Actor, request: RevocationRequest) -> None:
     ids = list(certificates.order_by("certificate_id").values_list("certificate_id", flat=True))
-    if ids:
-        pki.plan_revocation(
-            ids,
-            reason=RFC_5280[RevocationReason(request.reason)],
-            actor_ref=actor.ref,
-            received_at=request.received_at or clock.now(),
-            channel=_CHANNELS[actor.kind],
-            justification=request.justification,
-        )
+    fields: Any = {
+        "reason": RFC_5280[RevocationReason(request.reason)],
+        "actor_ref": actor.ref,
+        "received_at": request.received_at or clock.now(),
+        "channel": _CHANNELS[actor.kind],
+        "justification": request.justification,
+    }
+    try:
+        if ids:
+            pki.plan_revocation(ids, **fields)
+    except NotFound:  # a card has requested them, and the worker, which finds the eID ended, has not planned them
+        if planned := [view.id for view in pki.certificates(ids)]:
+            pki.plan_revocation(planned, **fields)
 
 
 def _moment(value: dt.datetime | None) -> str | None:

@@ -255,7 +255,8 @@ def _store_certificates(planned: Mapping[str, UUID], carrier: Carrier, eid: Eid 
 
 def _earlier_ids(carrier: Carrier, card: _Card) -> list[UUID]:
     """Returns the ids of the earlier call if this call has the same content. Raises Conflict if not."""
-    rows = {row.profile: row for row in CarrierCertificate.objects.filter(carrier=carrier, profile__in=list(card.csrs))}
+    asked = CarrierCertificate.objects.filter(carrier=carrier, profile__in=list(card.csrs)).exclude(csr_sha256="")
+    rows = {row.profile: row for row in asked}
     same_card = carrier.card_serial == card.serial and carrier.card_key_sha256 == card.key_sha256
     if not same_card or any(rows[profile].csr_sha256 != card.csr_sha256(profile) for profile in card.csrs):
         message = "Certifikat är redan begärda för beställningen med andra uppgifter."

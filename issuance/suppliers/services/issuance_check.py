@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from issuance.activation.services import fetch_check
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import INVALID, CarrierState
 from issuance.carriers.domain.eid_states import EidState
@@ -40,13 +41,14 @@ class _Ordered:
 @dataclass(frozen=True, slots=True)
 class _Link:
     """The card and profile that a certificate was planned for. `eid_id` is None for the person-id pair, which belongs to the
-    card.
+    card. `made_with_id` is the renewed eID that a later person-id pair comes with.
     """
 
     carrier_id: UUID
     eid_id: UUID | None
     profile: str
     kind: str
+    made_with_id: UUID | None
 
 
 class OrderedCards:
@@ -56,14 +58,17 @@ class OrderedCards:
         """Returns a reason for each certificate that differs from its order. Subject and names must be equal byte for byte."""
         rows = CarrierCertificate.objects.filter(certificate_id__in=[each.id for each in certificates])
         rows = rows.filter(profile__in=_ORDERED_PROFILES)
-        columns = rows.values_list("certificate_id", "carrier_id", "eid_id", "profile", "carrier__kind")
-        links = {id_: _Link(carrier, eid, profile, kind) for id_, carrier, eid, profile, kind in columns}
+        columns = rows.values_list("certificate_id", "carrier_id", "eid_id", "profile", "carrier__kind", "made_with_id")
+        links = {id_: _Link(carrier, eid, profile, kind, made) for id_, carrier, eid, profile, kind, made in columns}
+        fetched = _faults_of_fetched(certificates, links)
+        certificates = [each for each in certificates if each.id not in fetched]
         orders = _orders({link.carrier_id for link in links.values()})
         handed_out: dict[UUID, list[pki.CardCertificate]] = {}
         for each in certificates:
             if (link := links.get(each.id)) and link.eid_id and kinds.kind_of(link.kind).makes_keys_at_activation:
                 handed_out.setdefault(link.eid_id, []).append(each)
-        found = issue_check.faults(handed_out) if handed_out else {}
+        found = {id_: reason for id_, reason in fetched.items() if reason}
+        found |= issue_check.faults(handed_out) if handed_out else {}
         checked = {each.id for planned in handed_out.values() for each in planned}
         for each in certificates:
             if each.id in checked:
@@ -97,6 +102,19 @@ class OrderedCards:
             else:
                 del found[id_]
         return found
+
+
+def _faults_of_fetched(certificates: Sequence[pki.CardCertificate], links: Mapping[UUID, _Link]) -> dict[UUID, str]:
+    """Returns for each certificate of an eID that its holder fetches the reason why it must not be signed, or ""."""
+    eids = {id_: link.eid_id or link.made_with_id for id_, link in links.items()}
+    requests = fetch_check.requests_of({eid for eid in eids.values() if eid is not None})
+    pairs = [(requests[eid], each) for each in certificates if (eid := eids.get(each.id)) in requests]
+    if not pairs:
+        return {}
+    numbers = _person_ids({request.eid.carrier.holder_id for request, _ in pairs})
+    tops = _top_organisations({request.eid.organisation for request, _ in pairs})
+    found = fetch_check.faults(pairs, fetch_check.Names(numbers, tops))
+    return {each.id: found.get(each.id, "") for _, each in pairs}
 
 
 def _is_signed_for(kind: str) -> bool:

@@ -128,7 +128,8 @@ def certificate_ids(*, client_ref: str, order_id: UUID, item: int | None = None)
     found = policy.get(client(client_ref), Action.SUPPLY, CardOrder.objects, order_id)
     require_accepted(found)
     carrier_id = item_of(found, item).made.pk
-    return dict(CarrierCertificate.objects.filter(carrier=carrier_id).values_list("profile", "certificate_id"))
+    asked = CarrierCertificate.objects.filter(carrier=carrier_id).exclude(csr_sha256="")
+    return dict(asked.values_list("profile", "certificate_id"))
 
 
 def is_to_be_made(card_order: CardOrder) -> bool:

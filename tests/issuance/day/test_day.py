@@ -25,6 +25,7 @@ from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
 from siths_portal.lib import clock
 from siths_portal.lib.pages import day as work
+from tests.access.targets import eid_order
 from tests.issuance.world import SETUP
 from tests.portal import portal_client
 
@@ -71,11 +72,12 @@ def unsigned(world: Any, post: Post, *, days_left: int, serial: str = "", actor:
 
 
 def ending(world: Any, post: Post, *, actor: Actor | None = None) -> None:
-    """An eID in use that ends in 20 days."""
+    """An eID in use that ends in 20 days, and the order of one that renews it, which waits for the holder."""
     found, now = card(world, post, actor=actor, state="active", origin="migrated"), clock.now()
     Eid.objects.filter(carrier=found).update(
         state="active", activated_at=now, valid_from=now, valid_to=now + dt.timedelta(days=20)
     )
+    eid_order(Eid.objects.get(carrier=found))
 
 
 def test_the_lines_of_a_clerk_by_urgency(world: Any, django_assert_max_num_queries: Any) -> None:
@@ -98,12 +100,13 @@ def test_the_lines_of_a_clerk_by_urgency(world: Any, django_assert_max_num_queri
         "1 brev har kommit i retur",
         "1 beställning misslyckades",
         "1 kort väntar på aktivering",
+        "1 SITHS eID väntar på att hämtas",
         "1 SITHS eID slutar gälla inom 30 dagar",
     ]
     assert re.findall(r'class="row-group">([^<]+)<', body) == ["I dag", "Den här veckan", "När du hinner"]
     assert "Spärras i kväll" in body
     assert "Kortet som slutar på 6120" in body
-    assert "7 saker väntar på dig." in body
+    assert "8 saker väntar på dig." in body
     assert "1 behöver göras i dag." in body
     for address in re.findall(r'<a class="ds-button row-act"[^>]* href="([^"]+)"', body):
         with django_assert_max_num_queries(MOST_QUERIES):
@@ -160,6 +163,7 @@ def test_nothing_outside_the_scope_and_nobody_hidden_is_in_a_line_or_list(world:
         "Skyddad person",
         "1 kort spärras inom 7 dagar",
         "1 beställning misslyckades",
+        "1 SITHS eID väntar på att hämtas",
         "1 SITHS eID slutar gälla inom 30 dagar",
     ]
     assert "Hemlig" not in body

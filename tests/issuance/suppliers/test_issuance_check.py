@@ -130,7 +130,7 @@ def test_a_batch_asks_as_often_as_one(world: Any) -> None:
             assert set(OrderedCards().refusals(seen)) == {each.id for each in seen}
             OrderedCards().without_order({each.id: each.carrier_ref for each in seen})
         counts.append(len(queries))
-    assert counts == [5, 5]
+    assert counts == [6, 6]
 
 
 def test_issued_certificates_that_no_order_accounts_for_are_found(world: Any) -> None:

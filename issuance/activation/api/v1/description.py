@@ -29,6 +29,11 @@ TEXTS: ProblemTexts = {
     "certificates-already-requested": ProblemText(409, "Certificates were requested for other keys of the card.", _REORDER),
     "certificates-refused": ProblemText(409, "The keys cannot be certified.", _REORDER),
     "certificates-missing": ProblemText(409, "The card's certificates are not made.", "Request them before code-set."),
+    "eid-order-ended": ProblemText(409, "The eID's order no longer waits.", "Close the app."),
+    "eid-not-for-carrier": ProblemText(409, "The card accepts no further eID.", "Close the app."),
+    "carrier-not-active": ProblemText(409, "The card is not in use.", "Close the app."),
+    "card-without-key": ProblemText(409, "The card cannot prove itself.", "Close the app."),
+    "post-ended": ProblemText(409, "The assignment has ended.", "Close the app."),
     "reserve-issue-ended": ProblemText(409, "What the officer signs no longer waits.", "Close the app."),
     "first-officer-not-allowed": ProblemText(409, "The first officer no longer has the right.", "Close the app."),
     "three-persons": ProblemText(409, "Holder and officers are not three persons.", "Close the app."),
@@ -49,19 +54,21 @@ _ALWAYS = (
     *openapi.WITH_BODY, "parse-error", "not-acceptable", "transaction-ended", "throttled", "database-unavailable", "unavailable",
 )  # fmt: skip
 _STEP = ("step-token-unknown", "card-not-waiting", "officer-not-allowed", "certificates-not-in-force", "eids-changed")
+_FETCH = ("eid-order-ended", "eid-not-for-carrier", "carrier-not-active", "card-without-key", "post-ended")
 START = (
+    *_FETCH,
     "handle-unknown", "key-mismatch", "wrong-card", "proof-refused", "wrong-origin", "card-not-waiting", "officer-not-allowed",
     "certificates-not-in-force", "terms-changed", "delivery-refused", "seal-key-lost", "token-unavailable",
     "secret-deliveries", "eids-changed", "pdf-failed",
 )  # fmt: skip
 CERTIFICATES = (
-    *_STEP, "certificates-not-asked-for", "certificates-already-requested", "certificates-refused", "proof-refused", "csrs",
-    "pdf-failed",
+    *_STEP, *_FETCH, "certificates-not-asked-for", "certificates-already-requested", "certificates-refused", "proof-refused",
+    "csrs", "pdf-failed",
 )  # fmt: skip
 CODE_SET = (*_STEP, "code-not-asked-for", "certificates-missing")
 REPORT = (*_STEP, "card-report", "card-reports")
 COMPLETE = (
-    *_STEP, "code-not-set", "signature-not-asked-for",
+    *_STEP, *_FETCH, "certificates-missing", "code-not-set", "signature-not-asked-for",
     "signature-invalid", "terms-changed", "certificate-not-in-force", "certificates-on-hold",
     "reserve-issue-ended", "first-officer-not-allowed", "three-persons", "card-not-usable",
 )  # fmt: skip
@@ -84,8 +91,10 @@ DESCRIPTION = ApiDescription(
     text=(
         "For the eID app, which carries out a transaction that a clerk opened: set a card's code and sign the receipt, or "
         "unlock a card in use (kind unlock), which ends at code-set without a receipt. A reserve card has its keys made on "
-        "it and certified in between. An officer may also sign a statement with their own card (kind sign, without a "
-        "receipt). The handle opens nothing without the card. Every call may be repeated and then gets the same answer."
+        "it and certified in between. A holder fetches an ordered eID onto a card in use (kind fetch, on Mina sidor): new keys "
+        "are certified, their certificates are written on the card, and the new key signs a statement. An officer may also "
+        "sign a statement with their own card (kind sign, without a receipt). The handle opens nothing without the card. Every "
+        "call may be repeated and then gets the same answer."
     ),
     problems=TEXTS,
     tags={"transaction": "The steps of a transaction, from the proof of the card to the signature."},

@@ -13,8 +13,8 @@ from siths_portal.lib.rest.fields import Base64Field, CertificateField, Closed, 
 from siths_portal.lib.rest.openapi import CLOSED
 
 PROFILES = ("person-hsaid-auth", "person-hsaid-sign", "person-id-auth", "person-id-sign", "transport")
-MADE_LATER = RESERVE_CARD.profiles(stage=Stage.ACTIVATION)
-"""The certificates of keys that are made on a card when it is activated."""
+MADE_LATER = tuple(dict.fromkeys((*RESERVE_CARD.profiles(stage=Stage.ACTIVATION), *CARD_PROFILES)))
+"""The certificates of keys that are made on a card when it is activated, or when its holder fetches an eID."""
 
 KINDS = [kind.value for kind in TransactionKind]
 PENDING = ["pending"]
@@ -72,11 +72,13 @@ class StartRequest(Closed):
 
 @extend_schema_serializer(extensions=CLOSED)
 class NewRequests(Closed):
-    """A certificate request (PKCS #10) for each key that was made on the card, as PEM."""
+    """A certificate request (PKCS #10) for each key that was made on the card, as PEM: the HSA-id pair, and for a renewed eID the
+    person-id pair too.
+    """
 
     def get_fields(self) -> dict[str, Any]:
-        """Returns a field for each profile."""
-        return {profile: CsrField() for profile in MADE_LATER}
+        """Returns a field for each profile. Which of them are needed, the service knows."""
+        return {profile: CsrField(required=False) for profile in MADE_LATER}
 
 
 @extend_schema_serializer(extensions=CLOSED)
@@ -98,17 +100,24 @@ class NewCertificates(serializers.Serializer[Any]):
 
     def get_fields(self) -> dict[str, Any]:
         """Returns a field for each profile."""
-        return {profile: Pem() for profile in MADE_LATER}
+        return {profile: Pem(required=False) for profile in MADE_LATER}
 
 
 class CertificatesAnswer(serializers.Serializer[Any]):
-    """The new certificates, and the receipt to be signed with the new key after the code is set."""
+    """The new certificates, and the receipt to be signed with the new key after the code is set. For the kind fetch the statement
+    in place of the receipt, to be signed by the new key on HSA-id when the certificates are on the card.
+    """
 
     certificates = NewCertificates()
-    pdf = Base64Field(max_length=8_000_000)
-    byte_range = serializers.ListField(child=serializers.IntegerField(min_value=0), min_length=4, max_length=4)
-    signed_attributes = Base64Field(max_length=8192)
-    digest_algorithm = serializers.ChoiceField(choices=["sha256"])
+    pdf = Base64Field(max_length=8_000_000, required=False)
+    byte_range = serializers.ListField(child=serializers.IntegerField(min_value=0), min_length=4, max_length=4, required=False)
+    signed_attributes = Base64Field(max_length=8192, required=False)
+    digest_algorithm = serializers.ChoiceField(choices=["sha256"], required=False)
+    statement = Base64Field(
+        max_length=8192,
+        required=False,
+        help_text="Canonical JSON of the order, the eID, the card's number and the SHA-256 of each certificate (DER).",
+    )
 
 
 @extend_schema_serializer(extensions=CLOSED)
@@ -119,7 +128,7 @@ class CompleteRequest(Closed):
         max_length=700,
         help_text=(
             "Over signed_attributes or statement, by the card's key for signatures on person id, or on HSA-id for a reserve "
-            f"card: {CARD_FORMAT}"
+            f"card and for the kind fetch, there the new one: {CARD_FORMAT}"
         ),
     )
 
@@ -185,6 +194,17 @@ class StartAnswer(serializers.Serializer[Any]):
             "words. The card signs these bytes with its key for signatures on person id."
         ),
     )
+    profiles = serializers.ListField(
+        child=serializers.ChoiceField(choices=MADE_LATER),
+        required=False,
+        help_text="For the kind fetch: the profiles that need new keys. The keys on the card stay in use until complete.",
+    )
+    slot = Text(
+        max_length=36,
+        pattern=r"^[0-9a-f-]{36}$",
+        required=False,
+        help_text="For the kind fetch: an opaque name of the new keys. A later transaction with the same slot goes on with them.",
+    )
     encrypted = Text(
         max_length=8192,
         pattern=r"^[A-Za-z0-9_.-]+$",
@@ -214,7 +234,7 @@ class CardReportAnswer(serializers.Serializer[Any]):
 
 
 class CompleteAnswer(serializers.Serializer[Any]):
-    """The card is active."""
+    """The card is active, and the fetched eID in force."""
 
     state = serializers.ChoiceField(choices=COMPLETED)
     card_serial_ending = Text(

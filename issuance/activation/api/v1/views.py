@@ -97,8 +97,11 @@ class Certificates(AppView):
 
     @extend_schema(
         operation_id="request_certificates",
-        summary="Have the keys certified that the app has made on a reserve card, and get the receipt",
-        description="After start and before code-set. Write the certificates on the card before the code is reported.",
+        summary="Have the keys certified that the app has made on the card, and get what the new key signs",
+        description=(
+            "For a reserve card after start and before code-set: write the certificates on the card before the code is reported. "
+            "For the kind fetch after start and before complete: write them beside those in use, which are revoked by complete."
+        ),
         parameters=[openapi.RETRY_AFTER],
         request=forms.CertificatesRequest,
         responses={
@@ -115,7 +118,8 @@ class Certificates(AppView):
         made = certifying.certify(step_token=str(request.auth), csrs=dict(given["csrs"]), signature=given["signature"])
         if made is None:
             return Response({"status": "pending"}, status=202, headers={"Retry-After": "1"})
-        data = {name: getattr(made, name) for name in made.__dataclass_fields__} | {"digest_algorithm": "sha256"}
+        data = {name: value for name in made.__dataclass_fields__ if (value := getattr(made, name))}
+        data |= {"digest_algorithm": "sha256"} if made.pdf else {}
         data["certificates"] = {profile: ssl.DER_cert_to_PEM_cert(der) for profile, der in made.certificates.items()}
         return Response(forms.CertificatesAnswer(data).data, status=201)
 

@@ -24,16 +24,26 @@ class Command(ServerCommand):
         parser.add_argument("--bind", default=f"127.0.0.1:{base + 11}", metavar="HOST:PORT")
         parser.add_argument("--origin", default="", metavar="URL", help="as browsers reach it, if not by localhost")
         parser.add_argument("--portal", default=os.environ.get("PORTAL_BASE_URL", f"http://localhost:{base}"), metavar="URL")
+        own = os.environ.get("MINASIDOR_BASE_URL", f"http://localhost:{base + 1}")
+        parser.add_argument("--minasidor", default=own, metavar="URL")
         parser.add_argument("--cards", type=Path, default=cards, metavar="FOLDER")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Serves. Exit 2 if an address is malformed or taken."""
         self.address(options["bind"])
-        portal = urlsplit(options["portal"])
-        if portal.scheme not in ("http", "https") or not portal.hostname or portal.path.strip("/"):
-            raise CommandError(f"--portal: {options['portal']} är ingen portals adress", returncode=2)
+        for name in ("portal", "minasidor"):
+            site = urlsplit(options[name])
+            if site.scheme not in ("http", "https") or not site.hostname or site.path.strip("/"):
+                raise CommandError(f"--{name}: {options[name]} är ingen portals adress", returncode=2)
         self.serve(
             options["bind"],
-            lambda host, port: Server(host, port, portal_url=options["portal"], cards=options["cards"], origin=options["origin"]),
+            lambda host, port: Server(
+                host,
+                port,
+                portal_url=options["portal"],
+                cards=options["cards"],
+                origin=options["origin"],
+                own_url=options["minasidor"],
+            ),
             lambda server: f"SITHS eID-appen på http://localhost:{server.server_port}",
         )

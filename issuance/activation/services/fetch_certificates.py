@@ -1,0 +1,165 @@
+"""Certificates for the eID that a holder fetches, for keys that the app has made on the card (rules/issuance 5.10).
+
+The app's proof of the card opened the transaction, and the card key signs the requests once more. The eID begins here. It is in
+force when the holder has confirmed it with its new key (`fetch_app`).
+"""
+
+import base64
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import transaction as database
+
+from issuance.activation.domain.transaction_states import TransactionState
+from issuance.activation.models import CertificateRequest, EidAppTransaction
+from issuance.activation.services import card_requests, fetching, transactions
+from issuance.activation.services.card_requests import Certified
+from issuance.carriers.domain import kinds
+from issuance.carriers.domain.eid_states import EidAction, EidState
+from issuance.carriers.domain.kinds import EidOrderKind, Owner
+from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.orders.domain import rules
+from issuance.orders.models.eid_orders import EidOrder
+from issuance.orders.services.ordering import post_ends_at
+from issuance.records.services import steps
+from pki import service as pki
+from siths_portal.lib import clock, faults
+from siths_portal.lib.canonical import canonical_json, sha256_hex
+from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.ids import new_id
+
+SIGNING_PROFILE = "person-hsaid-sign"
+"""The profile of the new key that the holder confirms the eID with."""
+
+
+def profiles_of(order: EidOrder) -> tuple[str, ...]:
+    """Returns the profiles that the order's eID brings: its own, and for a renewal the carrier's too."""
+    kind = kinds.kind_of(order.carrier.kind)
+    return kind.profiles(None if order.kind == EidOrderKind.RENEWAL else Owner.EID)
+
+
+def certify(seen: EidAppTransaction, csrs: Mapping[str, bytes], signature: bytes) -> Certified | None:
+    """Has the new keys certified. Returns None while the worker has not made the certificates. Repeatable.
+
+    Arguments and errors are those of `certifying.certify`; it raises Conflict also if the order no longer waits.
+    """
+    profiles = profiles_of(fetching.order_of(seen))
+    if set(csrs) != set(profiles):
+        message = f"Skicka en certifikatbegäran för var och en av profilerna {', '.join(profiles)}."
+        raise Invalid("csrs", message, fields={"csrs": [message]})
+    keys = {profile: pki.request_key(der, field=f"csrs.{profile}") for profile, der in csrs.items()}
+    request = _store(seen, csrs, keys, signature)
+    faults.point("issuance.fetch.certificates.after-commit")
+    ids = [UUID(request.certificate_ids[profile]) for profile in profiles]
+    answer = pki.wait_for_requested(request.pk, ids, seconds=settings.EID_APP_WAIT_SECONDS)
+    if answer.refusal:
+        raise Conflict("certificates-refused", "Kortets nycklar kan inte få certifikat. Be om en ny beställning.")
+    if not answer.certificates:
+        return None
+    made = {view.profile: view.der or b"" for view in answer.certificates}
+    return Certified(certificates=made, statement=statement(request, made))
+
+
+def statement(request: CertificateRequest, certificates: Mapping[str, bytes]) -> bytes:
+    """Returns the bytes by which the holder confirms the eID: canonical JSON of the order, the eID, the card and the SHA-256 of
+    each certificate. The new key signs them when the certificates are on the card.
+    """
+    return canonical_json(
+        {
+            "certificates": {profile: sha256_hex(der) for profile, der in certificates.items()},
+            "card_serial": request.eid.carrier.card_serial,
+            "eid": str(request.eid_id),
+            "hsa_id": request.eid.hsa_id,
+            "order": str(request.eid_order_id),
+        }
+    )
+
+
+@database.atomic(durable=True)
+def _store(seen: EidAppTransaction, csrs: Mapping[str, bytes], keys: Mapping[str, str], signature: bytes) -> CertificateRequest:
+    """Stores the request of the order's eID, or returns the earlier one for the same keys. Wakes the worker."""
+    carrier, row = transactions.locked_with_carrier(seen)
+    order = fetching.order_of(row)
+    transactions.require_open(row)
+    if row.state != TransactionState.STARTED:
+        raise transactions.not_waiting(row)
+    fetching.require_waiting(order, carrier)
+    if not card_requests.is_proven(row, carrier, csrs, signature):
+        message = "Kortet kunde inte visa att nycklarna är dess egna. Sätt i kortet och försök igen."
+        raise Conflict("proof-refused", message)
+    request = CertificateRequest.objects.select_related("eid__carrier").filter(eid_order=order).first()
+    if request is not None and request.keys != dict(keys):
+        message = "Certifikat är redan begärda för andra nycklar på kortet. Be om en ny beställning."
+        raise Conflict("certificates-already-requested", message)
+    asked = {
+        "transaction": row,
+        "csrs": {profile: base64.b64encode(der).decode() for profile, der in csrs.items()},
+        "signature": signature,
+    }
+    if request is None:
+        request = _begin(carrier, order, row, keys, asked)
+    elif request.transaction_id != row.pk:
+        for name, value in asked.items():
+            setattr(request, name, value)
+        request.save(update_fields=list(asked))
+    if len(pki.certificates([UUID(id_) for id_ in request.certificate_ids.values()])) < len(keys):
+        pki.wake_certifier(request.pk)
+    return request
+
+
+def _begin(
+    carrier: Carrier, order: EidOrder, row: EidAppTransaction, keys: Mapping[str, str], asked: Mapping[str, Any]
+) -> CertificateRequest:
+    """Inserts the eID with the ordered values, and which certificates it will have: the link that `IssuanceCheck` compares."""
+    actor_ref, now = transactions.holder_ref(carrier), clock.now().replace(microsecond=0)
+    eid = Eid(
+        carrier=carrier,
+        post=order.post,
+        organisation=order.organisation,
+        hsa_id=order.hsa_id,
+        mail=order.mail,
+        upn=order.upn,
+        title=order.title,
+        assurance_level=order.assurance_level,
+        state=EidState.ORDERED.value,
+        created_at=now,
+    )
+    steps.begin([eid], "ordered", actor_ref=actor_ref, facts={"eid_order": str(order.pk), "carrier": str(carrier.pk)})
+    ids = {profile: new_id() for profile in keys}
+    planned = {profile: str(id_) for profile, id_ in ids.items()}
+    steps.step(
+        [eid],
+        EidAction.PLAN_CERTIFICATES,
+        actor_ref=actor_ref,
+        facts={"certificates": planned, "transaction": str(row.pk)},
+        valid_from=now,
+        valid_to=_valid_to(carrier, order),
+    )
+    kind = kinds.kind_of(carrier.kind)
+    for_eid = {profile: kind.certificate(profile).owner is Owner.EID for profile in ids}
+    CarrierCertificate.objects.bulk_create(
+        CarrierCertificate(
+            certificate_id=id_,
+            carrier=carrier,
+            eid=eid if for_eid[profile] else None,
+            made_with=None if for_eid[profile] else eid,
+            profile=profile,
+        )
+        for profile, id_ in ids.items()
+    )
+    return CertificateRequest.objects.create(
+        eid=eid, eid_order=order, keys=dict(keys), certificate_ids=planned, created_at=clock.now(), **asked
+    )
+
+
+def _valid_to(carrier: Carrier, order: EidOrder) -> dt.datetime:
+    """Returns the end of the eID: after the policy's years, but not after the card or the assignment ends."""
+    return rules.eid_valid_to(
+        issued_at=clock.now().replace(microsecond=0),
+        policy_years=getattr(settings, kinds.kind_of(carrier.kind).eid_years),
+        card_valid_to=carrier.valid_to,
+        post_ends_at=post_ends_at(order.post),
+    )
