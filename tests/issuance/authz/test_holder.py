@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from issuance.authz import Action, Role, holder, policy
-from issuance.authz.roles import HOLDER_ALLOWED
+from issuance.authz import Action, Role, card, holder, policy
+from issuance.authz.roles import CARD_ALLOWED, HOLDER_ALLOWED
 from issuance.carriers.models import Carrier, Eid
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Person
@@ -34,6 +34,17 @@ def test_nothing_else_is_a_holders(world: Any, action: Action) -> None:
     for row in (order.carrier, order.eid, order.person, order.eid.post, order):
         assert not policy.may(actor, action, row)
     assert not policy.holds(actor, action)
+
+
+def test_a_card_sees_itself_and_nothing_of_anybody(world: Any) -> None:
+    order, other = world.order(), world.order()
+    actor = actor_of_subject(f"card:{order.carrier_id}")
+    assert (actor.kind, actor.person_id, actor) == ("card", None, card(order.carrier_id))
+    assert list(Carrier.objects.visible_to(actor)) == [order.carrier]
+    for action in Action:
+        assert policy.may(actor, action, order.carrier) is (action in CARD_ALLOWED)
+        for row in (other.carrier, order.eid, order.person, order.eid.post, order):
+            assert not policy.may(actor, action, row)
 
 
 def test_roles_in_the_portal_change_nothing(world: Any) -> None:

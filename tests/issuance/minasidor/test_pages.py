@@ -106,7 +106,10 @@ def test_another_persons_things_are_as_those_that_do_not_exist(holding: Any, wor
 def test_start_says_what_is_theirs_and_who_looked(holding: Any, world: World) -> None:
     officer, clerk = world.officer(), Person.objects.get(pk=world.officer().person_id)
     disclosures.record(actor=officer, person_id=holding.person.pk, shown=Shown.PERSON)
+    disclosures.record(actor=officer, person_id=world.order().person_id, shown=Shown.PHOTO)
     page = holder_client(holding.person).get("/")
+    assert page.content.decode().count('class="own-card"') == 2, "no other person's card"
+    assert "Såg ditt foto" not in text(page)
     for said in (
         "Hej Elin Olsson", "Allt är i ordning", f"Kortet som slutar på {holding.active.card_serial[-4:]}", "Ditt beställda kort",
         "SITHS eID för Regionen", f"{clerk.given_name_in_use} {clerk.surname}, Regionen", "Såg din sida i portalen",
