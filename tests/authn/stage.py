@@ -26,7 +26,7 @@ from django.conf import settings
 
 from issuance.people.models.persons import Person
 from siths_portal.dev.openssl import new_key
-from siths_portal.simulators.card import Card, new_serial
+from siths_portal.simulators.card import TRANSPORT, Card, new_serial
 from tests.lib.faces import serving
 from tests.ports import free_port
 
@@ -37,11 +37,14 @@ CODE, PUK = "246810", "31415926"
 
 @dataclass
 class Stage:
-    """Both processes. `people` are the provider's; the portal's are the database's."""
+    """Both processes. `people` are the provider's; the portal's are the database's. `mina_sidor` is served once it is started."""
 
     folder: Path
     portal: str
     issuer: str
+    mina_sidor: str
+    running: contextlib.ExitStack
+    own: dict[str, str] = field(default_factory=dict)
     people: list[dict[str, Any]] = field(default_factory=list)
 
     @property
@@ -51,6 +54,12 @@ class Stage:
     @property
     def trust(self) -> Path:
         return self.folder / "trust"
+
+    def start_mina_sidor(self) -> str:
+        """Serves the other site too, until both end. Returns its address."""
+        port = int(self.mina_sidor.rsplit(":", 1)[1])
+        self.running.enter_context(serving("minasidor", self.folder / "minasidor.log", port=port, **self.own))
+        return self.mina_sidor
 
     def log(self, name: str) -> str:
         return (self.folder / f"{name}.log").read_text()
@@ -80,8 +89,11 @@ def entry(person: Person) -> dict[str, Any]:
 @contextlib.contextmanager
 def stage(folder: Path) -> Iterator[Stage]:
     """Starts both; ends both."""
-    portal_port, idp_port = free_port(), free_port()
-    made = Stage(folder, f"http://localhost:{portal_port}", f"http://localhost:{idp_port}")
+    portal_port, idp_port, mina_port = (free_port() for _ in range(3))
+    running = contextlib.ExitStack()
+    made = Stage(
+        folder, f"http://localhost:{portal_port}", f"http://localhost:{idp_port}", f"http://localhost:{mina_port}", running
+    )
     for name in ("idp", "cards", "trust"):
         (folder / name).mkdir()
     key = folder / "client-key.pem"
@@ -90,8 +102,8 @@ def stage(folder: Path) -> Iterator[Stage]:
     client = {
         "client_id": "siths-portal",
         "name": "SITHS eID Portal",
-        "redirect_uris": [f"{made.portal}/logga-in/svar/"],
-        "post_logout_redirect_uris": [f"{made.portal}/logga-ut/"],
+        "redirect_uris": [f"{site}/logga-in/svar/" for site in (made.portal, made.mina_sidor)],
+        "post_logout_redirect_uris": [f"{site}/logga-ut/" for site in (made.portal, made.mina_sidor)],
         "public_key": public.public_bytes(PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode(),
     }
     (folder / "idp" / "clients.json").write_text(json.dumps([client]))
@@ -101,8 +113,9 @@ def stage(folder: Path) -> Iterator[Stage]:
         process = subprocess.Popen(command, cwd=settings.BASE_DIR, env=os.environ, stdout=log, stderr=subprocess.STDOUT)
     try:
         wait_for_provider(made.issuer, process, folder / "idp.log")
-        own = {"PORTAL_BASE_URL": made.portal, "OIDC_ISSUER": made.issuer, "OIDC_CLIENT_KEY_FILE": str(key)}
-        with serving("portal", folder / "portal.log", port=portal_port, **own):
+        made.own = {"PORTAL_BASE_URL": made.portal, "OIDC_ISSUER": made.issuer, "OIDC_CLIENT_KEY_FILE": str(key)}
+        made.own["MINASIDOR_BASE_URL"] = made.mina_sidor
+        with running, serving("portal", folder / "portal.log", port=portal_port, **made.own):
             yield made
     finally:
         process.terminate()
@@ -214,6 +227,15 @@ class Authority:
         if code:
             card.unblock(puk=PUK, new_code=code)
         return card, serials
+
+    def blank_card(self, cards: Path, code: str = CODE) -> Card:
+        """A reserve card with a transport certificate, which names the card only."""
+        card = Card.make(cards, new_serial(), puk=PUK, transport_code=code, profiles=[TRANSPORT])
+        (pem,) = card.csrs(code=code, profiles=[TRANSPORT]).values()
+        key = x509.load_pem_x509_csr(pem.encode()).public_key()
+        certificate = self.certify(key, self._name(card.serial, serial_number=card.serial), 5)
+        card.store_certificates({TRANSPORT: certificate.public_bytes(PEM).decode()}, code=code)
+        return card
 
     def certify(self, key: Any, subject: x509.Name, days: int) -> x509.Certificate:
         now = dt.datetime.now(dt.UTC)

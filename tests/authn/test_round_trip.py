@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from authn.models import Event, Session
+from issuance.carriers.models import Carrier
 from issuance.people.models.persons import Person
 from siths_portal.demo.browsing import Browser, Page
 from tests.authn.stage import CODE, Authority, Stage
@@ -207,3 +208,33 @@ def test_the_log_ins_leave_no_personal_data_in_addresses_and_logs(stage: Stage, 
     for text in (stage.log("idp"), stage.log("portal"), page.url):
         for secret in (person["personnummer"], person["posts"][0]["hsa_id"], clerk.surname):
             assert secret not in text
+
+
+def test_both_sites_in_one_browser_and_a_card_that_names_nobody(
+    stage: Stage, clerk: Person, world: Any, authority: Authority
+) -> None:
+    """A clerk keeps the portal's session while they log in to Mina sidor, as themself and with a blank reserve card."""
+    stage.know(clerk)
+    blank = authority.blank_card(stage.cards)
+    card = world.order().carrier
+    Carrier.objects.filter(pk=card.pk).update(kind="reserve_card", card_serial=blank.serial)
+    browser = Browser()
+    provider = browser.open(f"{stage.portal}/installningar/").press("Logga in")
+    assert not provider.has_button("Fortsätt med kort"), "the portal asks for no such log-in"
+    assert provider.press("Logga in", within=clerk.surname).heading == "Inställningar"
+    mina = stage.start_mina_sidor()
+    stage.know(clerk, acr="http://id.sambi.se/loa/loa2")
+    page = browser.open(f"{mina}/sparra/").press("Logga in").press("Logga in", within=clerk.surname)
+    assert (page.url, page.heading) == (f"{mina}/sparra/", "Vad vill du spärra?")
+    assert browser.open(f"{stage.portal}/installningar/").heading == "Inställningar"
+    assert page.press("Logga ut").heading == "Du är utloggad"
+    code = browser.open(f"{mina}/").press("Logga in").form("Fortsätt med kort").choose(blank.serial[-4:]).send()
+    page = code.form("Legitimera").fill("Ange pinkod", CODE).send()
+    assert page.heading == f"Reservkortet som slutar på {blank.serial[-4:]}"
+    assert browser.open(f"{mina}/sparra/").status == 403
+    assert browser.open(f"{stage.portal}/installningar/").heading == "Inställningar"
+    subjects = Session.objects.filter(ended_at=None).exclude(subject_ref="").values_list("subject_ref", flat=True)
+    assert set(subjects) == {f"user:{clerk.pk}", f"card:{card.pk}"}
+    number = stage.people[0]["personnummer"]
+    for name in ("idp", "portal", "minasidor"):
+        assert not [each for each in (blank.serial, number, clerk.surname, CODE) if each in without_chance(stage.log(name))], name
