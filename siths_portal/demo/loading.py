@@ -76,7 +76,7 @@ def load(count: int, say: Callable[[str], None]) -> None:
     country = scale_places() if wanted > FIRST_OF_THE_COUNTRY else ()
     write_organisations((*PLACES, *newcomers.PLACES, *sandbox.PLACES, *country))
     _register(everyone, say)
-    _register(special, say)
+    _register(_unknown(special), say)
     _assign_roles()
     idp_people.write()
     _verify_customisations()
@@ -85,6 +85,13 @@ def load(count: int, say: Callable[[str], None]) -> None:
     say(f"{stored} nya porträtt")
     if wanted > FIRST_OF_THE_COUNTRY:
         say(f"{scale.load(wanted, say)} nya personer i hela landet, med kort")
+
+
+def _unknown(everyone: Sequence[DemoPerson]) -> list[DemoPerson]:
+    """Returns the people whom the portal lacks. The others' assignments may have ended since."""
+    numbers = {one.person_id.value: one for one in everyone}
+    known = set(PersonIdentifier.objects.filter(value__in=numbers).values_list("value", flat=True))
+    return [one for number, one in numbers.items() if number not in known]
 
 
 def _register(everyone: Sequence[DemoPerson], say: Callable[[str], None]) -> None:

@@ -172,12 +172,12 @@ def _news(stage: _Stage) -> list[Shown]:
     """Gives a card to each person about whom register or catalogue has news, and reads the person live as a visit does."""
     shown = []
     for number, one in enumerate(cases.news(), start=11):
-        identifier = PersonIdentifier.objects.get(value=one.before.person_id.value, valid_to=None)
-        post = Post.objects.select_related("person", "organisation").get(person=identifier.person_id)
+        person = PersonIdentifier.objects.select_related("person").get(value=one.before.person_id.value, valid_to=None).person
         if not Carrier.objects.filter(card_serial=serial_of(number)).exists():
+            post = Post.objects.select_related("person", "organisation").get(person=person)
             stage.earlier_card(post, number, made=YEAR, years=5, eid_ends=YEAR)
             people.remember(post_id=post.pk, live=people.read_live(post))
-        shown.append(Shown(post.person, one.text))
+        shown.append(Shown(person, one.text))
     return shown
 
 

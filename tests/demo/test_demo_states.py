@@ -44,6 +44,7 @@ def test_every_state_is_there_once(neighbours: Any) -> None:
     assert scope_faults().ok
     each_case_is_there(written)
     before = (Event.objects.count(), Carrier.objects.count())
+    call_command("demo_load", persons=200, stdout=StringIO())
     assert load() == said
     assert (Event.objects.count(), Carrier.objects.count()) == before
     assert guide.file().read_text() == written
