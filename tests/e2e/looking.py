@@ -48,7 +48,7 @@ class Looker:
         stem = f"{self.count:02}-{re.sub(r'[^a-zåäö0-9]+', '-', name.lower())}"
         self.keep(page, f"{stem}-{WIDE}.png")
         layout_pictures.compare(page, f"{self.series} {name}")
-        if tour and is_for_tour():
+        if tour and os.environ.get("SITHS_TOUR"):
             keep_for_tour(page, tour)
         page.set_viewport_size({"width": NARROW, "height": HEIGHT})
         width = page.evaluate("document.documentElement.scrollWidth")
@@ -62,11 +62,6 @@ class Looker:
         """Keeps a picture of the page as it stands, if pictures are wanted."""
         if self.folder is not None:
             page.screenshot(path=self.folder / name, full_page=True)
-
-
-def is_for_tour() -> bool:
-    """True if this run makes the pictures of the README's tour."""
-    return bool(os.environ.get("SITHS_TOUR"))
 
 
 def keep_for_tour(page: Page, name: str) -> None:

@@ -12,9 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Error, expect
 
 from siths_portal.demo.portraits import portrait_of
-from siths_portal.dev import steps
 from tests.browser import browser
-from tests.e2e import looking, outside, setting_up, walk
+from tests.e2e import outside, setting_up, walk
 from tests.e2e.desk import Desk, desk
 from tests.e2e.hands import Both, Hands, Mouse
 from tests.e2e.outside import FIRST_CLERK, SECOND_CLERK, Holder, Registry, await_ocsp, clerk
@@ -450,19 +449,6 @@ def test_a_person_with_cards_in_every_state(at: Desk) -> None:
     for status in ("Aktiv", "Spärrat", "Utgånget"):
         expect(at.page.locator("article[id^=barare] .carrier-head").get_by_text(status, exact=True)).to_be_visible()
     at.look("Alla lägen", tour="person")
-    if looking.is_for_tour():
-        keep_work_for_tour(at)
-
-
-def keep_work_for_tour(at: Desk) -> None:
-    """Registervård and the stock for the tour; their walks look at the pages themselves."""
-    steps.manage("Register care", "issuance_register_care", "--wait", "--quiet").work(at.stage.house)
-    for path, heading, name in (
-        ("/registervard/", "Registervård", "register-care"), ("/reservkort/", "Reservkort", "stock"),
-    ):  # fmt: skip
-        at.open(path)
-        at.see(heading)
-        looking.keep_for_tour(at.page, name)
 
 
 def test_a_new_area_is_set_up(stage: Stage, browser: Browser, registry: Registry) -> None:

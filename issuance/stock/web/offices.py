@@ -79,7 +79,7 @@ def _stock_lead(waiting: int, short: list[str]) -> str:
     if short:
         names = _("{first} och {n} kontor till").format(first=short[0], n=len(short) - 1) if len(short) > 1 else short[0]
         parts.append(_("{names} behöver fler kort.").format(names=names))
-    return " ".join(parts) or _("Inget kontor har för få kort.")
+    return " ".join(parts) or _("Inget kontor är under sin gräns.")
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -49,7 +49,7 @@ def scan(page: Page, *numbers: int, end: str = "Enter") -> None:
 def keep(page: Page, portal: str, hands: Hands, see: Looker, world: Any) -> None:
     """Who hands out cards receives two of them, misses one, counts, and writes one off."""
     page.goto(f"{portal}{reverse('stock')}")
-    see.look(page, "on the way")
+    see.look(page, "on the way", tour="stock")
     hands.press(page.get_by_role("link", name="Kontoret tar emot bunten"))
     see.look(page, "receive")
     page.get_by_label("Skannade kort").focus()
