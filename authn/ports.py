@@ -74,13 +74,13 @@ class SubjectDirectory(Protocol):
 class CardHolder:
     """Whom a card's certificate names: the chosen HSA-id, or "" and those of the card, and the number of twelve digits.
 
-    `card_serial` is the card's serial number.
+    `credential` has the level and the card's serial number. At the level CARD all the rest is empty.
     """
 
     hsa_id: str
     hsa_ids: tuple[str, ...]
     person_id: str
-    card_serial: str
+    credential: Credential
 
 
 class CardCertificates(Protocol):
@@ -92,7 +92,7 @@ class CardCertificates(Protocol):
         """Returns the reference of a certificate that may log in now.
 
         Raises SubjectUnknown with a reason that begins with `certificate-`: it is unknown, revoked, on hold, out of time, made
-        for another purpose, below level 3, or its card or eID is not active.
+        for another purpose, or its card or eID is not active. The site decides which levels it takes.
         """
         ...
 

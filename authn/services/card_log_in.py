@@ -14,13 +14,11 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 
 from authn.domain.id_token import Identity
-from authn.domain.principal import Credential
 from authn.models import CARD, LogInAttempt, LogInTicket
 from authn.ports import CardCertificates, SubjectUnknown
 from authn.services import log_in, sessions, sites
 from authn.services.log_in import CompletedLogIn, LogInRefused
 from siths_portal.lib import clock, ports
-from siths_portal.lib.assurance import Level
 
 TICKET_SECONDS = 60
 CALLBACK_PATH = "/logga-in/kort/"
@@ -87,9 +85,11 @@ def complete(session_id: UUID | None, query: Mapping[str, str]) -> CompletedLogI
         holder = ports.get(CardCertificates).holder(ticket.certificate_ref)
     except SubjectUnknown as unknown:
         raise log_in.refused(unknown.reason, attempt) from None
+    if holder.credential.level not in sites.here().levels:
+        raise log_in.refused("certificate-level", attempt)
     facts: dict[str, object] = {"method": CARD, "certificate": ticket.certificate_ref}
     accepted = sessions.LogIn(ticket.issued_at, "", facts)
-    identity = Identity(holder.hsa_id, holder.hsa_ids, holder.person_id, Credential(Level.LOA3, holder.card_serial))
+    identity = Identity(holder.hsa_id, holder.hsa_ids, holder.person_id, holder.credential)
     return CompletedLogIn(identity, accepted, attempt.next_path, attempt.step_up)
 
 

@@ -9,13 +9,15 @@ from dataclasses import dataclass
 
 from django.conf import settings
 
+from siths_portal.lib.assurance import Level
+
 
 @dataclass(frozen=True)
 class Site:
     """A site. `prefixes` begin the references of its subjects; `face` is the SITHS_FACE of the process that serves it.
 
     `base_url` is its own address. `pages` are the templates of its pages of log-in. `by_hsa_id` means that a log-in chooses one
-    of the person's assignments.
+    of the person's assignments. `levels` are those of a log-in with a card's certificate; those at a provider are settings.
     """
 
     prefixes: tuple[str, ...]
@@ -26,6 +28,7 @@ class Site:
     absolute_seconds: int
     sessions_per_subject: int
     by_hsa_id: bool = True
+    levels: tuple[Level, ...] = (Level.LOA3,)
 
 
 _PORTAL_PAGES = {
@@ -67,6 +70,7 @@ def all_sites() -> tuple[Site, ...]:
             settings.MINASIDOR_SESSION_ABSOLUTE_SECONDS,
             settings.MINASIDOR_SESSIONS_PER_SUBJECT,
             by_hsa_id=False,
+            levels=tuple(Level),
         ),
     )
 

@@ -49,6 +49,7 @@ def write_login(house: House) -> Path:
     values = {
         "SITHS_LOGIN_SOCKET": str(house.socket("login")),
         "SITHS_LOGIN_LISTEN": f"127.0.0.1:{house.port('login')}",
+        "SITHS_MINASIDOR": f"http://localhost:{house.port('minasidor')}",
         "SITHS_OCSP": f"http://127.0.0.1:{house.port('status')}/ocsp",
         "SITHS_PORTAL": f"http://localhost:{house.port('portal')}",
         "SITHS_TLS": str(house.var / "tls"),

@@ -2,21 +2,21 @@
 
 from uuid import UUID
 
-from authn.ports import CardHolder, SubjectUnknown
+from authn.ports import CardHolder, Credential, SubjectUnknown
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, CarrierCertificate
 from issuance.people.models.persons import PersonIdentifier
 from pki import service as pki
 from siths_portal.lib import clock
-from siths_portal.lib.assurance import REQUIRED_LEVEL
+from siths_portal.lib.assurance import REQUIRED_LEVEL, Level
 
-_HSA_PROFILE, _PERSON_PROFILE = "person-hsaid-auth", "person-id-auth"
+_HSA_PROFILE, _PERSON_PROFILE, _TRANSPORT_PROFILE = "person-hsaid-auth", "person-id-auth", "transport"
 _NUMBERS = ("personnummer", "samordningsnummer")
 
 
 class CertificatesOfCards:
-    """Reads certificates, cards and eIDs. Transport certificates and those of mobile eIDs log nobody in here."""
+    """Reads certificates, cards and eIDs. The transport certificate of a reserve card stands for the card and names nobody."""
 
     def reference(self, der: bytes) -> str:
         """Returns the certificate's id. Raises SubjectUnknown (`authn.ports.CardCertificates`)."""
@@ -32,11 +32,14 @@ class CertificatesOfCards:
         if not found:
             raise SubjectUnknown("certificate-unknown")
         row = _checked(found[0])
+        credential = Credential(_level(row), row.carrier.card_serial)
+        if credential.level is Level.CARD:
+            return CardHolder("", (), "", credential)
         number = PersonIdentifier.objects.filter(person=row.carrier.person_id, kind__in=_NUMBERS, valid_to=None).first()
         if number is None:
             raise SubjectUnknown("person-unknown")
         hsa_id = row.eid.hsa_id if row.eid else ""
-        return CardHolder(hsa_id, (hsa_id,) if hsa_id else _hsa_ids(row.carrier), number.value, row.carrier.card_serial)
+        return CardHolder(hsa_id, (hsa_id,) if hsa_id else _hsa_ids(row.carrier), number.value, credential)
 
 
 def _checked(view: pki.CertificateView) -> CarrierCertificate:
@@ -47,16 +50,25 @@ def _checked(view: pki.CertificateView) -> CarrierCertificate:
         raise SubjectUnknown("certificate-on-hold")
     if not view.not_before <= clock.now() < view.not_after:
         raise SubjectUnknown("certificate-out-of-time")
-    rows = CarrierCertificate.objects.select_related("carrier", "eid").filter(certificate_id=view.id)
-    row = rows.filter(profile__in=(_HSA_PROFILE, _PERSON_PROFILE), carrier__person__isnull=False).first()
-    if row is None:
+    row = CarrierCertificate.objects.select_related("carrier", "eid").filter(certificate_id=view.id).first()
+    if row is None or row.profile not in (_HSA_PROFILE, _PERSON_PROFILE, _TRANSPORT_PROFILE):
         raise SubjectUnknown("certificate-not-for-log-in")
-    of_eid = row.eid
-    if row.carrier.state != CarrierState.ACTIVE or (of_eid is not None and of_eid.state != EidState.ACTIVE):
+    if row.profile != _TRANSPORT_PROFILE and not _is_in_use(row):
         raise SubjectUnknown("certificate-not-active")
-    if min(row.carrier.assurance_level, of_eid.assurance_level if of_eid else REQUIRED_LEVEL) < REQUIRED_LEVEL:
-        raise SubjectUnknown("certificate-level")
     return row
+
+
+def _is_in_use(row: CarrierCertificate) -> bool:
+    in_use = row.carrier.state == CarrierState.ACTIVE and row.carrier.person_id is not None
+    return in_use and (row.eid is None or row.eid.state == EidState.ACTIVE)
+
+
+def _level(row: CarrierCertificate) -> Level:
+    """Returns what a log-in with the certificate proves: the lower level of card and eID, or the card alone."""
+    if row.profile == _TRANSPORT_PROFILE:
+        return Level.CARD
+    lowest = min(row.carrier.assurance_level, row.eid.assurance_level if row.eid else REQUIRED_LEVEL)
+    return Level.LOA3 if lowest >= REQUIRED_LEVEL else Level.LOA2
 
 
 def _hsa_ids(carrier: Carrier) -> tuple[str, ...]:

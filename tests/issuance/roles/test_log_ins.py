@@ -96,7 +96,7 @@ def test_log_ins_of_mina_sidor_are_listed_and_filtered(clerk: Person, administra
     session, _key = sessions.start(holder, sessions.LogIn(clock.now(), "", {}))
     # A session of no person, as of a card, must not stop the list.
     Session.objects.create(
-        key_hash="0" * 64, subject_ref="carrier:1", created_at=clock.now(), last_seen_at=clock.now(),
+        key_hash="0" * 64, subject_ref="card:1", created_at=clock.now(), last_seen_at=clock.now(),
         expires_at=clock.now() + sessions.AT_ONCE,
     )  # fmt: skip
     admin = portal_client(administrator)
