@@ -169,10 +169,14 @@ class Walk:
     def write_guide(self) -> None:
         """Logs the officers out, and writes to the guide whose cards stay valid, and whose card the document stops."""
         self.reserve_cards.log_out_officers()
-        stopped = f"  {self.replacement.case.holder.written}  ett kort i bruk som en misstänkt id-handling stoppar"
-        guide.write_walk(
-            [*self.reserve_cards.guide(), "", "Att bedöma för ansvarig utgivare, som ser det på Dagen:", "", stopped]
-        )
+        stopped = self.replacement.case
+        lines = [
+            "",
+            "Ett besök som stoppades av en misstänkt id-handling. Områdets ansvariga utgivare ser det på Dagen och bedömer:",
+            "",
+            f"  {stopped.holder.written}  ett kort i bruk, där {stopped.clerk.name} är ID-administratör",
+        ]
+        guide.write_walk([*self.reserve_cards.guide(), *lines])
 
     def ask_on_hold(self) -> None:
         """Checks that each certificate of the sent card is on hold, with both CertID hashes."""
