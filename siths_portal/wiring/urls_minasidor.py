@@ -1,6 +1,7 @@
 """Root urlconf of Mina sidor."""
 
 from authn import urls as authn
+from issuance.activation.api.v1 import urls as eidapp_v1
 from issuance.minasidor.web import urls as minasidor
 from siths_portal.lib.http import csp
 from siths_portal.lib.monitoring import health
@@ -15,5 +16,6 @@ urlpatterns = [
     *health.urls(database=health.database),
     *csp.urls(),
     *authn.urlpatterns,
+    *eidapp_v1.urlpatterns,
     *minasidor.urlpatterns,
 ]

@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from issuance.minasidor.web import language, revoking, views
+from issuance.minasidor.queries.todo import TASKS
+from issuance.minasidor.web import fetching, language, revoking, views
 
 urlpatterns = [
     path("", views.start, name="start"),
@@ -16,4 +17,10 @@ urlpatterns = [
     path("sparra/kort/<uuid:carrier_id>/klart/", revoking.carrier_revoked, name="my_revoked"),
     path("sparra/eid/<uuid:eid_id>/", revoking.revoke_eid, name="my_revoke_eid"),
     path("sparra/eid/<uuid:eid_id>/klart/", revoking.eid_revoked, name="my_eid_revoked"),
+    path("hamta/<uuid:order_id>/", fetching.fetch, name="my_fetch"),
+    path("hamtar/<uuid:transaction_id>/", fetching.under_way, name="my_fetching"),
+    path("hamtar/<uuid:transaction_id>/lage/", fetching.state, name="my_fetching_state"),
+    path("hamtar/<uuid:transaction_id>/avbryt/", fetching.cancel, name="my_fetching_cancel"),
 ]
+
+TASKS.register(fetching.tasks)

@@ -41,6 +41,10 @@ def without_chance(answer: Any) -> str:
 # --- who may open what --------------------------------------------------------------------------------------------------------
 
 PUBLIC, ANY, PERSON = "public", "any log-in", "a person"
+ORDER = "a person, and a card that has an order"
+APP = ("start", "certificates", "code-set", "card-report", "complete", "cancel", "openapi")
+"""The calls of the eID app, whose credential is a start code and the card."""
+
 ACCESS: dict[str, str] = {
     "healthz/live": PUBLIC, "healthz/ready": PUBLIC, "csp_report": PUBLIC, "start": PUBLIC, "help": PUBLIC, "language": PUBLIC,
     "login": PUBLIC, "login_callback": PUBLIC, "login_card_callback": PUBLIC, "login_post": PUBLIC, "logout": PUBLIC,
@@ -48,6 +52,8 @@ ACCESS: dict[str, str] = {
     "session_state": ANY, "session_continue": ANY, "settings": ANY,
     "my_carrier": PERSON, "my_receipt": PERSON, "my_access_log": PERSON, "my_revocations": PERSON, "my_revoke": PERSON,
     "my_revoked": PERSON, "my_revoke_eid": PERSON, "my_eid_revoked": PERSON,
+    "my_fetch": ORDER, "my_fetching": ORDER, "my_fetching_state": ORDER, "my_fetching_cancel": ORDER,
+    "^api/eidapp/v1/": PUBLIC, **{f"eidapp-{each}": PUBLIC for each in APP},
 }  # fmt: skip
 
 

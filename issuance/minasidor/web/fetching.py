@@ -1,0 +1,120 @@
+"""Pages where a holder fetches an ordered eID onto a card: what it is, the way to the eID app, and the result."""
+
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+import segno
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+from django_htmx.http import HttpResponseClientRefresh
+
+from authn.web import not_activity
+from issuance.activation.domain.transaction_states import OPEN, TransactionState
+from issuance.activation.models import EidAppTransaction
+from issuance.activation.services import fetching, transactions
+from issuance.authz import Actor
+from issuance.minasidor.domain import MyFunction, offers
+from issuance.minasidor.queries import own_orders
+from issuance.minasidor.queries.todo import Task, Urgency
+from issuance.minasidor.web.frame import offered
+from issuance.records.web import handles
+from issuance.records.web.frame import actor_of
+from issuance.records.web.refreshing import refreshing
+from siths_portal.lib.errors import Conflict
+from siths_portal.lib.pages.dates import in_words
+
+
+def tasks(actor: Actor, means: str) -> Iterator[Task]:
+    """Yields the eIDs that wait for the holder, with the way to fetch them if this log-in may."""
+    may = offers(means, MyFunction.FETCH_NEW)
+    for order in own_orders.waiting(actor):
+        heading = _("Förnya ditt SITHS eID för {organisation}") if order.renews else _("Hämta ditt SITHS eID för {organisation}")
+        text = _("Det är beställt till kortet som slutar på {last}. Hämta det senast {day}.")
+        action = _("Förnya") if order.renews else _("Hämta")
+        yield Task(
+            Urgency.WAITS,
+            heading.format(organisation=order.organisation),
+            text.format(last=order.last, day=in_words(order.fetch_by)),
+            reverse("my_fetch", args=[order.id]) if may else "",
+            action if may else "",
+        )
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@offered(MyFunction.FETCH_NEW)
+def fetch(request: HttpRequest, order_id: UUID) -> HttpResponse:
+    """Shows what is fetched and what is needed; a post opens the eID app's transaction. Raises NotFound."""
+    actor = actor_of(request)
+    order = own_orders.own_order(actor, order_id)
+    if order.fetched:
+        messages.success(request, _("SITHS eID:t finns på kortet."))
+        return redirect("start")
+    status, refusal = 200, ""
+    if request.method == "POST":
+        try:
+            opened = fetching.open_for(actor=actor, order_id=order_id)
+        except Conflict as error:
+            status, refusal = error.http_status, error.message
+        else:
+            handles.keep(request, opened)
+            return redirect("my_fetching", opened.transaction.pk)
+    return render(request, "minasidor/fetch.html", {"order": order, "refusal": refusal, "tab": "start"}, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@offered(MyFunction.FETCH_NEW)
+def under_way(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+    """Shows the way to the app and follows it to its end. A post gives a new link. Raises NotFound."""
+    actor = actor_of(request)
+    if request.method == "POST":
+        try:
+            handles.keep(request, fetching.renew(actor=actor, transaction_id=transaction_id))
+        except Conflict as error:
+            messages.error(request, error.message)
+        return redirect("my_fetching", transaction_id)
+    row = fetching.seen(actor, transaction_id)
+    now = transactions.state_now(row)
+    if now is TransactionState.COMPLETED:
+        messages.success(request, _("SITHS eID:t finns på kortet. Du kan ta ut kortet nu."))
+        return redirect("start")
+    order = own_orders.own_order(actor, row.eid_order_id or transaction_id)
+    context = {"row": row, "state": now.value, "is_open": now in OPEN, "order": order, "tab": "start", **_app(request, row, now)}
+    return render(request, "minasidor/fetching.html", context | refreshing(request, live=now in OPEN))
+
+
+@not_activity
+@require_safe
+@offered(MyFunction.FETCH_NEW)
+def state(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+    """Says that nothing has changed since the page, or has the browser load it again. Raises NotFound."""
+    row = fetching.seen(actor_of(request), transaction_id)
+    if request.GET.get("sedan") == transactions.state_now(row).value:
+        return HttpResponse(status=204)
+    return HttpResponseClientRefresh()
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@offered(MyFunction.FETCH_NEW)
+def cancel(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
+    """Breaks off. The order still waits. Raises NotFound."""
+    actor = actor_of(request)
+    if request.method != "POST":
+        fetching.seen(actor, transaction_id)
+        return redirect("my_fetching", transaction_id)
+    row = fetching.cancel(actor=actor, transaction_id=transaction_id)
+    handles.forget(request, transaction_id)
+    if row.state == TransactionState.COMPLETED:
+        return redirect("my_fetching", transaction_id)
+    messages.info(request, _("Du har avbrutit. SITHS eID:t väntar fortfarande på dig."))
+    return redirect("start")
+
+
+def _app(request: HttpRequest, row: EidAppTransaction, now: TransactionState) -> dict[str, Any]:
+    handle = handles.find_of(request, row, now)
+    qr = segno.make(handle, error="m").svg_data_uri(scale=5, border=3, light="#fff") if handle else ""
+    return {"handle": handle, "link": handles.link(handle) if handle else "", "qr": qr}
