@@ -43,8 +43,17 @@ _FUNCTIONS = {
 }
 """The function of a carrier that each kind of transaction carries out."""
 
-_PORTAL_AGAIN = ("Be ID-administratören öppna appen igen.", "Be ID-administratören börja om.")
-_OWN_AGAIN = ("Öppna appen igen från Mina sidor.", "Börja om på Mina sidor.")
+
+@dataclass(frozen=True)
+class _Again:
+    """How the holder goes on with a transaction that has ended, and how to begin again."""
+
+    reopen: str
+    restart: str
+
+
+_PORTAL_AGAIN = _Again(reopen="Be ID-administratören öppna appen igen.", restart="Be ID-administratören börja om.")
+_OWN_AGAIN = _Again(reopen="Öppna appen igen från Mina sidor.", restart="Börja om på Mina sidor.")
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,7 @@ class _Errand:
 
     noun: str
     can_be: str
-    again: tuple[str, str]
+    again: _Again
     purpose: str
 
 
@@ -160,8 +169,8 @@ def require_open(transaction: EidAppTransaction) -> None:
     """Raises Conflict, with advice, unless the transaction is open."""
     state = state_now(transaction)
     if state not in OPEN:
-        reopen, restart = _errand(transaction).again
-        text = _ENDED[state].format(errand=errand(transaction), reopen=reopen, restart=restart)
+        again = _errand(transaction).again
+        text = _ENDED[state].format(errand=errand(transaction), reopen=again.reopen, restart=again.restart)
         raise Conflict("transaction-ended", text)
 
 

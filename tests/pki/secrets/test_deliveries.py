@@ -443,7 +443,7 @@ def test_a_seal_that_is_older_than_card_keys_is_bound_before_it_is_opened() -> N
 @pytest.mark.parametrize(
     "change",
     [
-        lambda message: message.replace(b'"kind":"activate"', b'"kind":"fetch"'),
+        lambda message: message.replace(b'"kind":"activate"', b'"kind":"borrow"'),
         lambda message: message.replace(b'"origin"', b' "origin"'),
         lambda message: message.replace(b'"handle"', b'"extra":"","handle"'),
         lambda message: message.replace(b'"kind":"activate"', b'"kind":1'),
