@@ -69,11 +69,6 @@ GROUPS: Mapping[str, Mapping[Action, str]] = {
 }
 """All rights of all roles, in the order of the table's rows."""
 
-MISSED: Mapping[str, tuple[str, str]] = {
-    _("Utfärda och spärra"): (_("Lämna ut reservkort"), _("Ingen: det görs inte i portalen i dag")),
-}
-"""By group, tasks that a role's name suggests but the portal does not have yet."""
-
 ASSIGNED_TO = {
     **dict.fromkeys(GLOBAL_ROLES, _("Hela portalen")),
     **dict.fromkeys(AREA_ROLES, _("Ett utgivningsområde")),
@@ -82,14 +77,10 @@ ASSIGNED_TO = {
 
 @dataclass(frozen=True)
 class RightLine:
-    """A right, and for each role of the table whether it has it.
-
-    `nobody` is the reason if no role has it (docs/design.md#texts).
-    """
+    """A right, and for each role of the table whether it has it."""
 
     text: str
-    cells: tuple[bool, ...] = ()
-    nobody: str = ""
+    cells: tuple[bool, ...]
 
 
 @dataclass(frozen=True)
@@ -149,9 +140,6 @@ def table(roles: Iterable[Role]) -> RightTable:
             for action, label in actions.items()
             if any(action in ALLOWED[role] for role in shown)
         ]
-        if text in MISSED and QUALIFIED_ROLES.intersection(shown):
-            missed, why = MISSED[text]
-            lines.append(RightLine(gettext(missed), nobody=gettext(why)))
         if lines:
             groups.append(RightGroup(gettext(text), tuple(lines)))
     heads = tuple(

@@ -544,13 +544,6 @@ class TestRights:
         for action, text in told.items():
             assert [cell == "Ja" for cell in cells[text]] == [action in ALLOWED[role] for role in Role], action
 
-    def test_what_no_role_does_though_some_are_named_after_it_is_told(self, world: Any) -> None:
-        answer = client_of(world.officer(role=Role.READER)).get(reverse("role_rights"))
-        assert ["Lämna ut reservkort", "Ingen: det görs inte i portalen i dag"] in rows_of(answer)
-        names = (Role.RESERVE_CARD_ADMIN_LOA2, Role.READER)
-        reserve, reader = ([line.nobody for group in role_words.table([role]).groups for line in group.lines] for role in names)
-        assert (any(reserve), any(reader)) == (True, False)
-
 
 @pytest.mark.parametrize("name", ["organisation_role_add", "person_roles", "person_role_add", "qualification_add"])
 def test_pages_cost_few_queries(world: Any, name: str, django_assert_max_num_queries: Any) -> None:
