@@ -14,10 +14,10 @@ from issuance.articles.ports import ArticlePrices
 from issuance.authz import Action, policy
 from issuance.orders.domain.items import Fault, ItemState
 from issuance.orders.models.orders import CardOrder
-from issuance.orders.services import remaking
+from issuance.orders.services import draft_reading, remaking
 from issuance.orders.web.choices import kronor, with_keys
 from issuance.orders.web.forms import RemakeForm
-from issuance.orders.web.summary import article_name
+from issuance.orders.web.summary import article_name, delivery_text
 from issuance.people.services import disclosures
 from issuance.person_page.queries import person_view
 from issuance.records.domain import wording
@@ -64,6 +64,7 @@ def _page(request: HttpRequest, order: CardOrder, form: RemakeForm, *, status: i
         "photo_url": photo_url(head),
         "refusal": refusal,
         "rows": [
+            {"label": _("Skickas till"), "value": delivery_text(*draft_reading.address_now(order.carrier.holder))},
             {"label": _("Kort"), "value": wording.card_serial(order.carrier.card_serial), "code": True},
             {"label": _("Artikel"), "value": article_name(order.article)},
             {"label": _("Organisation"), "value": order.organisation.name},

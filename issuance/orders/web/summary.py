@@ -46,7 +46,7 @@ def face(draft: OrderDraft, chosen: Chosen, photo_url: str) -> dict[str, Any]:
 
 def facts(draft: OrderDraft, chosen: Chosen, outside: LiveFacts) -> list[dict[str, Any]]:
     """Returns the facts that the clerk checks before the order."""
-    rows: list[dict[str, Any]] = [{"label": _("Skickas till"), "value": _delivery_text(draft.person, outside)}]
+    rows: list[dict[str, Any]] = [{"label": _("Skickas till"), "value": delivery_text(draft.person, outside)}]
     if chosen.article is not None:
         years = getattr(settings, kinds.of_article(chosen.article.kind).carrier_years)
         validity = ngettext("%(years)s år, tillitsnivå %(level)s", "%(years)s år, tillitsnivå %(level)s", years)
@@ -91,7 +91,8 @@ def _parts(address: str) -> list[str]:
     return re.split(r"(?<=[@.])(?=[^\s@.])", address)
 
 
-def _delivery_text(person: Person, outside: LiveFacts) -> str:
+def delivery_text(person: Person, outside: LiveFacts) -> str:
+    """Returns where a person's card is sent now: the registered address, or why the page does not show one."""
     if person.is_protected:
         return _("via Skatteverkets förmedlingsuppdrag")
     if outside.down:

@@ -379,6 +379,8 @@ class TestRemade:
         made = self.returned(world)
         clerk, address = Clerk(world, post=made.order.eid.post), reverse("order_remake", args=[made.order.pk])
         page = text_of(clerk.client.get(address))
+        address_now = world.outside.persons[world.key_of(made.order.eid.post.person)].registered_address
+        assert f"Skickas till {address_now.lines[0]}" in page
         assert "Kostar inget" in page
         assert "Faktureras som ett nytt kort" in page
         assert clerk.client.post(address).status_code == 422
