@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from issuance.authz import Actor
-from issuance.orders.domain.rules import LOA3
+from issuance.authz import Action, Actor, policy
+from issuance.orders.domain.rules import LOA2, LOA3
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.services import draft_steps, order_checks
+from issuance.people.models.persons import Person
 from issuance.people.ports import PersonKey, RegisteredAddress
 from issuance.people.services import people
 from issuance.records.domain.ids import PersonId
@@ -17,13 +18,15 @@ from siths_portal.lib.errors import Conflict, Refused, Unavailable
 class LiveFacts:
     """The live data of register and HSA directory. `address` is only shown in this response and never stored. `obstacles` are
     Swedish sentences about obstacles to a card. `down` means that one of the systems did not respond. `person_id` is the
-    person's number, None if the portal has none that is valid.
+    person's number, None if the portal has none that is valid. `may_have_reserve_card` means that the obstacles do not hold for
+    a reserve card on level 2, which the clerk may hand out.
     """
 
     address: RegisteredAddress | None = None
     obstacles: tuple[str, ...] = ()
     down: bool = False
     person_id: PersonId | None = None
+    may_have_reserve_card: bool = False
 
 
 def read(*, actor: Actor, draft_id: UUID) -> tuple[OrderDraft, LiveFacts]:
@@ -47,8 +50,25 @@ def read(*, actor: Actor, draft_id: UUID) -> tuple[OrderDraft, LiveFacts]:
         draft = draft_steps.get(actor=actor, draft_id=draft_id)
     level = draft.article.assurance_level if draft.article is not None else LOA3
     found = order_checks.obstacles(live, assurance_level=level)
+    reserve = bool(found) and policy.holds(actor, Action.ISSUE_RESERVE_CARD)
+    reserve = reserve and not order_checks.obstacles(live, assurance_level=LOA2, is_sent=False)
     address = None if live.register.is_protected else live.register.registered_address
-    return draft, LiveFacts(address, tuple(found.values()), person_id=live.person_id)
+    return draft, LiveFacts(address, tuple(found.values()), person_id=live.person_id, may_have_reserve_card=reserve)
+
+
+def address_now(person: Person) -> tuple[Person, LiveFacts]:
+    """Returns the person and the registered address to which a card is sent now. Caches a new protection, as `read` does. A
+    register that does not respond, or does not know the person, is no error here.
+    """
+    try:
+        person_id = people.person_id_of(person.pk)
+        register = people.read_register(PersonKey(person_id.kind.value, person_id.value))
+    except (Conflict, Unavailable, Refused):
+        return person, LiveFacts(down=True)
+    if register.is_protected and not person.is_protected:
+        people.remember_person(person_id=person.pk, register=register)
+        person.refresh_from_db()
+    return person, LiveFacts(None if register.is_protected else register.registered_address)
 
 
 def _read(draft: OrderDraft) -> people.Live:

@@ -33,7 +33,7 @@ from issuance.suppliers.services import supplier_intake
 from siths_portal.lib import clock
 from tests.issuance.orders.wizard import Clerk, forms_of, portrait_file, text_of
 from tests.issuance.pictures import picture
-from tests.issuance.world import SETUP
+from tests.issuance.world import SETUP, person_number, years_ago
 from tests.portal import portal_client
 
 SCRIPT = {"HX-Request": "true"}
@@ -469,6 +469,12 @@ class TestWhatNoLongerHolds:
         assert clerk.page.status_code == 422
         assert "Personen är avliden" in text_of(clerk.page)
         assert not CardOrder.objects.exists()
+
+    @pytest.mark.parametrize(("years", "leads_on"), [(16, True), (14, False), (18, False)])
+    def test_whoever_is_too_young_is_led_to_a_reserve_card(self, world: Any, years: int, leads_on: bool) -> None:
+        post = world.post(person_id=person_number(years_ago(years)))
+        address = f'href="{reverse("reserve_card", args=[post.person_id])}"'
+        assert (address in Clerk(world, post=post).start().page.content.decode()) == leads_on
 
     def test_register_and_catalogue_down(self, world: Any) -> None:
         clerk = Clerk(world).start()
