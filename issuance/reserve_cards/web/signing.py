@@ -46,12 +46,12 @@ def statement(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
 
 
 def _followed(request: HttpRequest, found: Signing) -> HttpResponse:
-    """Leads on from a signature: the first officer to the person, the second to the queue."""
+    """Leads on from a signature to the person, where the card is activated after the second officer's."""
     if found.is_first:
         messages.success(request, _("Du har skrivit under. Nu väntar utlämningen på en andra person."))
-        return redirect("person", found.issue.person_id)
-    messages.success(request, _("Utlämningen är godkänd. Innehavaren kan aktivera kortet hos en ID-administratör."))
-    return redirect("reserve_cards_waiting")
+    else:
+        messages.success(request, _("Utlämningen är godkänd. Aktivera kortet tillsammans med innehavaren."))
+    return redirect("person", found.issue.person_id)
 
 
 def _app(request: HttpRequest, found: Signing) -> dict[str, Any]:
