@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from issuance.activation.domain.identity_documents import IDENTITY_DOCUMENT
 from issuance.authz import Action, Actor, policy
+from issuance.orders.domain.rules import LOA2, LOA3
 from issuance.people.models.persons import Person, Post
 from issuance.people.queries import officers
 from issuance.person_page.queries import person_view
@@ -39,11 +40,14 @@ class LevelChoice:
 
 @dataclass(frozen=True)
 class NewCardPage:
-    """What the page of a new reserve card shows. `posts` are the person's assignments for which the officer may hand one out."""
+    """What the page of a new reserve card shows. `posts` are the person's assignments for which the officer may hand one out.
+    `level_3_is_out` means that the person is too young for level 3 or has no personnummer.
+    """
 
     head: PersonHead
     posts: tuple[Post, ...]
     levels: tuple[LevelChoice, ...]
+    level_3_is_out: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,8 +81,10 @@ def new_card_page(*, actor: Actor, person_id: UUID) -> NewCardPage:
     policy.reach(actor, Action.ISSUE_RESERVE_CARD)
     if seen:
         policy.require(actor, Action.ISSUE_RESERVE_CARD, (posts or seen)[0])
-    levels = [LevelChoice(level, handing_out.proposed_last_day(level)) for level in RIGHTS if policy.holds(actor, RIGHTS[level])]
-    return NewCardPage(head, posts, tuple(levels))
+    held = [level for level in RIGHTS if policy.holds(actor, RIGHTS[level])]
+    possible = [level for level in held if level < LOA3 or LOA2 not in held or handing_out.number_allows(person_id, level)]
+    levels = tuple(LevelChoice(level, handing_out.proposed_last_day(level)) for level in possible)
+    return NewCardPage(head, posts, levels, level_3_is_out=possible != held)
 
 
 def waiting(*, actor: Actor) -> QuerySet[ReserveCardIssue]:

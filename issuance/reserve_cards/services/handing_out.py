@@ -76,6 +76,19 @@ def proposed_last_day(assurance_level: int) -> dt.date:
     return clock.today() + dt.timedelta(days=days)
 
 
+def number_allows(person_id: UUID, assurance_level: int) -> bool:
+    """Returns whether the person's number and age allow a reserve card of this level; the register decides the rest at the
+    hand-out. True for a person without a valid number, whose hand-out says so.
+    """
+    try:
+        number = people.person_id_of(person_id)
+    except Conflict:
+        return True
+    known = {"deceased": False, "is_protected": False, "has_address": True, "is_sent": False}
+    limits = order_checks.age_limits()
+    return not rules.obstacles(number, assurance_level=assurance_level, today=clock.today(), limits=limits, **known)
+
+
 def hand_out(*, actor: Actor, wanted: HandOut) -> HandedOut:
     """Hands out a reserve card. First reads assignment and person live. A second click returns the first one's hand-out (S33).
 

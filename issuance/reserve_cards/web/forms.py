@@ -1,6 +1,5 @@
 """The forms of handing out a reserve card, and of the second officer's check."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -11,7 +10,7 @@ from issuance.activation.domain.identity_documents import FULL, IDENTITY_DOCUMEN
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Post
 from issuance.records.domain import wording
-from issuance.reserve_cards.queries.reserve_cards import LevelChoice
+from issuance.reserve_cards.queries.reserve_cards import NewCardPage
 from siths_portal.lib.pages.forms import DayInput, Form
 
 _SCANNED = forms.TextInput(
@@ -67,9 +66,11 @@ class NewReserveCardForm(Form):
         widget=forms.RadioSelect,
     )
 
-    def __init__(self, *args: Any, posts: Sequence[Post], levels: Sequence[LevelChoice], **kwargs: Any) -> None:
+    def __init__(self, *args: Any, page: NewCardPage, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.levels = {choice.level: choice for choice in levels}
+        posts, self.levels = page.posts, {choice.level: choice for choice in page.levels}
+        if page.level_3_is_out:
+            self.fields["assurance_level"].help_text = _("Tillitsnivå 3 kräver personnummer och att personen har fyllt 18 år.")
         self.fields["post"].choices = [(str(post.pk), _post(post, post.organisation)) for post in posts]  # type: ignore[attr-defined]
         self.fields["assurance_level"].choices = [(str(level), level) for level in self.levels]  # type: ignore[attr-defined]
         self.fields["identity_document"].choices = [(each["value"], each["label"]) for each in documents()]  # type: ignore[attr-defined]

@@ -31,8 +31,8 @@ def reserve_card(request: HttpRequest, person_id: UUID) -> HttpResponse:
     actor = actor_of(request)
     page = query.new_card_page(actor=actor, person_id=person_id)
     if request.method != "POST":
-        return _shown(request, page, NewReserveCardForm(posts=page.posts, levels=page.levels))
-    form = NewReserveCardForm(request.POST, posts=page.posts, levels=page.levels)
+        return _shown(request, page, NewReserveCardForm(page=page))
+    form = NewReserveCardForm(request.POST, page=page)
     if not form.is_valid():
         return _shown(request, page, form, status=Invalid.http_status)
     if step_up := require_recent_login(request, dt.timedelta(seconds=settings.ACTIVATION_LOGIN_MAX_AGE)):

@@ -17,7 +17,7 @@ from siths_portal.lib.errors import Invalid
 from tests.issuance.activated import App, Made
 from tests.issuance.activation.test_pages import text_of
 from tests.issuance.reserve_cards.blank import Activating, Blank, Officer, hand_out, officer_with_card, proposed, stocked
-from tests.issuance.world import person_number
+from tests.issuance.world import person_number, years_ago
 from tests.portal import portal_client
 from tests.pressing import ENTER, MAIN
 
@@ -121,6 +121,15 @@ def test_what_is_missing_is_told_at_its_field(world: Any, blank: Blank, clerk: C
     assert blank.carrier.state == "in_stock"
 
 
+def test_under_eighteen_level_two_is_the_only_choice(world: Any, blank: Blank, clerk: Client) -> None:
+    page = clerk.get(reverse("reserve_card", args=[world.post(person_id=person_number(years_ago(16))).person_id]))
+    assert [each["value"] for each in page.context["form"].level_options] == ["2"]
+    assert "Tillitsnivå 3 kräver personnummer och att personen har fyllt 18 år." in text_of(page)
+    page = clerk.get(reverse("reserve_card", args=[world.post().person_id]))
+    assert [each["value"] for each in page.context["form"].level_options] == ["2", "3"]
+    assert "Tillitsnivå 3 kräver" not in text_of(page)
+
+
 def test_level_three_goes_through_two_pages_of_signature(world: Any, blank: Blank, first: Officer, second: Officer) -> None:
     post, clerk, colleague = world.post(), logged_in(first.actor), logged_in(second.actor)
     given = {"card_serial": blank.serial, "post": str(post.pk), "assurance_level": "3", "identity_document": "passport"}
@@ -149,7 +158,7 @@ def test_level_three_goes_through_two_pages_of_signature(world: Any, blank: Blan
     assert colleague.post(address, {"serial": "0000", "identity_document": "passport", **MAIN}).status_code == 422
     sent = colleague.post(address, {"serial": blank.serial[-4:], "identity_document": "passport", **MAIN})
     second.sign(_opened(colleague.get(sent["Location"])))
-    assert colleague.get(sent["Location"])["Location"] == reverse("reserve_cards_waiting")
+    assert colleague.get(sent["Location"])["Location"] == reverse("person", args=[post.person_id])
     assert blank.carrier.state == "reserved"
     stages = colleague.get(reverse("person", args=[blank.carrier.person_id])).context["step"].stages
     assert [(each.state, each.text, each.note) for each in stages] == [
