@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from issuance.authz import Action, Actor, policy
+from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, Eid
@@ -220,9 +221,11 @@ def orders_since() -> dt.datetime:
 
 
 def ending(actor: Actor, until: dt.datetime) -> QuerySet[Eid]:
-    """Returns the active eIDs that end by `until` and whose holders the actor may order cards for, never the actor's own."""
+    """Returns the active eIDs that end by `until` and whose holders the actor may order cards for, never the actor's own. Leaves
+    out those of reserve cards, which always end soon and need nothing after them.
+    """
     rows = Eid.objects.visible_to(actor, Action.ORDER_EID).filter(state=EidState.ACTIVE.value, valid_to__lte=until)
-    return rows.exclude(carrier__person=actor.person_id or _NOBODY)
+    return rows.exclude(carrier__person=actor.person_id or _NOBODY).exclude(carrier__kind=kinds.RESERVE_CARD.code)
 
 
 def to_fetch(actor: Actor) -> QuerySet[EidOrder]:

@@ -11,6 +11,7 @@ from issuance.activation.services import activation, activation_app, certifying,
 from issuance.activation.services.receipt_integrity import verify_receipts
 from issuance.authz import Role
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid, Receipt
+from issuance.day.queries import cards
 from issuance.housekeeping.services import deadlines
 from issuance.housekeeping.services.state_integrity import verify_states
 from issuance.offices.services import disconnect_office
@@ -163,6 +164,7 @@ class TestActivation:
         assert set(certified.certificates) == {"person-hsaid-auth", "person-hsaid-sign"}
         carrier = step.finish()
         assert (carrier.state, Eid.objects.get(carrier=carrier).state) == ("active", "active")
+        assert not cards.ending(world.officer(), cards.ending_until()).exists(), "it ends soon by its nature"
         view = next(view for view in pki.certificates(_ids(carrier)) if view.profile == "person-hsaid-sign")
         assert (view.ca, view.status, view.held) == ("person-hsaid-2", "issued", False)
         assert view.not_after <= Eid.objects.get(carrier=carrier).valid_to
