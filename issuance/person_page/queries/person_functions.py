@@ -5,6 +5,7 @@ a reason.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.urls import reverse
@@ -20,6 +21,9 @@ from issuance.carriers.models import Carrier, Eid
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder
 from issuance.people.models.persons import Person, Post
+
+if TYPE_CHECKING:
+    from issuance.person_page.queries.page_parts import CarrierView
 
 
 def carrier_rights() -> list[Action]:
@@ -160,12 +164,13 @@ LOST_CARD_QUERY = "?orsak=forlorat"
 """The query of the page of revocation that proposes a lost card as the reason."""
 
 
-def lost_card(person_id: UUID, carriers: Iterable[Iterable[Function]]) -> list[Function]:
-    """Returns the function for a holder who has lost a card, from the functions of each carrier; empty without a valid carrier.
+def lost_card(person_id: UUID, carriers: Iterable["CarrierView"]) -> list[Function]:
+    """Returns the function for a holder who has lost a card, from the functions of each card; empty without a valid card.
 
-    It leads to the revocation of the only carrier that the actor may revoke, or to the carriers, of which the holder knows which.
+    It leads to the revocation of the only card that the actor may revoke, or to the cards, of which the holder knows which.
     """
-    revocations = [each for functions in carriers for each in functions if each.address == "carrier_revoke"]
+    cards = (carrier for carrier in carriers if carrier.is_card)
+    revocations = [each for card in cards for each in card.functions if each.address == "carrier_revoke"]
     name, allowed = _("Spärra förlorat kort"), [each for each in revocations if each.allowed]
     if len(allowed) == 1:
         return [replace(allowed[0], name=name, query=LOST_CARD_QUERY)]

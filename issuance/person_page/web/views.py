@@ -56,7 +56,7 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
 
 def _functions(page: PersonView) -> list[Function]:
     """Returns the functions of the right column."""
-    lost = person_functions.lost_card(page.head.id, (each.functions for each in page.carriers))
+    lost = person_functions.lost_card(page.head.id, page.carriers)
     possessions = ((each.functions, (eid.functions for eid in each.eids)) for each in page.carriers)
     everything = person_functions.everything(page.head.id, possessions)
     offered = person_functions.with_cards_under_way(page.functions, _under_way(page))

@@ -1,5 +1,6 @@
 """The one thing that a person's page proposes: which state leads to which act, by urgency and by right."""
 
+import dataclasses
 import datetime as dt
 from typing import Any
 
@@ -115,8 +116,9 @@ def test_a_lost_card_is_reported_by_the_holders_words(world: Any) -> None:
 
     def lost() -> list[tuple[str, bool]]:
         page = person_view(actor=actor, person_id=post.person_id)
-        found = person_functions.lost_card(post.person_id, (each.functions for each in page.carriers))
-        return [(each.url, each.allowed) for each in found]
+        phones = [dataclasses.replace(each, is_card=False) for each in page.carriers]
+        assert person_functions.lost_card(post.person_id, phones) == []
+        return [(each.url, each.allowed) for each in person_functions.lost_card(post.person_id, [*page.carriers, *phones])]
 
     assert lost() == []
     carrier = ordered(world, post, "sent", 1111)
