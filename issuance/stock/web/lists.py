@@ -88,7 +88,7 @@ class OfficeStockList(List[StockOffice]):
     file_name = _("lager av reservkort")
     empty = Empty(
         _("Inget kontor har reservkort"),
-        _("Reservkort skickas till kontor med leveransadress. Ansvarig utgivare beställer dem på organisationens sida."),
+        _("Kontor med leveransadress kan få reservkort. Ansvarig eller biträdande utgivare beställer dem med Beställ bunt."),
     )
 
     def __init__(self, request: HttpRequest, found: Rows[Office, StockOffice]) -> None:
@@ -105,17 +105,18 @@ class AwaitedList(List[AwaitedBundle]):
 
     counted_as = ngettext_lazy("{n} bunt", "{n} buntar")
     columns = (
-        Column(
-            key="bestalld",
-            heading=_("Beställd"),
-            value="ordered_on",
-            kind=Kind.DAY,
-            link=lambda line: reverse("stock_receive", args=[line.id]),
-        ),
+        Column(key="bestalld", heading=_("Beställd"), value="ordered_on", kind=Kind.DAY),
         Column(key="artikel", heading=_("Artikel"), value="article"),
         Column(key="skickad", heading=_("Skickad"), value="sent_on", kind=Kind.DAY),
         Column(key="kvar", heading=_("Kort att ta emot"), value="left", kind=Kind.NUMBER),
         Column(key="antal", heading=_("Kort i bunten"), value="quantity", kind=Kind.NUMBER),
+        Column(
+            key="gor",
+            heading=_("Åtgärd"),
+            heading_hidden=True,
+            value=lambda _line: _("Ta emot bunten"),
+            link=lambda line: reverse("stock_receive", args=[line.id]),
+        ),
     )
     table_id = fragment = "pa-vag"
     prefix = "vag_"

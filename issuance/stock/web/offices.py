@@ -48,7 +48,8 @@ def _stock(request: HttpRequest, shown: Shown[query.StockOffice]) -> HttpRespons
     if waiting:
         disclosures.record_work(actor=actor, what="reserve_cards", person_ids=[row.person_id for row in waiting])
     short = [each.name for each in shown.lines if each.figures.short]
-    lead = _stock_lead(count, short) if waiting or shown.lines else ""
+    is_empty = not any(each.figures.in_stock for each in shown.lines)
+    lead = _stock_lead(count, short, is_empty=is_empty) if waiting or shown.lines else ""
     ordering = ordering_organisations(actor=actor, most=MOST_ORDERING + 1)
     context = {
         "list": shown,
@@ -70,8 +71,10 @@ def _order_url(ordering: list[tuple[UUID, str]]) -> str:
     return "#bestall" if ordering else ""
 
 
-def _stock_lead(waiting: int, short: list[str]) -> str:
-    """Returns how things stand: hand-outs that wait, and offices of the page that need cards."""
+def _stock_lead(waiting: int, short: list[str], *, is_empty: bool) -> str:
+    """Returns how things stand: hand-outs that wait, and offices of the page that need cards or, if the page `is_empty`, that no
+    card is in stock; and where a card is handed out.
+    """
     parts = []
     if waiting:
         text = ngettext("{n} utlämning väntar på en andra person.", "{n} utlämningar väntar på en andra person.", waiting)
@@ -79,7 +82,10 @@ def _stock_lead(waiting: int, short: list[str]) -> str:
     if short:
         names = _("{first} och {n} kontor till").format(first=short[0], n=len(short) - 1) if len(short) > 1 else short[0]
         parts.append(_("{names} behöver fler kort.").format(names=names))
-    return " ".join(parts) or _("Inget kontor är under sin gräns.")
+    elif not waiting:
+        parts.append(_("Inget kort ligger i lager.") if is_empty else _("Inget kontor är under sin gräns."))
+    parts.append(_("Du lämnar ut ett reservkort från personens sida."))
+    return " ".join(parts)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
