@@ -33,7 +33,7 @@ _COUNTED: Mapping[About, Any] = {
 
 _NOTHING = Empty(
     lazy("Inget att göra"),
-    lazy("Nattens avstämning hittade inget att göra."),
+    lazy("Ingen rad är öppen. Uppskjutna och avslutade rader har egna flikar."),
     reverse_lazy("register_care"),
     lazy("Till Registervård"),
 )
