@@ -97,19 +97,19 @@ def _figures(days: Sequence[Outcome], newest: dt.date) -> Iterator[Figure]:
     before = newest - _FOUR_WEEKS
     people = {each.day: each.people for each in days if each.people is not None}
     if newest in people:
-        earlier = _("för fyra veckor sedan {n}").format(n=_grouped(people[before])) if before in people else ""
+        earlier = _("för fyra veckor sedan: {n}").format(n=_grouped(people[before])) if before in people else ""
         name = ngettext("person med giltigt SITHS eID", "personer med giltigt SITHS eID", people[newest])
         yield Figure(_grouped(people[newest]), name, earlier)
     late = [each for each in days if before < each.day <= newest]
     early = [each for each in days if before - _FOUR_WEEKS < each.day <= before]
     cards, cards_before = (sum(each.activated for each in part) for part in (late, early))
     name = ngettext("kort aktiverat de senaste fyra veckorna", "kort aktiverade de senaste fyra veckorna", cards)
-    yield Figure(_grouped(cards), name, _("de fyra veckorna före {n}").format(n=_grouped(cards_before)))
+    yield Figure(_grouped(cards), name, _("de fyra veckorna före: {n}").format(n=_grouped(cards_before)))
     waited, waited_before = (sorted(one for each in part for one in each.waited) for part in (late, early))
     if waited:
         median = median_high(waited)
         name = ngettext("dag från beställning till aktivering", "dagar från beställning till aktivering", median)
-        earlier = _("median, de fyra veckorna före {n}").format(n=median_high(waited_before)) if waited_before else _("median")
+        earlier = _("median, de fyra veckorna före: {n}").format(n=median_high(waited_before)) if waited_before else _("median")
         yield Figure(_grouped(median), name, earlier)
 
 

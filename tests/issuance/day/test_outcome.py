@@ -46,11 +46,11 @@ def test_the_outcome_is_counted_by_night_and_shown_in_its_scope(world: Any, djan
         body = shown(client)
     assert "Aktiverade kort per vecka, senast" in body
     assert figures_of(issuer) == (
-        "personer med giltigt SITHS eID 3 kort aktiverade de senaste fyra veckorna de fyra veckorna före 1 2"
-        " dagar från beställning till aktivering median, de fyra veckorna före 8 20"
+        "personer med giltigt SITHS eID 3 kort aktiverade de senaste fyra veckorna de fyra veckorna före: 1 2"
+        " dagar från beställning till aktivering median, de fyra veckorna före: 8 20"
     )
     assert figures_of(deputy) == (
-        "person med giltigt SITHS eID 1 kort aktiverat de senaste fyra veckorna de fyra veckorna före 0 1"
+        "person med giltigt SITHS eID 1 kort aktiverat de senaste fyra veckorna de fyra veckorna före: 0 1"
         " dagar från beställning till aktivering median 20"
     )
     assert "giltigt" not in shown(client_of(world.officer()))
