@@ -139,6 +139,11 @@ class Task:
         """True if the holder types the code of a reserve card's envelope."""
         return self.kind == "activate" and self._opened is not None and not self._opened.puk
 
+    @property
+    def envelope_code(self) -> str:
+        """The code of the card's envelope, which the page shows because nobody has it on paper. Empty without a card."""
+        return self._client.card.envelope_code if self._client is not None else ""
+
     def choose_code(self, code: str, again: str, envelope: str = "") -> None:
         """Sets the code on the card with the PUK, or with the envelope's code, and reports it. Raises Mistake or EidAppError.
 
