@@ -3,6 +3,7 @@
 Registries are filled only here. Entries are called in the order in which they are listed here.
 """
 
+from issuance.activation.domain import own_unlocking
 from issuance.activation.event_words import WORDS as ACTIVATION
 from issuance.activation.services import completing, fetch_app, receipt_content, statements, suspicions, transactions, visits
 from issuance.activation.services.statements import Purpose
@@ -15,6 +16,7 @@ from issuance.customisations.services import customisations, removal
 from issuance.housekeeping.event_words import WORDS as HOUSEKEEPING
 from issuance.imports.event_words import WORDS as IMPORTS
 from issuance.minasidor.queries import own_carriers, todo
+from issuance.minasidor.services import unlocking
 from issuance.offices import services as offices
 from issuance.offices.event_words import WORDS as OFFICES
 from issuance.orders.event_words import WORDS as ORDERS
@@ -62,6 +64,7 @@ def register_all() -> None:
     statements.PURPOSES.register(
         Purpose(handing_out.PURPOSE, handing_out.require_first, handing_out.first_signed),
         Purpose(approving.PURPOSE, approving.require_second, approving.second_signed),
+        Purpose(own_unlocking.PURPOSE, unlocking.require_signer, unlocking.signed),
     )
     completing.ON_ACTIVATION.register(replacing.revoke_replaced)
     todo.TASKS.register(own_carriers.tasks)

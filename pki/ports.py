@@ -93,13 +93,14 @@ class Unlocking:
 
 
 class UnlockVisits(Protocol):
-    """Knows the visits at which officers identify holders in order to unlock their cards."""
+    """Knows why cards may be unlocked: visits at which officers identify holders, and what holders sign in place of one."""
 
     def refusal(self, unlocking: Unlocking) -> str:
         """Returns a reason code if the secret must not be opened, else "".
 
-        It must not without an open transaction for this delivery, card and handle, an identification of the card's holder that
-        still counts, an officer who logged in recently before it and may unlock the card, and a card in use.
+        It must not without an open transaction for this delivery, card and handle, and a card in use. Besides it needs an
+        identification of the card's holder that still counts, by an officer who logged in recently before it and may unlock the
+        card; or a fresh signature by another valid carrier on level 3 of the same person.
         """
         ...
 

@@ -116,8 +116,9 @@ class EidAppTransaction(Stateful):
     `wrong_signatures` counts refused signatures of the proven card. `card_report` is the latest `CardReport`, or empty;
     `card_tries_left` the tries left if the report has them. `card_reports` counts the app's reports.
 
-    In a transaction of kind `sign` without an `identification` an officer signs a `Statement` with their own card. In one of kind
-    `fetch` the holder, whose reference is `officer_ref`, fetches the eID of `eid_order`.
+    In a transaction of kind `sign` without an `identification` somebody signs a `Statement` with their own card. `ground` is the
+    statement by which a holder unlocks a card without a visit; it serves one transaction. In one of kind `fetch` the holder
+    fetches the eID of `eid_order`. In these two, `officer_ref` is the holder's reference.
     """
 
     subject = "transaction"
@@ -128,6 +129,7 @@ class EidAppTransaction(Stateful):
     carrier = models.ForeignKey(Carrier, on_delete=models.PROTECT, related_name="transactions")
     identification = models.ForeignKey(Identification, null=True, on_delete=models.PROTECT, related_name="transactions")
     eid_order = models.ForeignKey(EidOrder, null=True, on_delete=models.PROTECT, related_name="transactions", db_index=False)
+    ground = models.OneToOneField("Statement", null=True, on_delete=models.PROTECT, related_name="unlocking")
     kind = models.CharField(max_length=10)
     officer_ref = models.CharField(max_length=200)
     origin = models.CharField(max_length=200)
@@ -160,7 +162,13 @@ class EidAppTransaction(Stateful):
             models.CheckConstraint(condition=Q(state__in=[s.value for s in TransactionState]), name="issuance_transaction_state"),
             models.CheckConstraint(condition=Q(kind__in=[k.value for k in TransactionKind]), name="issuance_transaction_kind"),
             models.CheckConstraint(
-                condition=Q(identification__isnull=False) | Q(kind__in=[TransactionKind.SIGN.value, TransactionKind.FETCH.value]),
+                condition=Q(identification__isnull=False, ground__isnull=True)
+                | Q(
+                    identification__isnull=True,
+                    ground__isnull=True,
+                    kind__in=[TransactionKind.SIGN.value, TransactionKind.FETCH.value],
+                )
+                | Q(identification__isnull=True, ground__isnull=False, kind=TransactionKind.UNLOCK.value),
                 name="issuance_transaction_identified",
             ),
             models.CheckConstraint(
@@ -216,11 +224,11 @@ class PreparedReceipt(models.Model):
 
 
 class Statement(models.Model):
-    """What an officer confirms by a signature with their own card, in a transaction of kind `sign` (rules/issuance 5.8).
+    """What an officer or a holder confirms by a signature with their own card, in a transaction of kind `sign`.
 
     `purpose` names the declaration (`services.statements.Purpose`) that opens it and acts on it; `subject_ref` is the id of its
-    row. The card signs the canonical JSON of `content`; `summary` is the same in words, for the officer. `certificate_id` is the
-    certificate in `pki` whose key made `signature`. The last three are empty until it is signed, and never change afterwards.
+    row. The card signs the canonical JSON of `content`; `summary` is the same in words, for whoever signs. `certificate_id` is
+    the certificate in `pki` whose key made `signature`. The last three are empty until it is signed, and never change afterwards.
     """
 
     transaction = models.OneToOneField(EidAppTransaction, primary_key=True, on_delete=models.PROTECT, related_name="statement")

@@ -18,7 +18,7 @@ WORDS = EventWords(
         "carrier.code_reset": _("Innehavaren valde en ny legitimeringskod"),
         "carrier.activated": _("Innehavaren skrev under kvittensen och kortet aktiverades"),
         "carrier.revoked": _("Kortet spärrades"),
-        "carrier.unlocked": _("Kortet låstes upp vid besök, och innehavaren valde en ny kod"),
+        "carrier.unlocked": _("Kortet låstes upp, och innehavaren valde en ny kod"),
         "carrier.expired": _("Kortets giltighet gick ut"),
         "carrier.cancelled": _("Kortet avbröts"),
         "eid.ordered": _("SITHS eID beställdes"),

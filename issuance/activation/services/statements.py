@@ -1,7 +1,8 @@
-"""Statements that officers sign with their own cards, in eID app transactions of kind `sign` (rules/issuance 5.7).
+"""Statements that officers and holders sign with their own cards, in eID app transactions of kind `sign` (rules/issuance 5.7).
 
 A package above declares what a statement is about (`Purpose`): who may sign it, and what follows from the signature. The card's
-person-id key makes the signature, so that it names the person and no assignment. The `pki` worker verifies it again by itself.
+person-id key makes the signature, so that it names the person and no assignment. A reserve card has no such key and signs by its
+HSA-id key. The `pki` worker verifies it again by itself.
 """
 
 import hmac
@@ -13,6 +14,7 @@ from uuid import UUID
 from cryptography import x509
 from django.db import transaction as database
 
+from issuance.activation.domain import own_unlocking
 from issuance.activation.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
 from issuance.activation.models import EidAppTransaction, Statement
 from issuance.activation.services import refusals, transactions, visits
@@ -74,13 +76,21 @@ def own_card(actor: Actor) -> Carrier:
     return found
 
 
-def open_for(actor: Actor, purpose: str, subject_ref: UUID, content: Mapping[str, Any], summary: str) -> Opened:
+def open_for(
+    actor: Actor,
+    purpose: str,
+    subject_ref: UUID,
+    content: Mapping[str, Any],
+    summary: str,
+    *,
+    card: Carrier | None = None,
+) -> Opened:
     """Opens a transaction in which `actor` signs `content` with their own card, in the caller's transaction.
 
-    It supersedes what is open for that card. Raises Conflict if the actor has no card, or if another errand of the card is under
-    way.
+    `card` is one of the actor's, by default their newest on level 3. The transaction supersedes what is open for that card.
+    Raises Conflict if the actor has no card, or if another errand of the card is under way.
     """
-    carrier = Carrier.objects.select_for_update(of=("self",), no_key=True).get(pk=own_card(actor).pk)
+    carrier = Carrier.objects.select_for_update(of=("self",), no_key=True).get(pk=(card or own_card(actor)).pk)
     visits.supersede_earlier(actor, carrier)
     row, handle = transactions.begin(TransactionKind.SIGN, carrier, None, officer_ref=actor.ref, transaction_id=new_id())
     Statement.objects.create(transaction=row, purpose=purpose, subject_ref=subject_ref, content=dict(content), summary=summary)
@@ -164,13 +174,21 @@ def _store(seen: EidAppTransaction, signature: bytes) -> Carrier:
     return carrier
 
 
+def signature_fault(statement: Statement, certificate: pki.CertificateView | None) -> str:
+    """Returns why the statement's signature does not count, or "". `certificate` is the one that it names."""
+    if certificate is None or certificate.der is None or certificate.status != "issued" or certificate.held:
+        return "certificate-not-in-force"
+    key = x509.load_der_x509_certificate(certificate.der).public_key()
+    return "" if signatures.is_valid(key, bytes(statement.signature), message(statement)) else "signature"
+
+
 def _is_signed(statement: Statement, carrier: Carrier, signature: bytes) -> bool:
     key = x509.load_der_x509_certificate(_signing_certificate(carrier).der or b"").public_key()
     return signatures.is_valid(key, signature, message(statement))
 
 
 def _signing_certificate(carrier: Carrier) -> pki.CertificateView:
-    rows = CarrierCertificate.objects.filter(carrier=carrier, eid=None, profile=SIGNING_PROFILE)
+    rows = CarrierCertificate.objects.filter(carrier=carrier, profile=own_unlocking.PROFILES[carrier.kind])
     rows = rows.exclude(made_with__state=EidState.ORDERED.value)  # made and not on the card yet
     views = pki.certificates(rows.values_list("certificate_id", flat=True))
     found = next((view for view in views if view.status == "issued" and not view.held and view.not_after > clock.now()), None)

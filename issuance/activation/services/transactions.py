@@ -13,7 +13,7 @@ from django.db.models import Min
 
 from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
-from issuance.activation.models import EidAppTransaction, Identification, PreparedReceipt
+from issuance.activation.models import EidAppTransaction, Identification, PreparedReceipt, Statement
 from issuance.authz import Actor, holder
 from issuance.carriers import services as carriers
 from issuance.carriers.domain import kinds
@@ -70,6 +70,7 @@ class _Errand:
 
 _ACTIVATION = _Errand("Aktiveringen", "aktiveras", _PORTAL_AGAIN, "activation")
 _UNLOCKING = _Errand("Upplåsningen", "låsas upp", _PORTAL_AGAIN, "unlocking")
+_OWN_UNLOCKING = _Errand("Upplåsningen", "låsas upp", _OWN_AGAIN, "unlocking")
 _STATEMENT = _Errand("Underskriften", "användas", _PORTAL_AGAIN, "statement")
 _FETCHING = _Errand("Hämtningen", "få SITHS eID:t", _OWN_AGAIN, "fetching")
 
@@ -84,10 +85,11 @@ _ENDED = {
 
 
 def function_of(transaction: EidAppTransaction) -> Function | None:
-    """Returns the function of a carrier that an officer carries out by the transaction, or None for an officer's statement and
-    for an eID that the holder fetches.
+    """Returns the function of a carrier that is carried out by the transaction, or None for a statement and for an eID that the
+    holder fetches.
     """
-    return None if transaction.identification_id is None else _FUNCTIONS[TransactionKind(transaction.kind)]
+    nobody_allows = transaction.identification_id is None and transaction.ground_id is None
+    return None if nobody_allows else _FUNCTIONS[TransactionKind(transaction.kind)]
 
 
 def is_statement(transaction: EidAppTransaction) -> bool:
@@ -131,6 +133,7 @@ def begin(
     content_sha256: str = "",
     origin: str = "",
     eid_order: EidOrder | None = None,
+    ground: Statement | None = None,
 ) -> tuple[EidAppTransaction, str]:
     """Inserts a transaction for a locked card in the caller's transaction, and returns it with its handle. `origin` is that of
     the site that shows the handle, by default the portal's.
@@ -141,6 +144,7 @@ def begin(
         carrier=carrier,
         identification=identification,
         eid_order=eid_order,
+        ground=ground,
         kind=kind.value,
         state=TransactionState.CREATED.value,
         officer_ref=officer_ref,
@@ -153,6 +157,7 @@ def begin(
     )
     facts = {"carrier": str(carrier.pk), "kind": row.kind}
     visit = {"identification": str(identification.pk)} if identification else {}
+    visit |= {"statement": str(ground.pk)} if ground else {}
     hashes = {"terms_sha256": terms_sha256, "content_sha256": content_sha256} if content_sha256 else {}
     fetched = {"eid_order": str(eid_order.pk)} if eid_order else {}
     steps.begin([row], "created", actor_ref=officer_ref, facts=facts | visit | hashes | fetched)
@@ -183,6 +188,8 @@ def _errand(transaction: EidAppTransaction) -> _Errand:
     if transaction.kind == TransactionKind.FETCH:
         return _FETCHING
     function = function_of(transaction)
+    if transaction.ground_id is not None:
+        return _OWN_UNLOCKING
     return _STATEMENT if function is None else _UNLOCKING if function is Function.UNLOCK else _ACTIVATION
 
 

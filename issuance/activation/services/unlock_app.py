@@ -22,9 +22,16 @@ def unlock(seen: EidAppTransaction) -> str:
     transactions.require_open(row)
     visits.require_officer(row, carrier)
     actor_ref = transactions.holder_ref(carrier)
-    facts = {"transaction": str(row.pk), "officer": row.officer_ref, "identification": str(row.identification_id)}
+    facts = {"transaction": str(row.pk), **_ground(row)}
     steps.step([carrier], CarrierAction.UNLOCK, actor_ref=actor_ref, facts=facts)
     row.code_set_at = clock.now()
     row.save(update_fields=["code_set_at"])
     transactions.end(row, TransactionAction.COMPLETE, actor_ref=actor_ref)
     return row.state
+
+
+def _ground(row: EidAppTransaction) -> dict[str, str]:
+    """Returns what allowed the unlocking: an officer's identification, or the holder's own statement."""
+    if row.ground_id is not None:
+        return {"statement": str(row.ground_id)}
+    return {"officer": row.officer_ref, "identification": str(row.identification_id)}

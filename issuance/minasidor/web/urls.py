@@ -3,7 +3,7 @@
 from django.urls import path
 
 from issuance.minasidor.queries.todo import TASKS
-from issuance.minasidor.web import fetching, language, revoking, views
+from issuance.minasidor.web import fetching, language, revoking, unlocking, views
 
 urlpatterns = [
     path("", views.start, name="start"),
@@ -12,6 +12,12 @@ urlpatterns = [
     path("kort/<uuid:carrier_id>/", views.carrier, name="my_carrier"),
     path("kort/<uuid:carrier_id>/kvittens.pdf", views.receipt, name="my_receipt"),
     path("vem-har-tittat/", views.access_log, name="my_access_log"),
+    path("las-upp/", unlocking.cards, name="my_unlockings"),
+    path("las-upp/kort/<uuid:carrier_id>/", unlocking.begin, name="my_unlock"),
+    path("las-upp/<uuid:transaction_id>/", unlocking.step, name="my_unlocking"),
+    path("las-upp/<uuid:transaction_id>/lage/", unlocking.state, name="my_unlocking_state"),
+    path("las-upp/<uuid:transaction_id>/nasta/", unlocking.go_on, name="my_unlocking_next"),
+    path("las-upp/<uuid:transaction_id>/avbryt/", unlocking.cancel, name="my_unlocking_cancel"),
     path("sparra/", revoking.revocations, name="my_revocations"),
     path("sparra/kort/<uuid:carrier_id>/", revoking.revoke_carrier, name="my_revoke"),
     path("sparra/kort/<uuid:carrier_id>/klart/", revoking.carrier_revoked, name="my_revoked"),

@@ -6,8 +6,6 @@ from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from cryptography import x509
-
 from issuance.activation.models import Statement
 from issuance.activation.services import statements
 from issuance.carriers.domain import kinds
@@ -25,7 +23,6 @@ from issuance.reserve_cards.models import ReserveCardIssue
 from issuance.reserve_cards.services import contents
 from issuance.roles.services.subjects import person_of
 from pki import service as pki
-from siths_portal.lib.certificates import signatures
 
 TRANSPORT = "transport"
 """The profile of the certificate that a supplier gets for a blank card."""
@@ -120,11 +117,7 @@ def _statement_fault(issue: ReserveCardIssue, statement: Statement | None, part:
     ]
     if statement.content not in wanted:
         return "other-content"
-    view = evidence.certificates.get(statement.certificate_id)
-    if view is None or view.der is None or view.status != "issued" or view.held:
-        return "certificate-not-in-force"
-    key = x509.load_der_x509_certificate(view.der).public_key()
-    return "" if signatures.is_valid(key, bytes(statement.signature), statements.message(statement)) else "signature"
+    return statements.signature_fault(statement, evidence.certificates.get(statement.certificate_id))
 
 
 def _evidence(issues: Sequence[ReserveCardIssue]) -> _Evidence:

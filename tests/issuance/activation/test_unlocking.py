@@ -105,7 +105,7 @@ def test_the_events_name_card_officer_and_purpose(world: Any, made: Made, clerk:
     assert opening.facts["purpose"] == "unlocking"
     assert opening.id < PkiEvent.objects.get(action="delivery.ready", facts__kind="unlock").id
     for name, subject in (("carrier_history", made.carrier.pk), ("person_history", made.carrier.person_id)):
-        assert "Kortet låstes upp vid besök" in text_of(clerk.get(reverse(name, args=[subject])))
+        assert "Kortet låstes upp, och innehavaren valde en ny kod" in text_of(clerk.get(reverse(name, args=[subject])))
 
 
 # --- what the worker asks for (S24) ----------------------------------------------------------------------------------------

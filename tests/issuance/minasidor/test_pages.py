@@ -54,6 +54,8 @@ ACCESS: dict[str, str] = {
     "my_revoked": PERSON, "my_revoke_eid": PERSON, "my_eid_revoked": PERSON,
     "my_fetch": ORDER, "my_fetching": ORDER, "my_fetching_state": ORDER, "my_fetching_cancel": ORDER,
     "^api/eidapp/v1/": PUBLIC, **{f"eidapp-{each}": PUBLIC for each in APP},
+    "my_unlockings": PERSON, "my_unlock": PERSON, "my_unlocking": PERSON, "my_unlocking_state": PERSON,
+    "my_unlocking_next": PERSON, "my_unlocking_cancel": PERSON,
 }  # fmt: skip
 
 
