@@ -474,7 +474,9 @@ class TestWhatNoLongerHolds:
     def test_whoever_is_too_young_is_led_to_a_reserve_card(self, world: Any, years: int, leads_on: bool) -> None:
         post = world.post(person_id=person_number(years_ago(years)))
         address = f'href="{reverse("reserve_card", args=[post.person_id])}"'
-        assert (address in Clerk(world, post=post).start().page.content.decode()) == leads_on
+        page = Clerk(world, post=post).start().page
+        assert (address in page.content.decode()) == leads_on
+        assert ("Resten är ifyllt." in text_of(page)) == (years >= 18), "whoever may not order is not asked to"
 
     def test_register_and_catalogue_down(self, world: Any) -> None:
         clerk = Clerk(world).start()

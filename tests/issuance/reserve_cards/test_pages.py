@@ -125,6 +125,7 @@ def test_under_eighteen_level_two_is_the_only_choice(world: Any, blank: Blank, c
     page = clerk.get(reverse("reserve_card", args=[world.post(person_id=person_number(years_ago(16))).person_id]))
     assert [each["value"] for each in page.context["form"].level_options] == ["2"]
     assert "Tillitsnivå 3 kräver personnummer och att personen har fyllt 18 år." in text_of(page)
+    assert "På tillitsnivå 3 skriver du under" not in text_of(page)
     page = clerk.get(reverse("reserve_card", args=[world.post().person_id]))
     assert [each["value"] for each in page.context["form"].level_options] == ["2", "3"]
     assert "Tillitsnivå 3 kräver" not in text_of(page)
