@@ -9,7 +9,6 @@ Each run has its own, so runs do not meet, in one machine or in one clone. Durab
 import contextlib
 import datetime as dt
 import gc
-import importlib
 import os
 import shutil
 import subprocess
@@ -24,10 +23,12 @@ import pytest
 from siths_portal.dev.private_services import API_ROLE, PrivatePostgres, PrivateRedis
 from siths_portal.lib.processes.call_stack import with_room
 from tests import (
+    compiling,
     first_rows,
     fork_server,
     kept_connection,
     midnight,
+    moving,
     ports,
     prepared_queries,
     pressing,
@@ -92,16 +93,14 @@ def pytest_configure(config: pytest.Config) -> None:
     Each process of a parallel run has its own: a feed's horizon counts the transactions of a whole PostgreSQL cluster.
     """
     root = _make_folder()
-    if not hasattr(config, "workerinput"):
-        _begin_template(root)
-    tests_run_here = hasattr(config, "workerinput") or not config.getoption("numprocesses", None)
-    if tests_run_here:
-        _reach_nobody_else(root)
-        gc.disable()  # until the tests are collected: little of what is loaded is garbage, and to search it takes long
+    _begin_template(root)
+    _reach_nobody_else(root)
+    gc.disable()  # until the tests are collected: little of what is loaded is garbage, and to search it takes long
+    if not config.getoption("processes", 0):
         _running["redis"] = _redis(root).start()
-        if not _measures(config):
-            fork_server.use()
-        _let_examples_take_their_time()
+    if not _measures(config):
+        fork_server.use()
+    _let_examples_take_their_time()
     os.environ["DJANGO_SETTINGS_MODULE"] = "siths_portal.settings"
     import django
 
@@ -117,8 +116,23 @@ def pytest_configure(config: pytest.Config) -> None:
     ports.wire()  # as in a face: tests connect others in their place
     _invoice_everybody()
 
-    if not tests_run_here:
-        del os.environ["DJANGO_SETTINGS_MODULE"]  # inherited, pytest-django would read the settings before a process has its own
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_process_start() -> None:
+    """Gives a forked process its own folder and Redis."""
+    first = _running["root"]
+    assert isinstance(first, Path)
+    _running.clear()
+    root = _make_folder()
+    moving.move_settings(first, root)
+    ports.allow(str(root))
+    _running["redis"] = _redis(root).start()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_process_end(config: pytest.Config) -> None:
+    """Ends what a forked process has started."""
+    pytest_unconfigure(config)
 
 
 def _measures(config: pytest.Config) -> bool:
@@ -154,20 +168,10 @@ def _files_before_folders(arguments: list[str]) -> list[str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection(session: pytest.Session) -> None:
-    """Lets each process of a parallel run of everything load a part of the test files first, and so compile it for the others.
-
-    From a fresh clone all would compile the same files at the same time, each for itself. What cannot be loaded is collected
-    and told as ever.
-    """
+    """Orders the arguments, and lets a second process compile tests from a fresh clone from the other end meanwhile."""
     session.config.args = _files_before_folders(session.config.args)
-    workerinput = getattr(session.config, "workerinput", None)
-    if workerinput is None or session.config.args != ["tests"]:
-        return
-    files = sorted(Path(__file__).parent.rglob("test_*.py"))
-    first = len(files) * int(workerinput["workerid"].removeprefix("gw")) // workerinput["workercount"] % len(files)
-    for file in files[first:] + files[:first]:
-        with contextlib.suppress(Exception):
-            importlib.import_module(".".join(file.relative_to(session.config.rootpath).with_suffix("").parts))
+    if session.config.getoption("processes", 0):
+        _running["compiling"] = compiling.begin(Path(__file__).parent)
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -179,6 +183,9 @@ def pytest_runtestloop(session: pytest.Session) -> object:
 
 def pytest_collection_finish() -> None:
     """What is loaded stays until the end: the collector looks past it from here on, and seldom at what comes and goes quickly."""
+    if helper := _running.pop("compiling", None):
+        assert isinstance(helper, int)
+        compiling.end(helper)
     gc.freeze()
     gc.set_threshold(20_000, 20, 10)
     gc.enable()
@@ -205,8 +212,6 @@ def _let_examples_take_their_time() -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Makes a run red whose processes have left the PUK or the transport code of a test's card in a log."""
-    if hasattr(session.config, "workerinput"):
-        return
     if found := secrets_in_clear.leaky_logs(session.config._tmp_path_factory.getbasetemp()):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         session.config.get_terminal_writer().line(f"\nA PUK or a code in clear in {', '.join(found)}", red=True)

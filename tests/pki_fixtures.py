@@ -194,7 +194,7 @@ def tampering():
 @pytest.fixture(scope="session")
 def pki_snapshot(request: pytest.FixtureRequest, django_db_setup, tmp_path_factory) -> _Snapshot:
     """Tokens of this process, and the ceremony's outcome once it has been performed."""
-    worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
+    worker = str(os.getpid())
     return _Snapshot(worker, tmp_path_factory.mktemp("pki"))
 
 
@@ -220,7 +220,7 @@ def demo_pki(pki_snapshot: _Snapshot, transactional_db) -> DemoPki:
 @pytest.fixture(scope="session")
 def audit_token_label(request: pytest.FixtureRequest) -> str:
     """A token of this process for the audit chain's keys, made once: rows come and go, keys are found again by label."""
-    worker = getattr(request.config, "workerinput", {}).get("workerid", "main")
+    worker = str(os.getpid())
     label = f"audit-{worker}"
     make_token(label)
     return label

@@ -118,8 +118,7 @@ def test() -> None:
     """Runs every test, long suites in their short form. Repeats failed tests once at the end (ADR 0210)."""
     # Two more than there are cores, since tests often wait for processes and browsers.
     workers = min(4, (os.cpu_count() or 1) + 2)
-    spread = ("-n", str(workers), "--dist", "loadfile", "--no-loadscope-reorder")  # the order is tests/conftest.py's
-    _pytest("tests", *spread, "-p", "siths_portal.dev.repeat", "--durations", "10")
+    _pytest("tests", "--processes", str(workers), "-p", "siths_portal.dev.repeat", "--durations", "10")
 
 
 def soak() -> None:

@@ -1,7 +1,7 @@
 """A pytest plugin that repeats failed tests once, in a new process without other tests, at the end of a run (ADR 0210).
 
 A test that then passes is FLAKY: the run prints its first failure and may be green. A test that fails twice is red.
-If collection, a worker process or pytest itself failed, no test is repeated and the run stays red.
+If collection, a test process or pytest itself failed, no test is repeated and the run stays red.
 """
 
 import json
@@ -24,9 +24,7 @@ _environment = dict(os.environ)  # a copy from before conftest files and plugins
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Registers Results in the repeating process, and Repeater in the main process of a run."""
-    if hasattr(config, "workerinput"):
-        return
+    """Registers Results in the repeating process, and Repeater in that of a run."""
     if results := _environment.pop(RESULTS, ""):
         os.environ.pop(RESULTS)
         config.pluginmanager.register(Results(Path(results)))
@@ -65,15 +63,10 @@ class Repeater:
         self._crashed = False
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Keeps failures of tests. xdist reports a crashed worker as a failure without a phase."""
+        """Keeps failures of tests. A process that died is reported as a failure without a phase."""
         if report.failed:
             self._failed.append(report)
             self._crashed |= report.when not in PHASES
-
-    @pytest.hookimpl(optionalhook=True)
-    def pytest_testnodedown(self, error: object) -> None:
-        """Records that a worker process of xdist died."""
-        self._crashed |= error is not None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
@@ -97,8 +90,7 @@ class Repeater:
         reporter.flush()
         command = [sys.executable, "-m", "pytest", "-p", __name__, "--rootdir", str(self._config.rootpath)]
         command += ["-c", str(self._config.inipath)] if self._config.inipath else []
-        for plugin, options in (("xdist", ["-n", "0"]), ("randomly", [f"--randomly-seed={self._seed()}"])):
-            command += options if self._config.pluginmanager.hasplugin(plugin) else []
+        command += [f"--randomly-seed={self._seed()}"] if self._config.pluginmanager.hasplugin("randomly") else []
         with tempfile.TemporaryDirectory(prefix="siths-repeat-") as folder:
             results = Path(folder) / "results.json"
             done = subprocess.run(
