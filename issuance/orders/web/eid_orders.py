@@ -42,7 +42,9 @@ def additional(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
         return _addition(request, found, EidOrderForm())
     form = EidOrderForm(request.POST)
     if not form.is_valid():
-        return _addition(request, found, form, status=(Conflict if found.reason else Invalid).http_status)
+        if found.reason:  # the page has no field that an error could lead to
+            return _addition(request, found, EidOrderForm(), status=Conflict.http_status, refusal=found.reason)
+        return _addition(request, found, form, status=Invalid.http_status)
     post_id = form.cleaned_data["post"]
     return _ordered(
         request,
