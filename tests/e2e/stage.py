@@ -249,6 +249,7 @@ def _serve(made: Stage) -> None:
     made.start(*(p for p in programs.application_programs(house) if p.name not in LEFT_OUT))
     steps.manage("TLS", "demo_tls").work(house)
     nginx.write(house)
+    nginx.write_login(house)
     made.start(*programs.outer_programs(house))
     for command in ("demo_history", "demo_states"):
         steps.manage(command, command).work(house)
