@@ -1,4 +1,5 @@
-"""People of the demo for errands that need somebody special: who is under 18, and about whom register or catalogue has news.
+"""People of the demo for errands that need somebody special: who is under 18, who has two assignments within the reach of one
+ID administrator, and about whom register or catalogue has news.
 
 The portal gets them as the catalogue had them before the news. The simulators have the news, so that the portal learns of it as
 it does in use: by a live read (`states`) and by the nightly comparison.
@@ -77,14 +78,23 @@ def news() -> list[NewsPerson]:
     ]
 
 
+def two_assignments() -> DemoPerson:
+    """Returns somebody with an assignment in the organisation of `news` and one in an organisation below it, so that one ID
+    administrator can order an eID of each on one card.
+    """
+    first = _person(200, ("Vivan", "Söderlund"), _AREA_PLACE)
+    below = next(place for place in VASTRA_GOTALAND.places if place.parent == _AREA_PLACE.hsa_id)
+    return replace(first, posts=(*first.posts, *_person(200, ("Vivan", "Söderlund"), below).posts))
+
+
 def known_people() -> list[DemoPerson]:
     """Returns all these people as the portal first gets them."""
-    return [*minors(), *(each.before for each in news())]
+    return [*minors(), two_assignments(), *(each.before for each in news())]
 
 
 def present_people() -> list[DemoPerson]:
     """Returns all these people as register and catalogue have them now."""
-    return [*minors(), *(each.now for each in news())]
+    return [*minors(), two_assignments(), *(each.now for each in news())]
 
 
 def without_special(posts: QuerySet[Post]) -> QuerySet[Post]:

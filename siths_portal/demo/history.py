@@ -24,7 +24,7 @@ from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Post
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services.actors import actor_of_person
-from issuance.suppliers.domain import Produced, Returned, Sent, SupplierReport
+from issuance.suppliers.domain import Failed, Produced, Returned, Sent, SupplierReport
 from issuance.suppliers.services import supplier_events, supplier_intake
 from siths_portal.demo.cases import without_special
 from siths_portal.demo.places import PLACES, Place
@@ -185,6 +185,11 @@ def _report(order: CardOrder, event: SupplierReport) -> None:
 def report_returned(order: CardOrder) -> None:
     """Has the earlier supplier report that the card came back."""
     _report(order, Returned("not-collected"))
+
+
+def report_failed(order: CardOrder) -> None:
+    """Has the earlier supplier report that the card could not be made."""
+    _report(order, Failed("chip-defect"))
 
 
 def _registered_mail_id(order: CardOrder, number: int) -> str:

@@ -23,7 +23,7 @@ from issuance.people.services import people
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
 from siths_portal.demo import cases, guide, newcomers, reserve_articles
-from siths_portal.demo.history import BULK_CA, DAY, YEAR, make, new_serials, officer, report_returned, without_card
+from siths_portal.demo.history import BULK_CA, DAY, YEAR, make, new_serials, officer, report_failed, report_returned, without_card
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
 
@@ -88,7 +88,7 @@ def load(say: Callable[[str], None]) -> list[Shown]:
     """Makes the missing cards and writes the guide. Raises the services' errors; a repeated call then continues."""
     stage = _Stage()
     shown = [_whole_life(stage), _lost_assignment(stage), *_underway(stage), *_ready(stage), _mobile(stage)]
-    shown += [*_returned(stage), *_news(stage)]
+    shown += [*_returned(stage), *_failed(stage), _two_assignments(stage), *_news(stage)]
     deadlines.run()
     write_guide(shown)
     say(f"{len(shown)} personer med kort i olika lägen")
@@ -166,6 +166,28 @@ def _returned(stage: _Stage) -> list[Shown]:
         report_returned(order)
     came_back = OrderItem.objects.filter(order=order, carrier__revocation_reason=OrderState.RETURNED.value)
     return [Shown(order.eid.post.person, "ett kort som kom i retur")] if came_back.exists() else []
+
+
+def _failed(stage: _Stage) -> list[Shown]:
+    """Makes an order whose card could not be made. Returns nothing if the running supplier took the order before."""
+    key, ordered_at = "demo-states-failed", clock.now().replace(microsecond=0) - 5 * DAY
+    known = CardOrder.objects.filter(idempotency_key=key).exists()
+    with clock.moved_to(ordered_at):
+        order = stage.order(key, stage.newcomer)
+    if not known and make(order, serial_of(8), ordered_at, until=OrderState.IN_PRODUCTION):
+        report_failed(order)
+    order.refresh_from_db()
+    text = "en beställning vars kort inte gick att tillverka, som också står på Driftläge"
+    return [Shown(order.eid.post.person, text)] if order.state == OrderState.FAILED else []
+
+
+def _two_assignments(stage: _Stage) -> Shown:
+    """Orders the card on which an extra eID can be ordered once it is active: it is made here, so the portal knows its key."""
+    number = cases.two_assignments().person_id.value
+    post = Post.objects.get(person__identifiers__value=number, organisation=stage.organisation)
+    stage.order("demo-states-two-assignments", lambda: post)
+    then = "när det är aktivt kan du beställa ett extra SITHS eID till det, eller uppdatera det som finns"
+    return Shown(post.person, f"två uppdrag och ett kort klart att aktivera; {then}")
 
 
 def _news(stage: _Stage) -> list[Shown]:

@@ -8,12 +8,15 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
+from issuance.authz import Action
 from issuance.carriers.models import Carrier, Eid
 from issuance.orders.models.orders import CardOrder
+from issuance.organisations.models import Organisation
+from issuance.people.models.persons import Post
 from issuance.people.queries.scope_check import scope_faults
 from issuance.records.models.events import Event
 from issuance.register_care.models import WorkItem
-from siths_portal.demo import cases, guide, newcomers, own_cards, states
+from siths_portal.demo import cases, guide, history, newcomers, own_cards, states
 from tests.demo.test_demo_history import neighbours
 from tests.issuance.person_page.test_pages import migrated
 
@@ -35,7 +38,7 @@ def test_every_state_is_there_once(neighbours: Any) -> None:
     whole = Carrier.objects.get(card_serial=states.serial_of(1)).person
     assert sorted(whole.carriers.values_list("state", flat=True)) == ["active", "expired", "ordered", "revoked"]
     written = guide.file().read_text()
-    made = 4 + states.READY + len(("mobile", "returned")) + len(cases.news())
+    made = 4 + states.READY + len(("mobile", "returned", "failed", "two assignments")) + len(cases.news())
     assert len(re.findall(r"^ *18\d{6}-9[89]\d\d  \S", written, re.M)) == made + len(
         (*newcomers.newcomers(), *newcomers.employees())
     )
@@ -55,6 +58,11 @@ def each_case_is_there(written: str) -> None:
     mobile = Carrier.objects.get(kind="mobile_eid")
     assert (mobile.state, mobile.device.endswith("s telefon"), mobile.certificates.count()) == ("active", True, 2)
     assert mobile.person.carriers.filter(kind="ordinary_card", state="active").count() == 1
+    failed = CardOrder.objects.get(state="failed")
+    assert failed.failure_reason == "chip-defect"
+    two = Carrier.objects.get(person__identifiers__value=cases.two_assignments().person_id.value)
+    officer = history.officer(Organisation.objects.get(hsa_id=states.PLACE))
+    assert Post.objects.visible_to(officer, Action.ORDER_EID).filter(person=two.person_id).count() == 2
     came_back = CardOrder.objects.with_card().get(state="returned")
     assert came_back.carrier.revocation_reason == "returned"
     assert re.search(r"^  20\d{6}-\d{4}  15 år$", written, re.M)
@@ -102,4 +110,4 @@ def test_a_supplier_that_was_first_is_no_fault(neighbours: Any, monkeypatch: pyt
     monkeypatch.setattr(ordering, "submit_order", taken_at_once)
     load()
     assert not Carrier.objects.filter(state="cancelled").exists()
-    assert Carrier.objects.filter(state="ordered", item__order__supplier_ref="kortleverantor-1").count() == 3 + states.READY
+    assert Carrier.objects.filter(state="ordered", item__order__supplier_ref="kortleverantor-1").count() == 4 + states.READY
