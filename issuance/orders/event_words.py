@@ -32,6 +32,7 @@ WORDS = EventWords(
         "order.puk_requested": _("Kortleverantören begärde upplåsningskoden (PUK) till brevet"),
         "order.puk_delivered": _("Kortleverantören fick upplåsningskoden (PUK) till brevet, krypterad"),
         "carrier.puk_letter_ordered": _("Ett brev med kortets upplåsningskod (PUK) beställdes"),
+        "carrier.puk_letter_withdrawn": _("Brevet med kortets upplåsningskod (PUK) togs bort: kortet låstes upp utan det"),
         "order.report_noted": _("En rapport från kortleverantören noterades"),
         "eid_order.ordered": _("SITHS eID beställdes, för innehavaren att hämta"),
         "eid_order.fetched": _("Innehavaren hämtade det beställda SITHS eID:t"),

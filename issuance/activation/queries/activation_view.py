@@ -19,8 +19,11 @@ from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier
+from issuance.orders.domain.items import UNSENT
+from issuance.orders.models.orders import OrderItem
 from issuance.person_page.queries import person_view
 from issuance.person_page.queries.page_parts import CarrierView, PersonHead
+from issuance.records.models.events import Event
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound
 
@@ -111,6 +114,16 @@ def signing_days(carrier: Carrier) -> int | None:
         return None
     day = carrier.code_set_at.astimezone(clock.STOCKHOLM).date()
     return (day + dt.timedelta(days=settings.NOT_SIGNED_DAYS) - clock.today()).days
+
+
+def letter_after(transaction: EidAppTransaction) -> str:
+    """Returns what became of the PUK letter of a card that the transaction unlocked: `withdrawn`, `coming` if a supplier had
+    accepted it, or "" without one.
+    """
+    events = Event.objects.filter(subject_type="carrier", subject_ref=str(transaction.carrier_id))
+    if events.filter(action="carrier.puk_letter_withdrawn", facts__transaction=str(transaction.pk)).exists():
+        return "withdrawn"
+    return "coming" if OrderItem.objects.filter(puk_of=transaction.carrier_id, state__in=UNSENT).exists() else ""
 
 
 def _under_way(actor: Actor, carrier: Carrier) -> OpenTransaction | None:

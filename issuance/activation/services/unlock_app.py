@@ -6,13 +6,15 @@ from issuance.activation.domain.transaction_states import TransactionAction, Tra
 from issuance.activation.models import EidAppTransaction
 from issuance.activation.services import transactions, visits
 from issuance.carriers.domain.carrier_states import CarrierAction
+from issuance.orders.services import withdrawing
 from issuance.records.services import steps
 from siths_portal.lib import clock
 
 
 @database.atomic(durable=True)
 def unlock(seen: EidAppTransaction) -> str:
-    """Records the unlocked card and completes the transaction, which has no receipt. Returns its state. Repeatable.
+    """Records the unlocked card and completes the transaction, which has no receipt. Withdraws a PUK letter of the card that no
+    supplier has accepted. Returns the transaction's state. Repeatable.
 
     Raises Conflict (ended, clerk's role lost), IllegalTransition (a card that is no longer active).
     """
@@ -24,6 +26,7 @@ def unlock(seen: EidAppTransaction) -> str:
     actor_ref = transactions.holder_ref(carrier)
     facts = {"transaction": str(row.pk), **_ground(row)}
     steps.step([carrier], CarrierAction.UNLOCK, actor_ref=actor_ref, facts=facts)
+    withdrawing.withdraw_letters(carrier.pk, actor_ref=actor_ref, transaction_id=row.pk)
     row.code_set_at = clock.now()
     row.save(update_fields=["code_set_at"])
     transactions.end(row, TransactionAction.COMPLETE, actor_ref=actor_ref)

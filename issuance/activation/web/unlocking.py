@@ -120,6 +120,7 @@ def follow(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         "back_url": live.carrier_page(head.id, carrier.pk),
         "card_end": carrier.card_serial[-4:],
         "failure": transaction_ends.why_failed(view.transaction),
+        "letter": activation_view.letter_after(view.transaction) if view.state is TransactionState.COMPLETED else "",
     }
     context |= refreshing(request, live=view.is_open) | _live(request, view)
     return render_page(request, SEARCH, _template(view), context)

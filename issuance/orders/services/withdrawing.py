@@ -10,6 +10,7 @@ from issuance.orders.domain.items import ItemAction, ItemState
 from issuance.orders.domain.order_states import OrderAction, OrderState
 from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.orders.services import progress
+from issuance.records.models.events import Event
 from issuance.records.services import steps
 from siths_portal.lib.registry import Registry
 
@@ -29,6 +30,25 @@ def withdraw(orders: Sequence[CardOrder], *, actor_ref: str, revocation_reason: 
     steps.step(items, ItemAction.CANCEL, actor_ref=actor_ref, facts=lambda item: progress.item_facts(item) | facts)
     for follow in ON_WITHDRAWAL:
         follow(orders, bool(revocation_reason))
+
+
+def withdraw_letters(carrier_id: UUID, *, actor_ref: str, transaction_id: UUID) -> None:
+    """Withdraws the PUK letter of a locked card that no supplier has accepted, in the caller's transaction: its holder has chosen
+    a new code in this eID app transaction. A letter that a supplier has accepted still comes.
+    """
+    queued = CardOrder.objects.filter(
+        state=OrderState.QUEUED.value, pk__in=OrderItem.objects.filter(puk_of=carrier_id).values("order")
+    )
+    orders = list(queued.select_for_update(of=("self",), no_key=True).order_by("id"))
+    withdraw(orders, actor_ref=actor_ref)
+    for order in orders:
+        Event.record(
+            actor_ref=actor_ref,
+            action="carrier.puk_letter_withdrawn",
+            subject_type="carrier",
+            subject_ref=str(carrier_id),
+            facts={"order": str(order.pk), "transaction": str(transaction_id)},
+        )
 
 
 def lock_orders_without_cards(carrier_ids: Sequence[UUID]) -> list[CardOrder]:

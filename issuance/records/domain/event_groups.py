@@ -15,6 +15,7 @@ COVERS: Mapping[str, frozenset[str]] = {
     "carrier.activated": frozenset({"eid.activated", "transaction.completed"}),
     "carrier.unlocked": frozenset({"transaction.completed"}),
     "carrier.puk_letter_ordered": frozenset({"order.submitted"}),
+    "carrier.puk_letter_withdrawn": frozenset({"order.cancelled"}),
     "carrier.revoked": frozenset({"eid.revoked", "order.cancelled", "transaction.failed"}),
     "eid.revoked": frozenset({"transaction.failed"}),
     "carrier.expired": frozenset({"eid.expired"}),

@@ -22,6 +22,7 @@ from issuance.records.models.events import Event
 from issuance.revocation.services import revocation
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services.actors import actor_of_person
+from issuance.suppliers.services import supplier_intake
 from pki.models import Event as PkiEvent
 from pki.models import SecretDelivery
 from pki.secrets import delivering
@@ -30,6 +31,8 @@ from siths_portal.lib.errors import Conflict, Forbidden, NotFound, TooManyReques
 from tests.issuance.activated import PUK, App, Keys, Made, activated_card, sent_card, transaction
 from tests.issuance.activation.test_activation import run_at_once
 from tests.issuance.activation.test_pages import text_of
+from tests.issuance.suppliers.items import states as item_states
+from tests.issuance.suppliers.lettering import ordered_letter, printing_supplier
 from tests.issuance.world import qualify
 from tests.portal import portal_client
 
@@ -106,6 +109,24 @@ def test_the_events_name_card_officer_and_purpose(world: Any, made: Made, clerk:
     assert opening.id < PkiEvent.objects.get(action="delivery.ready", facts__kind="unlock").id
     for name, subject in (("carrier_history", made.carrier.pk), ("person_history", made.carrier.person_id)):
         assert "Kortet låstes upp, och innehavaren valde en ny kod" in text_of(clerk.get(reverse(name, args=[subject])))
+
+
+@pytest.mark.parametrize(("accepted", "told"), [(False, "PUK-brevet som var beställt är borttaget"), (True, "redan på väg")])
+def test_a_letter_that_no_supplier_has_accepted_is_withdrawn(
+    world: Any, made: Made, clerk: Client, demo_pki: Any, *, accepted: bool, told: str
+) -> None:
+    printing_supplier(demo_pki)
+    order = ordered_letter(world, made.carrier)
+    assert "Det tas bort när kortet är upplåst" in text_of(clerk.get(reverse("unlock", args=[made.carrier.pk])))
+    if accepted:
+        supplier_intake.accept(client_ref=order.supplier_ref, order_id=order.pk)
+    opened, app = identify(world, made), App(made)
+    app.start(opened)
+    assert app.set_code() == app.set_code() == "completed"
+    assert item_states(order) == (("accepted", ["waiting"]) if accepted else ("cancelled", ["cancelled"]))
+    events = Event.objects.filter(action="carrier.puk_letter_withdrawn", subject_ref=str(made.carrier.pk))
+    assert [event.facts["order"] for event in events] == ([] if accepted else [str(order.pk)])
+    assert told in text_of(clerk.get(reverse("unlocking", args=[opened.transaction.pk])))
 
 
 # --- what the worker asks for (S24) ----------------------------------------------------------------------------------------
