@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from uuid import UUID
 
@@ -52,7 +52,8 @@ class RevocationSubject:
     others. `known_since` is the earliest time of a request. `possible` is False if it ended otherwise than by revocation.
     `revoked_at` and `reason` are set once it is revoked. `has_eid` means that an eID on the carrier is
     ordered or valid. `last` are the last four digits of the carrier's serial number; `carrier_kind`, `carrier_state` and
-    `has_photo` say how the carrier looks, and `device` is the holder's name of a device.
+    `has_photo` say how the carrier looks, and `device` is the holder's name of a device. `has_other_eids` means, for the page of
+    one eID, that others on its carrier are ordered or valid.
     """
 
     kind: Literal["carrier", "eid"]
@@ -77,6 +78,7 @@ class RevocationSubject:
     carrier_state: str = ""
     has_photo: bool = False
     device: str = ""
+    has_other_eids: bool = False
 
     @property
     def is_card(self) -> bool:
@@ -220,7 +222,9 @@ def _eids(_actor: Actor) -> QuerySet[Eid]:
 
 def eid_to_revoke(*, actor: Actor, eid_id: UUID | str) -> RevocationSubject:
     """Returns an eID that the actor may revoke. Raises NotFound, Forbidden."""
-    return eid_subject(policy.get(actor, Action.REVOKE_EID, _eids, eid_id))
+    eid = policy.get(actor, Action.REVOKE_EID, _eids, eid_id)
+    others = Eid.objects.filter(carrier=eid.carrier_id, state__in=LIVE_EIDS).exclude(pk=eid.pk)
+    return replace(eid_subject(eid), has_other_eids=others.exists())
 
 
 def eid_subject(eid: Eid) -> RevocationSubject:

@@ -129,6 +129,8 @@ class TestTheService:
         assert card is not None
         eid = extra_eid(card, world.post(world.city, person_id=number_of(person)))
         actor = world.officer(world.city)
+        page = text_of(client_of(actor).get(reverse("eid_revoke", args=[eid.pk])))
+        assert "Kortet, certifikaten med person-id och kortets andra SITHS eID fungerar som förut." in page
         everything = [*Carrier.objects.values_list("pk", flat=True), *Eid.objects.values_list("pk", flat=True)]
         assert revoke(actor, person, shown=everything).ids == {eid.pk}
         assert Event.objects.filter(action="carrier.revoked").count() == 0
