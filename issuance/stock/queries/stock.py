@@ -102,12 +102,14 @@ class AwaitedBundle:
 
 @dataclass(frozen=True)
 class StockLine:
-    """A card in stock. `state` is that of the stock, or `waits` if its revocation waits for a second officer."""
+    """A card in stock. `state` is that of the stock, or `waits` if its revocation waits for a second officer. `level` is the
+    assurance level of a card that is handed out; None for the others, of which the hand-out decides.
+    """
 
     id: UUID
     serial: str
     article: str
-    assurance_level: int
+    level: int | None
     last_day: dt.date | None
     received_on: dt.date | None
     state: str
@@ -252,7 +254,7 @@ def card_lines(rows: Sequence[StockCard]) -> Sequence[StockLine]:
             id=row.pk,
             serial=row.carrier.card_serial,
             article=words.article(row.carrier.card_article.number, row.carrier.card_article.title),
-            assurance_level=row.carrier.assurance_level,
+            level=row.carrier.assurance_level if row.state == StockState.HANDED_OUT else None,
             last_day=wording.last_day(row.valid_to),
             received_on=wording.day(row.received_at),
             state=row.state,

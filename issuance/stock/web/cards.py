@@ -53,7 +53,7 @@ def stock_card(request: HttpRequest, card_id: UUID) -> HttpResponse:
         "rows": [
             {"label": _("Kortserienummer"), "value": card_serial(line.serial), "code": True},
             {"label": _("Artikel"), "value": line.article},
-            {"label": _("Tillitsnivå"), "value": line.assurance_level},
+            *([{"label": _("Tillitsnivå"), "value": line.level}] if line.level else []),
             {"label": _("Giltigt till"), "value": str(line.last_day)},
             {"label": _("Mottaget"), "value": str(line.received_on or "")},
         ],

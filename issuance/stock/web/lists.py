@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -10,6 +11,7 @@ from django_filters import ChoiceFilter, FilterSet
 
 from issuance.offices.models import Office
 from issuance.records.domain.wording import card_serial
+from issuance.stock.domain import StockState
 from issuance.stock.models import StockCard, StockCount
 from issuance.stock.queries.stock import AwaitedBundle, CountLine, StockLine, StockOffice
 from siths_portal.lib.lists import Column, Empty, Key, Kind, Lines, List, Rows, Tag
@@ -68,7 +70,7 @@ class OfficeStockList(List[StockOffice]):
             template="stock/lasts_cell.html",
             in_file=False,
         ),
-        Column(key="lage", heading=_("Läge"), value=_need, template="stock/level_cell.html"),
+        Column(key="lage", heading=_("Att tänka på"), value=_need, template="stock/level_cell.html"),
         Column(key="saknas", heading=_("Saknas"), kind=Kind.NUMBER, value=lambda line: line.figures.missing),
         Column(key="vag", heading=_("På väg"), kind=Kind.NUMBER, value=lambda line: line.figures.awaited),
         Column(key="aldst", heading=_("Äldst går ut"), kind=Kind.DAY, value=lambda line: line.figures.oldest),
@@ -132,18 +134,34 @@ class AwaitedList(List[AwaitedBundle]):
         return Lines(self.found, paged=True)
 
 
+EVERY_STATE = "alla"
+"""The value of the filter that lists the cards in every state."""
+
+
 class StateFilter(FilterSet):  # type: ignore[misc]
-    """Which cards are listed."""
+    """Which cards are listed: those in stock, which are handed out from the top, unless another state is chosen."""
 
     status = ChoiceFilter(
         label=_("Status"),
-        empty_label=_("Alla"),
-        field_name="state",
-        choices=[(code, text) for code, (_tag, text) in STATES.items()],
+        empty_label=_("I lager"),
+        choices=[
+            *((code, text) for code, (_tag, text) in STATES.items() if code != StockState.IN_STOCK),
+            (EVERY_STATE, _("Alla")),
+        ],
+        method="by_state",
     )
 
     class Meta:
         form = Form
+
+    def by_state(self, rows: QuerySet[StockCard], _name: str, value: str) -> QuerySet[StockCard]:
+        """Returns the cards in the chosen state."""
+        return rows if value == EVERY_STATE else rows.filter(state=value)
+
+    def filter_queryset(self, queryset: QuerySet[StockCard]) -> QuerySet[StockCard]:
+        """Returns the cards in stock if no state is chosen."""
+        found: QuerySet[StockCard] = super().filter_queryset(queryset)
+        return found if self.form.cleaned_data["status"] else found.filter(state=StockState.IN_STOCK.value)
 
 
 class StockCardList(List[StockLine]):
@@ -160,7 +178,7 @@ class StockCardList(List[StockLine]):
             file_value=lambda line: line.serial,
         ),
         Column(key="artikel", heading=_("Artikel"), value="article"),
-        Column(key="niva", heading=_("Tillitsnivå"), value="assurance_level", kind=Kind.NUMBER),
+        Column(key="niva", heading=_("Tillitsnivå"), value="level", kind=Kind.NUMBER, hide_empty=True),
         Column(key="status", heading=_("Status"), kind=Kind.TAG, value=state_tag),
         Column(
             key="slutar",
@@ -176,7 +194,9 @@ class StockCardList(List[StockLine]):
     order = "slutar"
     filters = StateFilter
     files = ("csv", "xlsx")
-    empty = Empty(_("Inget kort i lager än"), _("Korten kommer hit när en bunt tas emot."))
+    empty = Empty(
+        _("Inget kort i lager"), _("Korten kommer hit när en bunt tas emot. Under Alla finns de som har lämnat lagret.")
+    )
 
     def __init__(self, request: HttpRequest, found: Rows[StockCard, StockLine], *, office: str) -> None:
         super().__init__(request)

@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
@@ -15,7 +16,7 @@ from issuance.people.services import disclosures
 from issuance.records.web.forms import tried
 from issuance.records.web.frame import STOCK, actor_of, render_page
 from issuance.reserve_cards.queries import reserve_cards
-from issuance.stock.domain import scanned
+from issuance.stock.domain import StockState, scanned
 from issuance.stock.models import StockCount
 from issuance.stock.queries import on_the_way
 from issuance.stock.queries import stock as query
@@ -168,7 +169,11 @@ def _counted(made: StockCount) -> str:
     if made.returned:
         returned = ngettext("{n} kort har kommit till rätta.", "{n} kort har kommit till rätta.", made.returned)
         parts.append(returned.format(n=made.returned))
-    return " ".join(parts)
+    text = " ".join(parts)
+    if not made.missing:
+        return text
+    missing_url = f"{reverse('office_stock', args=[made.office_id])}?status={StockState.MISSING}#kort"
+    return format_html('{} <a class="ds-link" href="{}">{}</a>', text, missing_url, _("Visa korten som saknas"))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -12,6 +12,7 @@ from issuance.carriers.models import Carrier
 from issuance.offices.models import Office
 from issuance.orders.models.orders import CardOrder
 from issuance.stock.models import StockCard, StockCount, StockLevel
+from siths_portal.lib import clock
 from tests.issuance.authorities import serial_of
 from tests.issuance.orders.bundles import ARTICLE, bundle
 from tests.issuance.organisations.test_pages import client_of, issuer
@@ -100,6 +101,20 @@ def test_a_bundle_is_received_whole_or_as_scanned(ready: Any, django_assert_max_
     assert states(partly) == [("in_stock", "in_stock"), ("sent", "missing"), ("sent", "missing")]
     page = client.get(f"{at('office_stock', ready.office)}?status=missing")
     assert len(page.context["list"].lines) == 2
+    assert len(client.get(f"{at('office_stock', ready.office)}?status=alla").context["list"].lines) == 5
+
+
+def test_the_list_begins_with_the_cards_to_hand_out(ready: Any) -> None:
+    """A card that is handed out is out of the way, and only its level is known."""
+    client = keeper(ready)
+    first, _second = received_bundle(ready, 2)
+    StockCard.objects.filter(pk=first.pk).update(state="handed_out", valid_to=clock.now())
+    office = at("office_stock", ready.office)
+    page = client.get(office)
+    assert [line.state for line in page.context["list"].lines] == ["in_stock"]
+    assert "Tillitsnivå" not in text_of(page)
+    (line,) = client.get(f"{office}?status=handed_out").context["list"].lines
+    assert (line.id, line.level) == (first.pk, Carrier.objects.get(pk=first.carrier_id).assurance_level)
 
 
 def test_a_scanned_card_leads_to_its_page_and_is_reported_there(ready: Any, django_assert_max_num_queries: Any) -> None:
@@ -156,6 +171,7 @@ def test_a_count_shows_the_difference_and_is_kept(ready: Any, django_assert_max_
     assert not StockCount.objects.exists()
     done = client.post(address, {"serials": f"{serial_of(1)}\n{serial_of(2)}"}, follow=True)
     assert "Lagret är räknat: 2 kort fanns. 1 kort saknas." in text_of(done)
+    assert f'href="{at("office_stock", ready.office)}?status=missing#kort"' in done.content.decode()
     with django_assert_max_num_queries(MOST_QUERIES):
         page = client.get(address)
     (line,) = page.context["list"].lines
