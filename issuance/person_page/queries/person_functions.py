@@ -165,11 +165,12 @@ LOST_CARD_QUERY = "?orsak=forlorat"
 
 
 def lost_card(person_id: UUID, carriers: Iterable["CarrierView"]) -> list[Function]:
-    """Returns the function for a holder who has lost a card, from the functions of each card; empty without a valid card.
+    """Returns the function for a holder who has lost a card, from the functions of each card; empty without a valid card that
+    has left the supplier.
 
     It leads to the revocation of the only card that the actor may revoke, or to the cards, of which the holder knows which.
     """
-    cards = (carrier for carrier in carriers if carrier.is_card)
+    cards = (carrier for carrier in carriers if carrier.is_card and carrier.state != CarrierState.ORDERED)
     revocations = [each for card in cards for each in card.functions if each.address == "carrier_revoke"]
     name, allowed = _("Spärra förlorat kort"), [each for each in revocations if each.allowed]
     if len(allowed) == 1:

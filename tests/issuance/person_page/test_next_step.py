@@ -121,6 +121,8 @@ def test_a_lost_card_is_reported_by_the_holders_words(world: Any) -> None:
         return [(each.url, each.allowed) for each in person_functions.lost_card(post.person_id, [*page.carriers, *phones])]
 
     assert lost() == []
+    world.order(post)
+    assert lost() == [], "nobody can lose a card that the supplier has"
     carrier = ordered(world, post, "sent", 1111)
     assert lost() == [(f"/sok/barare/{carrier.pk}/sparra/?orsak=forlorat", True)]
     ordered(world, post, "sent", 2222)
