@@ -153,7 +153,11 @@ def _sent(days_left: Iterable[int]) -> Iterator[Line]:
         Urgency.THIS_WEEK: ngettext(
             "{n} kort spärras inom {days} dagar", "{n} kort spärras inom {days} dagar", counts[Urgency.THIS_WEEK]
         ),
-        Urgency.LATER: ngettext("{n} kort väntar på aktivering", "{n} kort väntar på aktivering", counts[Urgency.LATER]),
+        Urgency.LATER: ngettext(
+            "{n} skickat kort har mer än {days} dagar kvar",
+            "{n} skickade kort har mer än {days} dagar kvar",
+            counts[Urgency.LATER],
+        ),
     }
     texts = {
         Urgency.TODAY: ngettext(
@@ -167,8 +171,8 @@ def _sent(days_left: Iterable[int]) -> Iterator[Line]:
             counts[Urgency.THIS_WEEK],
         ),
         Urgency.LATER: ngettext(
-            "Det är skickat, och innehavaren har mer än {days} dagar på sig.",
-            "De är skickade, och innehavarna har mer än {days} dagar på sig.",
+            "Innehavaren har inte aktiverat det än.",
+            "Innehavarna har inte aktiverat dem än.",
             counts[Urgency.LATER],
         ),
     }

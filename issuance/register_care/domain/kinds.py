@@ -62,9 +62,12 @@ _PERSON = Act("person", "person_id", _("Visa personen"), Action.VIEW)
 NOT_ACTIVATED = WorkKind(
     code="not_activated",
     slug="ej-aktiverade-kort",
-    name=_("Ej aktiverade kort"),
-    heading=_("Skickade kort som inte är aktiverade"),
-    lead=_("Påminn innehavarna. Ett kort som inte aktiveras i tid spärras natten efter den sista dagen."),
+    name=_("Kort som har väntat länge"),
+    heading=_("Skickade kort som har väntat länge på aktivering"),
+    lead=_(
+        "Påminn innehavarna. Ett kort som inte aktiveras i tid spärras natten efter den sista dagen. Dagen räknar alla skickade "
+        "kort, listan här bara dem som har väntat länge."
+    ),
     causes=causes.NOT_ACTIVATED,
     days=0,
     acts=(Act("activate", "carrier_id", _("Aktivera kort"), Action.ACTIVATE_ORDINARY_CARD),),

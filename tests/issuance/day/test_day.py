@@ -99,7 +99,7 @@ def test_the_lines_of_a_clerk_by_urgency(world: Any, django_assert_max_num_queri
         "1 kort spärras inom 7 dagar",
         "1 brev har kommit i retur",
         "1 beställning misslyckades",
-        "1 kort väntar på aktivering",
+        "1 skickat kort har mer än 7 dagar kvar",
         "1 SITHS eID väntar på att hämtas",
         "1 SITHS eID slutar gälla inom 30 dagar",
     ]
@@ -205,7 +205,11 @@ def test_the_list_of_sent_cards_can_be_narrowed(world: Any) -> None:
     ]  # fmt: skip
     assert "2 kort spärras inom 7 dagar." in listed
     assert re.findall(r'</svg>([^<]+) <span class="number">(\d+)<', listed) == [("Inom 7 dagar", "2"), ("Inom 30 dagar", "1")]
-    assert titles(shown(client)) == ["1 kort spärras i kväll", "1 kort spärras inom 7 dagar", "1 kort väntar på aktivering"]
+    assert titles(shown(client)) == [
+        "1 kort spärras i kväll",
+        "1 kort spärras inom 7 dagar",
+        "1 skickat kort har mer än 7 dagar kvar",
+    ]
     assert "Inget kort spärras så snart" in shown(client_of(world.officer(world.city)), f"{reverse('day_sent')}?inom=7")
 
 

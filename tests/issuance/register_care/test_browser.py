@@ -31,7 +31,7 @@ def care(page: Page, portal: str, hands: Hands, see: Looker) -> None:
     hands.press(page.get_by_role("navigation", name="Huvudmeny").get_by_role("link", name="Registervård"))
     expect(page.get_by_text("4 saker väntar.")).to_be_visible()
     see.look(page, "overview", tour="register-care")
-    hands.press(link(page, "Ej aktiverade kort"))
+    hands.press(link(page, "Kort som har väntat länge"))
     see.look(page, "list")
     hands.press(button(page, "Spara"))
     refused(page, see, "nothing ticked")

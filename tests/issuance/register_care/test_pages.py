@@ -65,7 +65,7 @@ def test_the_overview_names_what_is_to_do(world: Any, django_assert_max_num_quer
     text = text_of(page)
     assert "2 saker väntar. 1 ska vara klar inom 7 dagar." in text
     assert f"Avstämd med HSA-katalogen och personregistret {clock.today()}." in text
-    assert [row["title"] for row in page.context["rows"]] == ["Ej aktiverade kort"]
+    assert [row["title"] for row in page.context["rows"]] == ["Kort som har väntat länge"]
     assert f'href="{WAITING}"' in page.content.decode()
 
 
