@@ -18,6 +18,7 @@ from issuance.person_page.queries.person_functions import Function
 from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.records.web.persons import photo_url
 from issuance.register_care.queries import of_person
+from issuance.reserve_cards.queries import of_person as hand_outs
 from siths_portal.lib.files.downloads import attachment, picture, serves_picture
 from siths_portal.lib.ids import id_of
 from siths_portal.lib.pages.dates import in_words
@@ -41,6 +42,7 @@ def person(request: HttpRequest, person_id: UUID) -> HttpResponse:
         "step": step,
         "drafts": [each for each in page.drafts if step is None or step.url != each.url],
         "groups": person_functions.grouped(_functions(page)),
+        "hand_outs": hand_outs.rows(actor, person_id),
         "work": of_person.rows(actor, person_id),
         "found": found,
         # The next step tells how the found card is to be treated, and is nearer to the heading.

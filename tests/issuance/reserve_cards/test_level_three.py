@@ -75,7 +75,12 @@ class TestTwoOfficers:
         post = world.post()
         issue = proposed(blank, post, first)
         assert (issue.state, blank.carrier.state, blank.carrier.person_id) == ("waiting", "in_stock", None)
+        told = "Den väntar på sidan Reservkort till kl."
+        assert [told in _page_of(post, each) for each in (first.actor, second.actor)] == [True, True]
+        assert "Du började utlämningen" in _page_of(post, first.actor)
+        assert told not in _page_of(post, world.officer(role=Role.READER))
         issue = approved(issue, second)
+        assert told not in _page_of(post, first.actor)
         assert (issue.state, issue.approver_ref, issue.approver_document) == ("bound", second.actor.ref, "driving_licence")
         carrier = blank.carrier
         assert (carrier.state, carrier.person_id, carrier.assurance_level) == ("reserved", post.person_id, 3)
@@ -221,6 +226,12 @@ class TestTwoOfficers:
             signing.seen(actor=world.officer(role=Role.RESPONSIBLE_ISSUER), transaction_id=pk)
         ended = signing.cancel(actor=first.actor, transaction_id=pk)
         assert (ended.state.value, ReserveCardIssue.objects.get().state) == ("cancelled", "cancelled")
+
+
+def _page_of(post: Post, reader: Any) -> str:
+    """The text of the person's page."""
+    client = portal_client(Person.objects.get(pk=reader.person_id))
+    return text_of(client.get(reverse("person", args=[post.person_id])))
 
 
 def _receipt(blank: Blank) -> Any:
