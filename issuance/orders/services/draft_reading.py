@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from issuance.authz import Action, Actor, policy
-from issuance.orders.domain.rules import LOA2, LOA3
+from issuance.orders.domain.drafts import DraftState
+from issuance.orders.domain.rules import LOA2, LOA3, Obstacle
 from issuance.orders.models.drafts import OrderDraft
-from issuance.orders.services import draft_steps, order_checks
-from issuance.people.models.persons import Person
+from issuance.orders.services import draft_steps, drafts, order_checks
+from issuance.people.models.persons import Person, Post
 from issuance.people.ports import PersonKey, RegisteredAddress
 from issuance.people.services import people
 from issuance.records.domain.ids import PersonId
@@ -19,7 +20,8 @@ class LiveFacts:
     """The live data of register and HSA directory. `address` is only shown in this response and never stored. `obstacles` are
     Swedish sentences about obstacles to a card. `down` means that one of the systems did not respond. `person_id` is the
     person's number, None if the portal has none that is valid. `may_have_reserve_card` means that the obstacles do not hold for
-    a reserve card on level 2, which the clerk may hand out.
+    a reserve card on level 2, which the clerk may hand out. `set_aside` means that no card can be ordered for the person at all,
+    so that the draft does not wait for the clerk any more.
     """
 
     address: RegisteredAddress | None = None
@@ -27,13 +29,19 @@ class LiveFacts:
     down: bool = False
     person_id: PersonId | None = None
     may_have_reserve_card: bool = False
+    set_aside: bool = False
+
+
+_LASTING = frozenset({Obstacle.TOO_YOUNG, Obstacle.NOT_PERSONNUMMER})
+"""Obstacles that neither the clerk nor the register soon removes."""
 
 
 def read(*, actor: Actor, draft_id: UUID) -> tuple[OrderDraft, LiveFacts]:
     """Returns the clerk's draft and the live data. Caches what has changed, as every live read does.
 
     So the page already finds an ended assignment or a new protection. External systems that do not respond are no error
-    here. Raises NotFound (also if the person is now protected), Forbidden.
+    here. Sets the draft aside if no card that the clerk may order is for somebody of this age and with this person-id. Raises
+    NotFound (also if the person is now protected), Forbidden.
     """
     draft = draft_steps.get(actor=actor, draft_id=draft_id)
     try:
@@ -53,7 +61,20 @@ def read(*, actor: Actor, draft_id: UUID) -> tuple[OrderDraft, LiveFacts]:
     reserve = bool(found) and policy.holds(actor, Action.ISSUE_RESERVE_CARD)
     reserve = reserve and not order_checks.obstacles(live, assurance_level=LOA2, is_sent=False)
     address = None if live.register.is_protected else live.register.registered_address
-    return draft, LiveFacts(address, tuple(found.values()), person_id=live.person_id, may_have_reserve_card=reserve)
+    never = draft.state == DraftState.OPEN and bool(_LASTING & found.keys()) and _is_for_no_card(actor, draft, live)
+    if never:
+        drafts.abandon(actor=actor, draft_id=draft_id)
+    return draft, LiveFacts(
+        address, tuple(found.values()), person_id=live.person_id, may_have_reserve_card=reserve, set_aside=never
+    )
+
+
+def _is_for_no_card(actor: Actor, draft: OrderDraft, live: people.Live) -> bool:
+    """Returns whether age or person-id stand against every card that the person's organisations may order."""
+    posts = Post.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD).filter(person=draft.person_id, ended_at=None)
+    offered = order_checks.offers().filter(organisation__in=posts.values("organisation"))
+    levels = offered.values_list("article__assurance_level", flat=True).order_by().distinct()
+    return all(_LASTING & order_checks.obstacles(live, assurance_level=level).keys() for level in levels)
 
 
 def address_now(person: Person) -> tuple[Person, LiveFacts]:

@@ -477,6 +477,7 @@ class TestWhatNoLongerHolds:
         page = Clerk(world, post=post).start().page
         assert (address in page.content.decode()) == leads_on
         assert ("Resten är ifyllt." in text_of(page)) == (years >= 18), "whoever may not order is not asked to"
+        assert OrderDraft.objects.get().state == ("open" if years >= 18 else "abandoned"), "Dagen does not lead back to it"
 
     def test_register_and_catalogue_down(self, world: Any) -> None:
         clerk = Clerk(world).start()
