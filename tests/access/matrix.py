@@ -337,6 +337,7 @@ ROWS: list[Row] = [
     Row("register_care_list", "GET", Action.KEEP_REGISTER, work_list, nowhere=True, unseen=403),
     Row("register_care_list", "POST", Action.KEEP_REGISTER, work_list, nowhere=True, unseen=403, ok=422),
     Row("work_item", "GET", Action.KEEP_REGISTER, work_item),
+    Row("work_item", "POST", Action.KEEP_REGISTER, work_item, ok=422),
     *(
         Row("organisation_receipt_text", method, Action.EDIT_RECEIPT_TEXT, organisation, ok=ok, places=ORGANISATIONS)
         for method, ok in (("GET", 200), ("POST", 302))

@@ -99,8 +99,8 @@ def remind(*, actor: Actor, item_ids: Sequence[UUID]) -> int:
         raise Conflict("no-reminder", "Påminnelser skickas bara om kort som väntar på aktivering.")
     refused = [text for text in hindrances(carriers).values() if text]
     if refused:
-        more = f" Det gäller {len(refused)} av raderna." if len(rows) > 1 else ""
-        raise Conflict("no-reminder", f"{refused[0]}{more} Ta bort krysset och skicka igen.")
+        more = f" Det gäller {len(refused)} av raderna. Ta bort krysset och skicka igen." if len(rows) > 1 else ""
+        raise Conflict("no-reminder", f"{refused[0]}{more}")
     now = clock.now()
     CardReminder.objects.bulk_create(
         CardReminder(carrier_id=pk, requested_by_ref=actor.ref, requested_at=now, next_at=now) for pk in carriers

@@ -1,4 +1,4 @@
-"""The form of a work list: what is done with the ticked rows."""
+"""The form of a work list and of a row's page: what is done with the ticked rows, or with the row."""
 
 from typing import Any
 
@@ -21,6 +21,15 @@ DECISIONS = {
 }
 """What can be done with rows."""
 
+_OF_ONE = {
+    "remind": _("Skicka påminnelse till innehavaren"),
+    "take_on": _("Ta ansvar för raden"),
+    "postpone": _("Skjut upp raden"),
+    "finish": _("Avsluta raden utan åtgärd"),
+    "reopen": _("Öppna raden igen"),
+}
+"""The same on the page of a row."""
+
 
 def decisions_of(kind: WorkKind, view: View) -> list[str]:
     """Returns what can be done with the rows of a view, the usual act first."""
@@ -31,7 +40,7 @@ def decisions_of(kind: WorkKind, view: View) -> list[str]:
 
 
 class DecisionForm(Form):
-    """The decision on the ticked rows of the page's table."""
+    """The decision on the ticked rows of the page's table, or on the only row of its page (`one`)."""
 
     rows = forms.CharField(label=_("Rader"), required=False, widget=forms.HiddenInput(attrs={"id": f"{ROW}_1"}))
     """Holds errors about the ticked rows; the error summary links to the first row."""
@@ -54,10 +63,16 @@ class DecisionForm(Form):
         widget=forms.Textarea(attrs={"rows": 2}),
     )
 
-    def __init__(self, *args: Any, kind: WorkKind, view: View, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, kind: WorkKind, view: View, one: bool = False, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        codes = decisions_of(kind, view)
-        self.fields["decision"].choices = [(code, DECISIONS[code]) for code in codes]  # type: ignore[attr-defined]
+        codes, texts = decisions_of(kind, view), _OF_ONE if one else DECISIONS
+        self.fields["decision"].choices = [(code, texts[code]) for code in codes]  # type: ignore[attr-defined]
+        if one:
+            self.fields["decision"].label, self.fields["until"].label = _("Gör så här med raden"), _("Visa den igen")
+            self.fields["until"].help_text = _("Krävs när du skjuter upp raden.")
+            self.fields["reason"].help_text = _(
+                "Krävs när du skjuter upp eller avslutar raden. Skriv inga uppgifter om personen."
+            )
         self.fields["decision"].initial = codes[0]
 
     @property

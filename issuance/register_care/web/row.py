@@ -1,14 +1,16 @@
-"""The page of a row of work: what is wrong, its act, and its history."""
+"""The page of a row of work: what is wrong, its act, the decisions of its list, and its history."""
 
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods
 
 from issuance.authz import policy
 from issuance.people.services import disclosures
@@ -17,7 +19,11 @@ from issuance.records.web.frame import REGISTER_CARE, Crumb, actor_of, render_pa
 from issuance.register_care.domain.states import WorkState
 from issuance.register_care.queries import row as query
 from issuance.register_care.queries.row import WorkRow
+from issuance.register_care.queries.work import View
+from issuance.register_care.web.decisions import decide
+from issuance.register_care.web.forms import DecisionForm
 from issuance.register_care.web.lists import act_of, cause_of, name_of
+from siths_portal.lib.pages.error_pages import with_retry_after
 
 _STATE = {
     WorkState.OPEN: lazy("Öppen"),
@@ -27,12 +33,24 @@ _STATE = {
 }
 
 
-@require_safe
+_VIEW = {WorkState.POSTPONED: View.POSTPONED, WorkState.DONE: View.DONE}
+"""The view of the list in which a row is that is not open."""
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
 def work_item(request: HttpRequest, item_id: UUID) -> HttpResponse:
-    """Shows a row with its history. Raises NotFound, Forbidden."""
+    """Shows a row with its history; a post decides about it as its list does. Raises NotFound, Forbidden."""
     actor = actor_of(request)
-    row = query.work_row(actor=actor, item_id=item_id)
+    row, status = query.work_row(actor=actor, item_id=item_id), 200
     line = row.line
+    about: dict[str, Any] = {"kind": line.kind, "view": _VIEW.get(WorkState(row.state), View.ALL), "one": True}
+    form = DecisionForm(**about)
+    if request.method == "POST":
+        form = DecisionForm(request.POST, **about)
+        told, status = decide(actor, form, [item_id])
+        if told:
+            messages.success(request, told)
+            return redirect("work_item", item_id)
     if line.ids["person_id"]:
         disclosures.record_work(actor=actor, what=line.kind.code, person_ids=[line.ids["person_id"]])
     text, url = act_of([act for act in line.kind.acts if policy.holds(actor, act.right)], line)
@@ -44,9 +62,13 @@ def work_item(request: HttpRequest, item_id: UUID) -> HttpResponse:
         "act": text,
         "act_url": url if row.state != WorkState.GONE else "",
         "list_url": list_url,
+        "form": form,
+        "is_over": row.state == WorkState.GONE,
     }
     crumbs = [Crumb(_(line.kind.name), list_url), Crumb(_("Raden"))]
-    return render_page(request, REGISTER_CARE, "register_care/row.html", context, heading=_(line.kind.heading), crumbs=crumbs)
+    heading = _(line.kind.heading)
+    page = render_page(request, REGISTER_CARE, "register_care/row.html", context, heading=heading, crumbs=crumbs, status=status)
+    return with_retry_after(page, form.retry_after)
 
 
 def _facts(row: WorkRow) -> Iterator[dict[str, Any]]:

@@ -1,9 +1,7 @@
 """Registervård: the overview of the kinds of work, and the list of each kind."""
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -14,16 +12,15 @@ from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from issuance.authz import Actor, policy
+from issuance.authz import policy
 from issuance.records.domain import wording
-from issuance.records.web.forms import DONE, tried
 from issuance.records.web.frame import REGISTER_CARE, Crumb, actor_of, render_page
 from issuance.register_care.domain import kinds
 from issuance.register_care.domain.kinds import WorkKind
 from issuance.register_care.models import CareRun
 from issuance.register_care.queries import work
 from issuance.register_care.queries.work import KindFigures, View, WorkFigures
-from issuance.register_care.services import deciding, reminding
+from issuance.register_care.web.decisions import decide
 from issuance.register_care.web.forms import ROW, DecisionForm
 from issuance.register_care.web.lists import VIEW, WorkItemList
 from issuance.register_care.web.parts import shares_of
@@ -40,13 +37,6 @@ _VIEWS = {
     View.MINE: lazy("Mitt ansvar"),
     View.POSTPONED: lazy("Uppskjutna"),
     View.DONE: lazy("Avslutade"),
-}
-_ACTS: Mapping[str, Callable[[Actor, Sequence[UUID], Mapping[str, Any]], int]] = {
-    "remind": lambda actor, ids, _data: reminding.remind(actor=actor, item_ids=ids),
-    "take_on": lambda actor, ids, _data: deciding.take_on(actor=actor, item_ids=ids),
-    "postpone": lambda actor, ids, data: deciding.postpone(actor=actor, item_ids=ids, until=data["until"], reason=data["reason"]),
-    "finish": lambda actor, ids, data: deciding.finish(actor=actor, item_ids=ids, reason=data["reason"]),
-    "reopen": lambda actor, ids, _data: deciding.reopen(actor=actor, item_ids=ids),
 }
 
 
@@ -103,10 +93,9 @@ def register_care_list(request: HttpRequest, slug: str) -> HttpResponseBase:
     form, status = DecisionForm(kind=kind, view=view), 200
     if request.method == "POST":
         form = DecisionForm(request.POST, kind=kind, view=view)
-        actor, ids = actor_of(request), ids_of(request.POST.getlist(ROW))
-        done, status = tried(form, lambda: _ACTS[form.cleaned_data["decision"]](actor, ids, form.cleaned_data))
-        if status == DONE and done is not None:
-            messages.success(request, _told(form.cleaned_data["decision"], done))
+        told, status = decide(actor_of(request), form, ids_of(request.POST.getlist(ROW)))
+        if told:
+            messages.success(request, told)
             return redirect(f"{request.path}?{VIEW}={view.value}" if view is not View.ALL else request.path)
     found = WorkItemList(request, kind, view)
     found.choice_error = "id_rows_error" if "rows" in form.errors else ""
@@ -116,17 +105,6 @@ def register_care_list(request: HttpRequest, slug: str) -> HttpResponseBase:
 def _view(request: HttpRequest, kind: WorkKind) -> View:
     given = request.GET.get(VIEW, "")
     return View(given) if given in {view.value for view in work.views_of(kind)} else View.ALL
-
-
-def _told(decision: str, count: int) -> str:
-    texts = {
-        "remind": ngettext("{n} påminnelse skickas om en stund.", "{n} påminnelser skickas om en stund.", count),
-        "take_on": ngettext("Du har ansvar för {n} rad.", "Du har ansvar för {n} rader.", count),
-        "postpone": ngettext("{n} rad är uppskjuten.", "{n} rader är uppskjutna.", count),
-        "finish": ngettext("{n} rad är avslutad.", "{n} rader är avslutade.", count),
-        "reopen": ngettext("{n} rad är öppen igen.", "{n} rader är öppna igen.", count),
-    }
-    return texts[decision].format(n=count)
 
 
 def _page(request: HttpRequest, kind: WorkKind, view: View, form: DecisionForm, shown: Shown[Any], status: int) -> HttpResponse:

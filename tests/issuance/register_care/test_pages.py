@@ -130,6 +130,22 @@ def test_a_row_is_postponed_finished_and_opened_again(world: Any) -> None:
     assert reverse("carrier_revoke", args=[row.carrier_id]) in page.content.decode()
 
 
+def test_the_rows_own_page_decides_as_the_list_does(world: Any) -> None:
+    row, client = gone(world), clerk(world)
+    address, until = reverse("work_item", args=[row.pk]), str(clock.today() + dt.timedelta(days=3))
+    assert 'value="remind"' not in client.get(address).content.decode()
+    wrong = client.post(address, {"decision": "postpone", **MAIN})
+    assert (wrong.status_code, "Skriv skälet" in text_of(wrong)) == (422, True)
+    late = client.post(address, {"decision": "postpone", "until": until, "reason": "Ledig", **MAIN}, follow=True)
+    assert ("1 rad är uppskjuten." in text_of(late), 'value="reopen"' in late.content.decode()) == (True, True)
+    client.post(address, {"decision": "finish", "reason": "Nytt uppdrag", **MAIN})
+    assert client.post(address, {"decision": "finish", "reason": "Igen", **MAIN}).status_code == 422, "it can only be opened"
+    assert "1 rad är öppen igen." in text_of(client.post(address, {"decision": "reopen", **MAIN}, follow=True))
+    WorkItem.objects.update(state="gone", ended_at=clock.now())
+    assert client.post(address, {"decision": "take_on", **MAIN}).status_code == 409
+    assert 'name="decision"' not in client.get(address).content.decode()
+
+
 def test_s39_a_reason_is_shown_as_it_was_written(world: Any) -> None:
     """In the list, its file, the row's history and on the form that is refused."""
     row, client, reason = gone(world), clerk(world), "=1+1 {{ 7*7 }}<script>alert(1)</script>"
