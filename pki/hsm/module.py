@@ -22,6 +22,7 @@ from pki.hsm.errors import HsmConfigError, HsmUnavailable
 from pki.hsm.locks import SharedLock
 from pki.hsm.process_lock import turn
 from pki.hsm.sessions import SessionPool
+from siths_portal.lib import faults
 
 if TYPE_CHECKING:
     from pkcs11 import _pkcs11
@@ -101,6 +102,7 @@ class Module:
                 return
             for pool in self._pools.values():
                 pool.forget()
+            faults.die_within("log-in to a token", lambda: turn(self.path))
             with turn(self.path), inside():
                 self._initialise(threads_inside=self._lock.lost)
             self.generation += 1

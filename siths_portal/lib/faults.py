@@ -1,8 +1,21 @@
 """Named points where a test can kill a process, as a power cut would, to prove that repeating the call loses nothing."""
 
+import contextlib
 import os
 import signal
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
+
+_first: dict[str, Callable[[], AbstractContextManager[object]]] = {}
+
+
+def die_within(name: str, block: Callable[[], AbstractContextManager[object]]) -> None:
+    """Lets a kill of this process wait until it may enter `block`, which keeps out what no kill may cut in two.
+
+    A block replaces an earlier one with the same name.
+    """
+    _first[name] = block
 
 
 def point(name: str) -> None:
@@ -19,4 +32,7 @@ def point(name: str) -> None:
         armed.unlink()
     except FileNotFoundError:
         return
-    os.kill(os.getpid(), signal.SIGKILL)
+    with contextlib.ExitStack() as stack:
+        for block in _first.values():
+            stack.enter_context(block())
+        os.kill(os.getpid(), signal.SIGKILL)
