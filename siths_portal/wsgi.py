@@ -21,7 +21,7 @@ with uncollected():
     checks.stop_if_unsafe()
     limit_statements(settings.STATEMENT_SECONDS)
     ports.wire()  # a service with a wrong adapter must not start
-    if settings.FACE in ("portal", "api"):
+    if settings.FACE in ("portal", "minasidor", "api"):
         # REST framework imports optional libraries, for clients and browsable pages that we do not have.
         with without("requests"), without("yaml"), without("pygments"):
             import_module("rest_framework.compat")
