@@ -74,7 +74,7 @@ class Frame:
         actor = self._actor
         if actor is None:
             return []
-        waiting = {"day": day.remembered(self._request)}
+        waiting = day.remembered(self._request)
         return [
             Tab(name, str(text), icon, reverse(name), waiting.get(name))
             for name, text, icon, action in _TABS

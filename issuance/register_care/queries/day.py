@@ -86,6 +86,8 @@ def _line(urgency: Urgency, rows: Sequence[_Row]) -> Line:
         text=". ".join([*named, *more]) + ".",
         icon="list",
         action=_("Visa listan") if len(found) == 1 else _("Visa listorna"),
+        tab="register_care",
+        count=len(rows),
         tag=_("{n} utan ansvarig").format(n=free) if free and urgency is Urgency.TODAY else "",
     )
 

@@ -23,4 +23,6 @@ def lines(actor: Actor) -> Iterator[Line]:
             text=_("En kollega har identifierat innehavaren. Du kontrollerar själv och skriver under."),
             icon="cards",
             action=_("Kontrollera"),
+            tab="stock",
+            count=count,
         )

@@ -5,6 +5,7 @@ for an actor whose roles open none of its pages.
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -41,7 +42,8 @@ class Line:
     """A line, as `components/row.html` draws it: what waits, one sentence about it, and the one act that leads to its place.
 
     `tag` is the time left in words. `action_url` is `url` unless the act has a page of its own. `persons` are the people whom the
-    line names; the page records that they were shown.
+    line names; the page records that they were shown. `tab` is the URL name of an entry of the main menu that counts the line
+    too, and `count` how many things the line stands for there.
     """
 
     urgency: Urgency
@@ -54,6 +56,8 @@ class Line:
     tag: Text = ""
     tag_kind: str = "due"
     persons: tuple[Any, ...] = ()
+    tab: str = ""
+    count: int = 1
 
     @property
     def color(self) -> str:
@@ -134,37 +138,51 @@ def grouped(lines: Iterable[Line]) -> Iterator[Group]:
             yield Group(heading, rows)
 
 
+MOST_SHOWN = 99
+"""The menu shows numbers up to this one."""
+
+
 @dataclass(frozen=True)
 class Waiting:
-    """How many lines wait, and how many of them are due today."""
+    """How many lines or things wait, and how many of the lines are due today."""
 
     lines: int
-    urgent: int
+    urgent: int = 0
+
+    @property
+    def shown(self) -> str:
+        """The number in the menu."""
+        return str(self.lines) if self.lines <= MOST_SHOWN else f"{MOST_SHOWN}+"
 
 
-_KEY = "day"
+_KEY = "waiting"
+_DAY = "day"
 _KEPT_FOR = dt.timedelta(minutes=5)
 
 
 def remember(request: HttpRequest, lines: Iterable[Line]) -> Waiting:
-    """Stores the number of lines in the session, for the menu of the next pages, and returns it."""
+    """Stores what waits in the session, for the menu of the next pages, and returns the number of lines."""
     found = list(lines)
-    waiting = Waiting(len(found), sum(line.urgency is Urgency.TODAY for line in found))
-    kept = remembered(request)
-    stored = request.session.get(_KEY)
+    things: Counter[str] = Counter()
+    for line in found:
+        things[line.tab] += line.count
+    waiting = {_DAY: Waiting(len(found), sum(line.urgency is Urgency.TODAY for line in found))}
+    waiting.update({tab: Waiting(count) for tab, count in things.items() if tab})
+    kept, stored = remembered(request), request.session.get(_KEY)
     # Written only if it says something new or grows old, since each write is one more query of the page.
-    if kept != waiting or (stored and clock.timestamp() - stored[2] > _KEPT_FOR.total_seconds() / 2):
-        request.session[_KEY] = [waiting.lines, waiting.urgent, int(clock.timestamp())]
-    return waiting
+    if kept != waiting or (stored and clock.timestamp() - stored[1] > _KEPT_FOR.total_seconds() / 2):
+        numbers = {tab: [each.lines, each.urgent] for tab, each in waiting.items()}
+        request.session[_KEY] = [numbers, int(clock.timestamp())]
+    return waiting[_DAY]
 
 
-def remembered(request: HttpRequest) -> Waiting | None:
-    """Returns the number that the day page showed in this session a few minutes ago, else None.
+def remembered(request: HttpRequest) -> dict[str, Waiting]:
+    """Returns what the day page found in this session a few minutes ago, by entry of the main menu; nothing if that is long ago.
 
-    Counting needs some ten queries, which no other page has to spare. The session is read by every page anyway, so the number
-    costs nothing there; one that is older could be wrong, and a wrong number is worse than none.
+    Counting needs some ten queries, which no other page has to spare. The session is read by every page anyway, so the numbers
+    cost nothing there; one that is older could be wrong, and a wrong number is worse than none.
     """
     stored = request.session.get(_KEY)
-    if not stored or clock.timestamp() - stored[2] > _KEPT_FOR.total_seconds():
-        return None
-    return Waiting(stored[0], stored[1])
+    if not stored or clock.timestamp() - stored[1] > _KEPT_FOR.total_seconds():
+        return {}
+    return {tab: Waiting(*numbers) for tab, numbers in stored[0].items()}

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -329,6 +330,20 @@ def test_the_number_in_the_menu_is_that_of_the_last_visit(world: Any, django_ass
     assert count("/dagen/") == count("/sok/") == [(" count-urgent", "1")]
     with clock.moved_to(clock.now() + dt.timedelta(minutes=6)):
         assert count("/sok/") == [], "a number that may be wrong is not shown"
+
+
+def test_the_menu_counts_what_waits_on_other_pages(world: Any) -> None:
+    """Up to a number that fits."""
+    session: dict[str, Any] = {}
+    request: Any = SimpleNamespace(session=session)
+    lines = [
+        work.Line(urgency=work.Urgency.TODAY, title="", url="/", text="", icon="day", action="", tab=tab, count=count)
+        for tab, count in (("", 1), ("stock", 2), ("stock", 1), ("register_care", 100))
+    ]
+    assert work.remember(request, lines) == work.Waiting(4, 4)
+    assert {tab: each.shown for tab, each in work.remembered(request).items()} == {
+        "day": "4", "stock": "3", "register_care": "99+",
+    }  # fmt: skip
 
 
 def test_the_overview_of_more_cards_than_are_counted_ends_with_a_whole_week(monkeypatch: Any) -> None:
