@@ -76,7 +76,8 @@ def supplier_troubles(found: Sequence[Supplier]) -> list[dict[str, Any]]:
 
 def _trouble(each: Supplier) -> dict[str, Any]:
     line, gravest = each.line, each.troubles[0]
-    told = [wording.label(supplier_words.TROUBLES, trouble) for trouble in each.troubles]
+    fault, *others = [wording.label(supplier_words.TROUBLES, trouble) for trouble in each.troubles]
+    told = [_behind(line), *others]
     if Trouble.LATE in each.troubles and line.oldest_queued_at:
         told.append(_("Den äldsta beställningen har väntat i {span}").format(span=span(each.now - line.oldest_queued_at)))
     since = {
@@ -85,7 +86,7 @@ def _trouble(each: Supplier) -> dict[str, Any]:
         Trouble.PAUSED: line.paused_at,
     }
     return {
-        "title": _("Kortleverantören {name}").format(name=line.name),
+        "title": f"{line.name}: {fault[:1].lower()}{fault[1:]}",
         "remedy": wording.label(supplier_words.REMEDIES, gravest),
         "severity": int(each.severity),
         "tag": severity_tag(each.severity),
@@ -94,6 +95,18 @@ def _trouble(each: Supplier) -> dict[str, Any]:
         "page": reverse("supplier", args=[line.client_ref]),
         "page_text": _("Visa leverantören"),
     }
+
+
+def _behind(line: SupplierLine) -> str:
+    """Returns in a sentence how many orders lie behind a supplier's fault: those that it has not accepted, and not finished."""
+    if not line.queued + line.working:
+        return _("Ingen beställning väntar på leverantören")
+    text = ngettext(
+        "{n} beställning är inte klar, varav {queued} i kö",
+        "{n} beställningar är inte klara, varav {queued} i kö",
+        line.queued + line.working,
+    )
+    return text.format(n=number(line.queued + line.working), queued=number(line.queued))
 
 
 def stock_troubles(found: Shortage) -> list[dict[str, Any]]:
@@ -147,6 +160,7 @@ def panel(each: Supplier) -> dict[str, Any]:
             {"name": _("i kö"), "value": number(line.queued)},
             {"name": _("pågår"), "value": number(line.working)},
             {"name": sent, "value": number(each.rates.sent_by(line.client_ref)[-1])},
+            {"name": _("fel"), "value": number(line.failed)},
         ],
         "heard": ago(each.now - line.heard_at) if line.heard_at else "",
         "ends": supplier_words.certificate_end(line),

@@ -60,7 +60,7 @@ def test_the_list_shows_each_supplier_with_what_is_wrong(world: Any, pushed: Ser
     ServiceClient.objects.create(client_ref="gone", kind="supplier", name="Nedlagda AB", active=False)
     client = client_of(operator(world))
     text = text_of(client.get(LIST))
-    assert re.search(r"Byrån AB Får beställningar skickade Som den ska 0 0 0 0 20\d\d-", text)
+    assert re.search(r"Byrån AB Får beställningar skickade Har inte hörts av 0 0 0 0 20\d\d-", text)
     assert re.search(r"Hämtaren AB Hämtar beställningar Certifikat går ut 0 0 0 – inget certifikat", text)
     assert "Nedlagda AB Hämtar beställningar Avstängd" in text
     assert "1 kortleverantör behöver ses över." in text
@@ -124,7 +124,7 @@ def test_pause_and_resume(world: Any, pushed: ServiceClient) -> None:
     assert "Inget skickas till leverantören förrän du återupptar." in text
     client.post(ONE, {"ateruppta": "1"})
     text = text_of(client.post(ONE, {"ateruppta": "1"}, follow=True))
-    assert "Som den ska" in text
+    assert "Har inte hörts av" in text
     told = Event.objects.filter(subject_type="supplier").order_by("id").values_list("action", "actor_ref")
     assert list(told) == [("supplier.paused", actor.ref), ("supplier.resumed", actor.ref)]
 

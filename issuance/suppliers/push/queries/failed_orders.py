@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from issuance.authz import Action, Actor, policy
-from issuance.orders.domain.order_states import OrderState
-from issuance.orders.models.orders import CardOrder
 from issuance.orders.queries import outcomes
 from siths_portal.lib import clock
 
@@ -29,7 +27,5 @@ def failed_orders(actor: Actor) -> list[FailedOrder]:
     Forbidden.
     """
     policy.require_global(actor, Action.OPERATE_SUPPLIERS)
-    since = clock.start_of_day(clock.today() - dt.timedelta(days=outcomes.SHOWN_DAYS))
-    rows = outcomes.without_a_later_order(CardOrder.objects.get_queryset(), since).filter(state=OrderState.FAILED.value)
-    found = rows.order_by("-ordered_at", "-pk").values_list("pk", "supplier_ref", "failure_reason", "ordered_at")
+    found = outcomes.failed().order_by("-ordered_at", "-pk").values_list("pk", "supplier_ref", "failure_reason", "ordered_at")
     return [FailedOrder(pk, ref, why, at.astimezone(clock.STOCKHOLM).date()) for pk, ref, why, at in found[: MOST + 1]]

@@ -15,6 +15,7 @@ from issuance.orders.domain.items import UNSENT
 from issuance.orders.domain.order_states import UNDER_WAY, OrderState
 from issuance.orders.domain.puk_states import PukState
 from issuance.orders.models.orders import CardOrder, OrderItem
+from issuance.orders.queries import outcomes
 from issuance.suppliers.push.models import SENDABLE, PushAttempt, PushDelivery, PushState, SupplierConnection
 from siths_portal.lib.lists import Rows
 
@@ -25,7 +26,7 @@ LATE = dt.timedelta(hours=4)
 ENDS_SOON = dt.timedelta(days=30)
 _CALLS_SHOWN = 20
 
-_ORDERS, _DELIVERIES, _REFUSED = "orders", "deliveries", "refused"
+_ORDERS, _DELIVERIES, _REFUSED, _FAILED = "orders", "deliveries", "refused", "failed"
 _NO_COUNT, _NO_MOMENT = Value(0), Value(None, output_field=DateTimeField())
 
 
@@ -44,7 +45,8 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True)
 class SupplierLine:
-    """A supplier. `queued` counts the orders that it has not accepted and may accept, `working` those that it has to finish.
+    """A supplier. `queued` counts the orders that it has not accepted and may accept, `working` those that it has to finish, and
+    `failed` those that it could not make and whose person got no other.
 
     `silent_for` is how long a supplier with orders has neither called nor answered, counted from the oldest of these orders if it
     never has. `certificate_ends` has None for an unknown end.
@@ -58,6 +60,7 @@ class SupplierLine:
     queued: int
     oldest_queued_at: dt.datetime | None
     working: int
+    failed: int
     refused_puks: int
     waiting: int
     oldest_delivery_at: dt.datetime | None
@@ -99,6 +102,12 @@ class _Deliveries:
     waiting: int = 0
     stopped: int = 0
     oldest_at: dt.datetime | None = None
+
+
+@dataclass(frozen=True)
+class _Items:
+    failed: int = 0
+    refused_puks: int = 0
 
 
 @dataclass(frozen=True)
@@ -193,7 +202,7 @@ def suppliers(now: dt.datetime) -> list[SupplierLine]:
             each,
             _Orders(*counts[_ORDERS].get(each.client_ref, ())),
             _Deliveries(*counts[_DELIVERIES].get(each.client_ref, ())[:3]),
-            next(iter(counts[_REFUSED].get(each.client_ref, ())), 0),
+            _Items(*(next(iter(counts[part].get(each.client_ref, ())), 0) for part in (_FAILED, _REFUSED))),
             connections.get(each.client_ref, SupplierConnection(supplier_ref=each.client_ref)),
             now,
         )
@@ -205,7 +214,7 @@ def _line(
     each: authn.SupplierView,
     orders: _Orders,
     deliveries: _Deliveries,
-    refused_puks: int,
+    items: _Items,
     row: SupplierConnection,
     now: dt.datetime,
 ) -> SupplierLine:
@@ -220,7 +229,8 @@ def _line(
         queued=orders.queued,
         oldest_queued_at=orders.oldest_queued_at,
         working=orders.working,
-        refused_puks=refused_puks,
+        failed=items.failed,
+        refused_puks=items.refused_puks,
         waiting=deliveries.waiting,
         oldest_delivery_at=deliveries.oldest_at,
         stopped=deliveries.stopped,
@@ -236,7 +246,7 @@ def _line(
 
 def _counts() -> dict[str, dict[str, list[Any]]]:
     """Returns the columns of `_part` of each supplier by what is counted: orders under way, deliveries that are not taken, items
-    with a refused PUK. One query.
+    with a refused PUK, and orders that failed. One query.
 
     Orders whose print is not verified wait for the issuer. An order that is queued again, or of which a piece is made again,
     counts from then.
@@ -265,8 +275,9 @@ def _counts() -> dict[str, dict[str, list[Any]]]:
         _REFUSED,
         first=Count("pk"),
     )
-    found: dict[str, dict[str, list[Any]]] = {_ORDERS: {}, _DELIVERIES: {}, _REFUSED: {}}
-    for part, ref, *columns in orders.union(deliveries, refused, all=True):
+    failed = _part(outcomes.failed().values(ref=F("supplier_ref")), _FAILED, first=Count("pk"))
+    found: dict[str, dict[str, list[Any]]] = {_ORDERS: {}, _DELIVERIES: {}, _REFUSED: {}, _FAILED: {}}
+    for part, ref, *columns in orders.union(deliveries, refused, failed, all=True):
         found[part][ref] = columns
     return found
 

@@ -54,9 +54,13 @@ DIFFERENCES: Mapping[str, str] = {
 
 
 def tag(line: SupplierLine, troubles: Sequence[Trouble]) -> dict[str, str]:
-    """Returns the kind and the text of a supplier's tag: that of the gravest of its troubles."""
+    """Returns the kind and the text of a supplier's tag: that of the gravest of its troubles. One that was never heard and
+    has nothing to do is neither right nor wrong.
+    """
     if not line.active:
         return {"kind": "cancelled", "text": gettext("Avstängd")}
+    if not troubles and line.heard_at is None:
+        return {"kind": "info", "text": gettext("Har inte hörts av")}
     if not troubles:
         return {"kind": "active", "text": gettext("Som den ska")}
     return {"kind": "failed" if troubles[0] in GRAVE else "missing", "text": wording.label(TROUBLES, troubles[0])}
