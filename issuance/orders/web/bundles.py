@@ -33,6 +33,8 @@ from siths_portal.lib.errors import IllegalTransition, Invalid
 _TAB = "organisation_bundles"
 _CHANGE, _CONFIRM = "valj", "bekrafta"
 """Buttons of the preview: back to the form, and order."""
+_OFFICE = "kontor"
+"""The query parameter with the id of the office that the form proposes."""
 
 
 @require_safe
@@ -60,7 +62,8 @@ def bundle_new(request: HttpRequest, organisation_id: UUID) -> HttpResponse:
     found = query.choices(actor=actor, organisation_id=organisation_id)
     if request.method != "POST" or _CHANGE in request.POST:
         typed = {name: request.POST.get(name) for name in BundleForm.base_fields if name in request.POST}
-        return _form_page(request, head, found, BundleForm(initial=typed, choices=found))
+        proposed = {"office": request.GET[_OFFICE]} if _OFFICE in request.GET else {}
+        return _form_page(request, head, found, BundleForm(initial={**proposed, **typed}, choices=found))
     form = BundleForm(request.POST, choices=found)
     if not (found.articles and found.offices):
         form.refuse(_("Inget är beställt. Nu finns inget att beställa, eller inget kontor som kan ta emot en bunt."))

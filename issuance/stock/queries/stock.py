@@ -68,12 +68,16 @@ class StockFigures:
 
 @dataclass(frozen=True)
 class StockOffice:
-    """An office in the list of stocks. `most`: the cards in stock of the page's office that has the most."""
+    """An office in the list of stocks. `most`: the cards in stock of the page's office that has the most.
+
+    `receives_bundles` means that it is open and has a delivery address.
+    """
 
     id: UUID
     name: str
     figures: StockFigures
     most: int = 0
+    receives_bundles: bool = False
 
 
 @dataclass(frozen=True)
@@ -269,7 +273,7 @@ def card_lines(rows: Sequence[StockCard]) -> Sequence[StockLine]:
 def _office_lines(rows: Sequence[Office]) -> list[StockOffice]:
     found = figures([row.pk for row in rows])
     most = max((each.in_stock for each in found.values()), default=0)
-    return [StockOffice(row.pk, row.name, found[row.pk], most) for row in rows]
+    return [StockOffice(row.pk, row.name, found[row.pk], most, bool(row.city) and row.closed_at is None) for row in rows]
 
 
 def _figures(row: Mapping[str, Any] | None, awaited: int, least: int) -> StockFigures:

@@ -11,6 +11,7 @@ from django_filters import ChoiceFilter, FilterSet
 
 from issuance.offices.models import Office
 from issuance.records.domain.wording import card_serial
+from issuance.records.web.frame import Link
 from issuance.stock.domain import StockState
 from issuance.stock.models import StockCard, StockCount
 from issuance.stock.queries.stock import AwaitedBundle, CountLine, StockLine, StockOffice
@@ -44,11 +45,23 @@ def _need(line: StockOffice) -> str:
     return str(_("Lämna ut de äldsta")) if figures.oldest_soon else ""
 
 
+def _act(line: StockOffice, order_url: str) -> Link:
+    """Returns what the user does next with an office's stock: receives what is on its way, or orders more, or counts it.
+
+    `order_url` is where the user orders bundles, "" for a user who does not. A page of one organisation proposes the office.
+    """
+    if line.figures.awaited:
+        return Link(str(_("Ta emot bunt")), f"{reverse('office_stock', args=[line.id])}#pa-vag")
+    if order_url and line.receives_bundles:
+        return Link(str(_("Beställ bunt")), order_url if order_url.startswith("#") else f"{order_url}?kontor={line.id}")
+    return Link(str(_("Räkna lagret")), reverse("stock_count", args=[line.id]))
+
+
 class OfficeStockList(List[StockOffice]):
     """The offices whose stock the user keeps."""
 
     counted_as = ngettext_lazy("{n} kontor", "{n} kontor")
-    columns = (
+    columns: Sequence[Column[StockOffice]] = (
         Column(
             key="kontor",
             heading=_("Kontor"),
@@ -74,15 +87,6 @@ class OfficeStockList(List[StockOffice]):
         Column(key="saknas", heading=_("Saknas"), kind=Kind.NUMBER, value=lambda line: line.figures.missing),
         Column(key="vag", heading=_("På väg"), kind=Kind.NUMBER, value=lambda line: line.figures.awaited),
         Column(key="aldst", heading=_("Äldst går ut"), kind=Kind.DAY, value=lambda line: line.figures.oldest),
-        Column(
-            key="gor",
-            heading=_("Åtgärd"),
-            heading_hidden=True,
-            hide_empty=True,
-            in_file=False,
-            value=lambda line: _("Ta emot bunt") if line.figures.awaited else "",
-            link=lambda line: f"{reverse('office_stock', args=[line.id])}#pa-vag",
-        ),
     )
     table_id = "kontor"
     order = "kontor"
@@ -93,9 +97,18 @@ class OfficeStockList(List[StockOffice]):
         _("Kontor med leveransadress kan få reservkort. Ansvarig eller biträdande utgivare beställer dem med Beställ bunt."),
     )
 
-    def __init__(self, request: HttpRequest, found: Rows[Office, StockOffice]) -> None:
+    def __init__(self, request: HttpRequest, found: Rows[Office, StockOffice], *, order_url: str) -> None:
         super().__init__(request)
         self.found = found
+        act = Column[StockOffice](
+            key="gor",
+            heading=_("Åtgärd"),
+            heading_hidden=True,
+            in_file=False,
+            value=lambda line: _act(line, order_url),
+            template="stock/act_cell.html",
+        )
+        self.columns = (*self.columns, act)
 
     def rows(self) -> Rows[Office, StockOffice]:
         """See `List`."""

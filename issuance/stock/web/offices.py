@@ -11,10 +11,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
+from issuance.authz import Action, Actor, policy
 from issuance.orders.queries.bundles import ordering_organisations
 from issuance.people.services import disclosures
 from issuance.records.web.forms import tried
-from issuance.records.web.frame import STOCK, actor_of, render_page
+from issuance.records.web.frame import STOCK, Link, actor_of, render_page
+from issuance.reserve_cards.domain import RIGHTS
 from issuance.reserve_cards.queries import reserve_cards
 from issuance.stock.domain import StockState, scanned
 from issuance.stock.models import StockCount
@@ -40,25 +42,29 @@ def stock(request: HttpRequest) -> HttpResponseBase:
     to them; leads to the order of a bundle. Raises Forbidden.
     """
     actor = actor_of(request)
-    return OfficeStockList(request, query.offices_with_stock(actor=actor)).answer(lambda shown: _stock(request, shown))
+    ordering = ordering_organisations(actor=actor, most=MOST_ORDERING + 1)
+    found = OfficeStockList(request, query.offices_with_stock(actor=actor), order_url=_order_url(ordering))
+    return found.answer(lambda shown: _stock(request, shown, ordering))
 
 
-def _stock(request: HttpRequest, shown: Shown[query.StockOffice]) -> HttpResponse:
+def _stock(request: HttpRequest, shown: Shown[query.StockOffice], ordering: list[tuple[UUID, str]]) -> HttpResponse:
     actor = actor_of(request)
     waiting, count = reserve_cards.oldest(actor=actor)
     if waiting:
         disclosures.record_work(actor=actor, what="reserve_cards", person_ids=[row.person_id for row in waiting])
     short = [each.name for each in shown.lines if each.figures.short]
     is_empty = not any(each.figures.in_stock for each in shown.lines)
+    acts = _acts(actor, _order_url(ordering))
     lead = _stock_lead(count, short, is_empty=is_empty) if waiting or shown.lines else ""
-    ordering = ordering_organisations(actor=actor, most=MOST_ORDERING + 1)
+    if lead and acts[0].allowed:
+        lead = " ".join([lead, _("Du lämnar ut ett reservkort från personens sida.")])
     context = {
         "list": shown,
         "waiting": waiting,
         "lead": lead,
         "on_the_way": on_the_way.on_the_way(actor=actor),
         "most_on_the_way": on_the_way.MOST,
-        "order_url": _order_url(ordering),
+        "acts": acts,
         "ordering": ordering[:MOST_ORDERING] if len(ordering) > 1 else [],
         "more_ordering": len(ordering) > MOST_ORDERING,
     }
@@ -72,9 +78,23 @@ def _order_url(ordering: list[tuple[UUID, str]]) -> str:
     return "#bestall" if ordering else ""
 
 
+def _acts(actor: Actor, order_url: str) -> list[Link]:
+    """Returns the acts at the top of the page, with the reason if the user cannot do one: to hand out a card, and to order."""
+    hands_out = any(policy.holds(actor, right) for right in RIGHTS.values())
+    not_by_role = _("Din behörighetsroll tillåter inte att du lämnar ut reservkort.")
+    if policy.holds(actor, Action.ORDER_RESERVE_BUNDLE):
+        no_order = _("Ingen organisation har en artikel för reservkort.")
+    else:
+        no_order = _("Ansvarig eller biträdande utgivare beställer buntar.")
+    return [
+        Link(_("Lämna ut reservkort"), reverse("search"), hands_out, not_by_role),
+        Link(_("Beställ bunt"), order_url, bool(order_url), no_order),
+    ]
+
+
 def _stock_lead(waiting: int, short: list[str], *, is_empty: bool) -> str:
     """Returns how things stand: hand-outs that wait, and offices of the page that need cards or, if the page `is_empty`, that no
-    card is in stock; and where a card is handed out.
+    card is in stock.
     """
     parts = []
     if waiting:
@@ -85,7 +105,6 @@ def _stock_lead(waiting: int, short: list[str], *, is_empty: bool) -> str:
         parts.append(_("{names} behöver fler kort.").format(names=names))
     elif not waiting:
         parts.append(_("Inget kort ligger i lager.") if is_empty else _("Inget kontor är under sin gräns."))
-    parts.append(_("Du lämnar ut ett reservkort från personens sida."))
     return " ".join(parts)
 
 

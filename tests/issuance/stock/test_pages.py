@@ -52,8 +52,12 @@ def test_the_stock_of_each_office_is_listed_with_its_needs(ready: Any, django_as
     assert [each.state for each in way.stages] == ["done", "done", "done", "now"]
     assert way.stages[-1].url == reverse("stock_receive", args=[way.line.id])
     assert (way.line.quantity, "På väg till Kontor A: 3 kort" in text_of(page)) == (3, True)
-    assert page.context["order_url"] == at("bundle_new", ready.region)
-    assert keeper(ready).get(reverse("stock")).context["order_url"] == ""
+    hand_out, order = page.context["acts"]
+    assert (hand_out.url, order.url) == (reverse("search"), at("bundle_new", ready.region))
+    assert f"{at('office_stock', ready.office)}#pa-vag" in page.content.decode(), "the act of the row"
+    kept = keeper(ready).get(reverse("stock"))
+    assert [act.allowed for act in kept.context["acts"]] == [True, False]
+    assert "Beställ bunt Ansvarig eller biträdande utgivare beställer buntar." in text_of(kept)
     offer_article(actor=SETUP, organisation_id=ready.city.id, article_code=ARTICLE, orderable=True)
     ordered = bundle(ready.region, ready.office, 4)
     page = client.get(reverse("stock"))
@@ -65,10 +69,20 @@ def test_the_stock_of_each_office_is_listed_with_its_needs(ready: Any, django_as
     assert "573 Reservkort. Beställd av Handläggare Provsson. Rad på fakturan: RESERV, Lindby (Reservkort)." in text_of(
         client.get(reverse("stock"))
     )
-    assert page.context["order_url"] == "#bestall"
+    assert page.context["acts"][1].url == "#bestall"
     assert f'href="{at("bundle_new", ready.city)}"' in page.content.decode()
     assert client.get(f"{reverse('stock')}?fil=csv").status_code == 200
     assert f'href="{at("office_stock", ready.office)}"' in client.get(at("office", ready.office)).content.decode()
+
+
+def test_each_office_has_an_act_in_its_row(ready: Any) -> None:
+    """The page of a new bundle proposes the office that it was opened for."""
+    client, (received, _other) = issuer(ready), received_bundle(ready, 2)
+    address = f"{at('bundle_new', ready.region)}?kontor={received.office_id}"
+    assert f'href="{address}">Beställ bunt' in client.get(reverse("stock")).content.decode()
+    assert client.get(address).context["form"]["office"].value() == str(received.office_id)
+    assert client.get(f"{at('bundle_new', ready.region)}?kontor=x").status_code == 200
+    assert f'href="{at("stock_count", received.office)}">Räkna lagret' in keeper(ready).get(reverse("stock")).content.decode()
 
 
 def test_dagen_tells_of_bundles_and_of_few_cards(ready: Any) -> None:
