@@ -71,7 +71,7 @@ class Counted:
 
 @prepared
 def _waiting(
-    actor: Actor, since: dt.datetime, until: dt.datetime, soon: dt.date, places: list[str], first: dt.date
+    actor: Actor, since: dt.datetime, until: dt.datetime, soon: dt.date, places: list[str], first: dt.date, offices_from: dt.date
 ) -> QuerySet[Any, Any]:
     """Returns a kind and a moment for each sent card, each order that came to nothing, each eID that ends or waits for its
     holder, each row of Registervård that is due, and each suspected document that the actor judges.
@@ -84,7 +84,7 @@ def _waiting(
     eids = _kind(cards.ending(actor, until), Value(_ENDING), "valid_to").order_by()[: cards.MOST + 1]
     ordered = _kind(cards.to_fetch(actor), Value(_TO_FETCH), "expires_at").order_by()[: cards.MOST + 1]
     suspected = _kind(suspicions.waiting(actor), Value(_SUSPECTED), "at").order_by()[: cards.MOST + 1]
-    counted = [outcome.rows(places, first)] if places else []
+    counted = [outcome.rows(places, first, offices_from)] if places else []
     return sent.union(orders, eids, ordered, register_care.due(actor, soon), suspected, *counted, all=True)
 
 
@@ -113,7 +113,8 @@ def counted(actor: Actor, *, in_charge: bool = False) -> Counted:
     if not policy.holds(actor, Action.ORDER_ORDINARY_CARD):
         return Counted()
     places = outcome.places_of(actor) if in_charge else []
-    rows = _waiting(actor, cards.orders_since(), cards.ending_until(), register_care.soon(), places, outcome.since())
+    times = (cards.orders_since(), cards.ending_until(), register_care.soon())
+    rows = _waiting(actor, *times, places, outcome.since(), outcome.offices_since())
     kinds = Counter(what.partition("/")[0] for what, _at in rows)
     sent = sorted((_sent_card(what, at) for what, at in rows if what.startswith(_SENT)), key=lambda each: each.days_left)
     fetch_by = [at for what, at in rows if what == _TO_FETCH]

@@ -1,15 +1,17 @@
-"""What the issuing came to where the user is in charge: people with a valid eID, activated cards by week, and days from order to
-activation. It is made of the rows that a job counts by night (`day.services.counting_outcome`).
+"""What the issuing came to where the user is in charge: people with a valid eID, activated cards by week, days from order to
+activation, and activated and revoked cards by office. It is made of the rows that a job counts by night
+(`day.services.counting_outcome`).
 """
 
 import datetime as dt
+import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median_high
 from typing import Any
 
-from django.db.models import CharField, DateTimeField, F, Func, QuerySet, Value
+from django.db.models import Case, CharField, DateTimeField, F, Func, QuerySet, Value, When
 from django.db.models.functions import Cast, Concat
 from django.utils import formats
 from django.utils.translation import gettext as _
@@ -20,24 +22,36 @@ from issuance.authz.scope import outermost
 from issuance.day.models import DailyOutcome
 from siths_portal.lib import clock
 from siths_portal.lib.pages.charts import Point, bar_chart
-from siths_portal.lib.pages.day import Figure, Overview
+from siths_portal.lib.pages.dates import in_words
+from siths_portal.lib.pages.day import Figure, OfficeOutcome, Overview
 
 WEEKS = 12
 """So many whole weeks are in the chart."""
+
+MOST_OFFICES = 6
+"""At most this many offices are shown, those with the most activated cards first."""
 
 _FOUR_WEEKS = dt.timedelta(days=28)
 _MARK = "outcome"
 """Begins the text of a row, which a query reads together with other things."""
 
 
+type _Offices = Mapping[str, tuple[str, int, int]]
+"""The name, the activated and the revoked cards of each office."""
+
+
 @dataclass(frozen=True)
 class Outcome:
-    """The outcome of one day in all places of the user. A person with eIDs in two of the places counts in each."""
+    """The outcome of one day in all places of the user. A person with eIDs in two of the places counts in each.
+
+    `offices` is None for a day that was counted or read without them.
+    """
 
     day: dt.date
     people: int | None = None
     activated: int = 0
     waited: tuple[int, ...] = ()
+    offices: _Offices | None = None
 
 
 def places_of(actor: Actor) -> list[str]:
@@ -51,10 +65,18 @@ def since() -> dt.date:
     return today - dt.timedelta(days=today.weekday(), weeks=WEEKS + 1)
 
 
-def rows(places: Sequence[str], first: dt.date) -> QuerySet[DailyOutcome, Any]:
-    """Returns a text and a moment for each counted day of the places, for `of_rows`."""
+def offices_since() -> dt.date:
+    """Returns the first day whose offices are read."""
+    return clock.today() - _FOUR_WEEKS
+
+
+def rows(places: Sequence[str], first: dt.date, offices_from: dt.date) -> QuerySet[DailyOutcome, Any]:
+    """Returns a text and a moment for each counted day of the places, for `of_rows`: with offices since `offices_from`."""
+    late = When(day__gte=offices_from, then=Cast("offices", CharField()))
+    offices = Case(late, default=Value(""), output_field=CharField())
     waited = Func(F("waited"), Value(","), function="array_to_string", output_field=CharField())
-    parts = [Value("/"), Cast("people", CharField()), Value("/"), Cast("activated", CharField()), Value("/"), waited]
+    columns = [Cast("people", CharField()), Cast("activated", CharField()), waited, offices]
+    parts = [part for column in columns for part in (Value("/"), column)]
     text = Concat(Value(_MARK), *parts, output_field=CharField())
     found = DailyOutcome.objects.filter(place__in=places, day__gte=first)
     return found.order_by().values_list(text, Cast("day", DateTimeField()))
@@ -65,7 +87,7 @@ def of_rows(read: Iterable[tuple[str, dt.datetime]]) -> list[Outcome]:
     found: dict[dt.date, Outcome] = {}
     for text, at in read:
         if text.startswith(f"{_MARK}/"):
-            people, activated, waited = text.split("/")[1:]
+            people, activated, waited, offices = text.split("/", 4)[1:]
             day = at.date()
             known = found.get(day, Outcome(day))
             found[day] = Outcome(
@@ -73,8 +95,19 @@ def of_rows(read: Iterable[tuple[str, dt.datetime]]) -> list[Outcome]:
                 int(people) + (known.people or 0) if people else known.people,
                 known.activated + int(activated),
                 known.waited + tuple(int(each) for each in waited.split(",") if each),
+                _sum([known.offices, json.loads(offices)]) if offices else known.offices,
             )
     return [found[day] for day in sorted(found)]
+
+
+def _sum(each_day: Iterable[_Offices | None]) -> _Offices:
+    """Returns the sums of each office, with its newest name."""
+    found: dict[str, tuple[str, int, int]] = {}
+    for offices in each_day:
+        for office_id, (name, activated, revoked) in (offices or {}).items():
+            _name, activated_before, revoked_before = found.get(office_id, (name, 0, 0))
+            found[office_id] = (name, activated_before + activated, revoked_before + revoked)
+    return found
 
 
 def overview(days: Sequence[Outcome]) -> Overview | None:
@@ -84,12 +117,39 @@ def overview(days: Sequence[Outcome]) -> Overview | None:
     newest = days[-1].day
     weeks = _weeks(days, newest)
     shown = any(week.value for week in weeks)
+    offices, note = _offices([each for each in days if each.day > newest - _FOUR_WEEKS])
     return Overview(
         figures=tuple(_figures(days, newest)),
         chart=bar_chart(weeks, half=True) if shown else None,
-        chart_title=_("Aktiverade kort per vecka, senast {n}").format(n=weeks[-1].text) if shown else "",
+        chart_title=_trend([int(week.value) for week in weeks]) if shown else "",
+        chart_note=_("Aktiverade kort per vecka, senast {n}.").format(n=weeks[-1].text) if shown else "",
         chart_id="aktiverade-per-vecka",
+        offices=offices,
+        offices_note=note,
     )
+
+
+def _trend(weeks: Sequence[int]) -> str:
+    """Returns in a sentence how the last four weeks were beside the four before them."""
+    late, early = sum(weeks[-4:]), sum(weeks[-8:-4])
+    if late > early:
+        return _("Fler kort aktiverades de senaste fyra veckorna än de fyra före")
+    if late < early:
+        return _("Färre kort aktiverades de senaste fyra veckorna än de fyra före")
+    return _("Lika många kort aktiverades de senaste fyra veckorna som de fyra före")
+
+
+def _offices(days: Sequence[Outcome]) -> tuple[Sequence[OfficeOutcome], str]:
+    """Returns the offices with the most activated cards of these days, and which offices and days they are."""
+    counted = [each for each in days if each.offices is not None]
+    if not counted:
+        return (), ""
+    found = sorted(_sum(each.offices for each in counted).values(), key=lambda office: (-office[1], -office[2], office[0]))
+    note = [_("De senaste fyra veckorna.") if counted[0] is days[0] else _("Från {day}.").format(day=in_words(counted[0].day))]
+    if len(found) > MOST_OFFICES:
+        note.append(_("De {n} kontor som har flest av {all}.").format(n=MOST_OFFICES, all=len(found)))
+    shown = [OfficeOutcome(name, _grouped(activated), _grouped(revoked)) for name, activated, revoked in found[:MOST_OFFICES]]
+    return shown, " ".join(note)
 
 
 def _figures(days: Sequence[Outcome], newest: dt.date) -> Iterator[Figure]:

@@ -1,4 +1,6 @@
-"""Counts by night what the days came to: people with a valid eID, activated cards, and the days from order to activation."""
+"""Counts by night what the days came to: people with a valid eID, activated cards, the days from order to activation, and
+the activated and the revoked cards of each office.
+"""
 
 import datetime as dt
 from typing import Any
@@ -7,6 +9,7 @@ import structlog
 from django.db import connection, transaction
 from django.db.models import Max
 
+from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.kinds import ORDINARY_CARD
 from issuance.day.models import WHOLE_COUNTRY, DailyOutcome
 from siths_portal.lib import clock
@@ -47,15 +50,41 @@ _COUNT = """
         ) card
         JOIN place USING (organisation_id)
         GROUP BY place.place, card.day
+    ), act AS (
+        SELECT c.id, (c.activated_at AT TIME ZONE %(zone)s)::date AS day, 1 AS activated, 0 AS revoked
+        FROM issuance_carrier c
+        WHERE c.activated_at >= %(start)s AND c.activated_at < %(end)s AND c.kind = %(kind)s
+        UNION ALL
+        SELECT c.id, (c.ended_at AT TIME ZONE %(zone)s)::date, 0, 1
+        FROM issuance_carrier c
+        WHERE c.ended_at >= %(start)s AND c.ended_at < %(end)s AND c.kind = %(kind)s AND c.state = %(revoked)s
+    ), office AS (
+        SELECT place.place, act.day, o.office_id, sum(act.activated) AS activated, sum(act.revoked) AS revoked
+        FROM act
+        JOIN issuance_carrier c ON c.id = act.id
+        JOIN issuance_person p ON p.id = c.person_id AND NOT p.is_protected
+        JOIN issuance_orderitem i ON i.carrier_id = c.id
+        JOIN issuance_cardorder o ON o.id = i.order_id
+        JOIN place ON place.organisation_id = c.organisation_id
+        WHERE o.office_id IS NOT NULL
+        GROUP BY place.place, act.day, o.office_id
+    ), offices AS (
+        SELECT office.place, office.day, jsonb_object_agg(
+            office.office_id, jsonb_build_array(named.name, office.activated, office.revoked)
+        ) AS acts
+        FROM office
+        JOIN issuance_office named ON named.id = office.office_id
+        GROUP BY office.place, office.day
     )
-    INSERT INTO issuance_dailyoutcome (place, day, people, activated, waited)
+    INSERT INTO issuance_dailyoutcome (place, day, people, activated, waited, offices)
     SELECT known.place, days.day::date, CASE WHEN days.day::date = %(last)s THEN COALESCE(holder.people, 0) END,
-        COALESCE(activated.cards, 0), COALESCE(activated.waited, '{}')
+        COALESCE(activated.cards, 0), COALESCE(activated.waited, '{}'), COALESCE(offices.acts, '{}')
     FROM (SELECT place FROM place UNION SELECT %(country)s) known
     CROSS JOIN generate_series(%(first)s::date, %(last)s::date, interval '1 day') AS days (day)
     LEFT JOIN holder ON holder.place = known.place
     LEFT JOIN activated ON activated.place = known.place AND activated.day = days.day::date
-    WHERE days.day::date = %(last)s OR activated.cards > 0
+    LEFT JOIN offices ON offices.place = known.place AND offices.day = days.day::date
+    WHERE days.day::date = %(last)s OR activated.cards > 0 OR offices.acts IS NOT NULL
     ON CONFLICT (place, day) DO NOTHING
 """
 
@@ -84,6 +113,7 @@ def _count(first: dt.date, last: dt.date) -> int:
         "end": clock.start_of_day(last + dt.timedelta(days=1)),
         "zone": clock.STOCKHOLM.key,
         "kind": ORDINARY_CARD.code,
+        "revoked": CarrierState.REVOKED.value,
         "country": WHOLE_COUNTRY,
     }
     with transaction.atomic(durable=True), connection.cursor() as cursor:

@@ -85,19 +85,32 @@ class Place:
     color: str = ""
 
 
+@dataclass(frozen=True)
+class OfficeOutcome:
+    """The activated and the revoked cards of an office, as texts."""
+
+    name: str
+    activated: str
+    revoked: str
+
+
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """How it stands where the user is in charge, beside the lines: numbers, a chart with the sentence that heads it, and what
-    waits place by place. `places_note` says which part the places are of, if they are not of everything. `chart_id` is the id of
-    the chart's heading, of its own on the page.
+    """How it stands where the user is in charge, beside the lines: numbers, a chart with the sentence that heads it, what waits
+    place by place, and the outcome of offices. `places_note` says which part the places are of, if they are not of everything,
+    `offices_note` of which time the offices are, and `chart_note` what the bars are. `chart_id` is the id of the chart's heading,
+    of its own on the page.
     """
 
     figures: Sequence[Figure]
     chart: Chart | None = None
     chart_title: Text = ""
+    chart_note: Text = ""
     chart_id: str = ""
     places: Sequence[Place] = ()
     places_note: Text = ""
+    offices: Sequence[OfficeOutcome] = ()
+    offices_note: Text = ""
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,11 @@ def figures_of(actor: Actor) -> str:
     return " ".join(re.sub(r"<[^>]+>", " ", "".join(first)).split())
 
 
+def offices_of(body: str) -> str:
+    """What Dagen says of offices, in words."""
+    return " ".join(re.sub(r"<[^>]+>", " ", body.split('id="utfall">')[1].split("</aside>")[0]).split()[4:])
+
+
 def test_the_outcome_is_counted_by_night_and_shown_in_its_scope(world: Any, django_assert_max_num_queries: Any) -> None:
     """A protected person is in no number, and a day that is counted never changes."""
     hidden = activated(world, world.region, days=2, waited=1)
@@ -38,12 +43,14 @@ def test_the_outcome_is_counted_by_night_and_shown_in_its_scope(world: Any, djan
     newest = activated(world, world.region, days=3, waited=10)
     activated(world, world.clinic, days=5, waited=20)
     activated(world, world.city, days=40, waited=8)
+    Carrier.objects.filter(pk=newest.pk).update(state="revoked", ended_at=days_ago(1))
     issuer, deputy = world.officer(role=Role.RESPONSIBLE_ISSUER), world.officer(world.clinic, Role.DEPUTY_ISSUER)
     assert "giltigt" not in figures_of(issuer), "nothing is counted yet"
     count_outcome()
     client = client_of(issuer)
     with django_assert_max_num_queries(MOST_QUERIES):
         body = shown(client)
+    assert "Fler kort aktiverades de senaste fyra veckorna än de fyra före" in body
     assert "Aktiverade kort per vecka, senast" in body
     assert figures_of(issuer) == (
         "personer med giltigt SITHS eID 3 kort aktiverade de senaste fyra veckorna de fyra veckorna före: 1 2"
@@ -53,6 +60,8 @@ def test_the_outcome_is_counted_by_night_and_shown_in_its_scope(world: Any, djan
         "person med giltigt SITHS eID 1 kort aktiverat de senaste fyra veckorna de fyra veckorna före: 0 1"
         " dagar från beställning till aktivering median 20"
     )
+    assert offices_of(body) == "De senaste fyra veckorna. Kontor Aktiverade Spärrade Kontor A 2 1"
+    assert offices_of(shown(client_of(deputy))) == "De senaste fyra veckorna. Kontor Aktiverade Spärrade Kontor A 1 0"
     assert "giltigt" not in shown(client_of(world.officer()))
     whole = DailyOutcome.objects.filter(place=WHOLE_COUNTRY)
     before = list(whole.order_by("day").values())

@@ -25,7 +25,7 @@ def care(page: Page, portal: str, hands: Hands, see: Looker) -> None:
     page.goto(f"{portal}{reverse('day')}")
     hands.press(page.get_by_text("Visa som tabell").last)
     expect(page.get_by_role("table", name="3 kort spärras inom")).to_be_visible()
-    expect(page.get_by_role("heading", name="Aktiverade kort per vecka")).to_be_visible()
+    expect(page.get_by_text("Aktiverade kort per vecka")).to_be_visible()
     expect(page.get_by_role("complementary", name="Skickade kort per kontor").get_by_text("Kontor A")).to_be_visible()
     see.look(page, "day")
     hands.press(page.get_by_role("navigation", name="Huvudmeny").get_by_role("link", name="Registervård"))
