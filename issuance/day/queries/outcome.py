@@ -23,7 +23,7 @@ from issuance.day.models import DailyOutcome
 from siths_portal.lib import clock
 from siths_portal.lib.pages.charts import Point, bar_chart
 from siths_portal.lib.pages.dates import in_words
-from siths_portal.lib.pages.day import Figure, OfficeOutcome, Overview
+from siths_portal.lib.pages.day import Figure, Overview, Place
 
 WEEKS = 12
 """So many whole weeks are in the chart."""
@@ -139,7 +139,7 @@ def _trend(weeks: Sequence[int]) -> str:
     return _("Lika många kort aktiverades de senaste fyra veckorna som de fyra före")
 
 
-def _offices(days: Sequence[Outcome]) -> tuple[Sequence[OfficeOutcome], str]:
+def _offices(days: Sequence[Outcome]) -> tuple[Sequence[Place], str]:
     """Returns the offices with the most activated cards of these days, and which offices and days they are."""
     counted = [each for each in days if each.offices is not None]
     if not counted:
@@ -148,8 +148,12 @@ def _offices(days: Sequence[Outcome]) -> tuple[Sequence[OfficeOutcome], str]:
     note = [_("De senaste fyra veckorna.") if counted[0] is days[0] else _("Från {day}.").format(day=in_words(counted[0].day))]
     if len(found) > MOST_OFFICES:
         note.append(_("De {n} kontor som har flest av {all}.").format(n=MOST_OFFICES, all=len(found)))
-    shown = [OfficeOutcome(name, _grouped(activated), _grouped(revoked)) for name, activated, revoked in found[:MOST_OFFICES]]
-    return shown, " ".join(note)
+    return [_place(*office) for office in found[:MOST_OFFICES]], " ".join(note)
+
+
+def _place(name: str, activated: int, revoked: int) -> Place:
+    told = ngettext("{n} spärrat kort.", "{n} spärrade kort.", revoked).format(n=_grouped(revoked))
+    return Place(_grouped(activated), name, "", told)
 
 
 def _figures(days: Sequence[Outcome], newest: dt.date) -> Iterator[Figure]:

@@ -40,6 +40,7 @@ def day(request: HttpRequest) -> HttpResponse:
         "desk": desk,
         "figures": own.figures,
         "overviews": overviews,
+        "places_beside": any(each.places or each.offices for each in overviews),
         "recent": own.recent,
         "may_extend": desk and policy.holds(actor, Action.EXTENDED_SEARCH),
         "training": own_training.notice(actor),

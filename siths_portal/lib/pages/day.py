@@ -76,22 +76,13 @@ class Figure:
 
 @dataclass(frozen=True)
 class Place:
-    """What waits at a place, as `components/row.html` draws it. `url` is empty if no list can be narrowed to the place."""
+    """What waits or was done at a place, as `components/row.html` draws it. `url` is empty if no list is of the place."""
 
     number: str
     title: str
     url: str
     text: Text
     color: str = ""
-
-
-@dataclass(frozen=True)
-class OfficeOutcome:
-    """The activated and the revoked cards of an office, as texts."""
-
-    name: str
-    activated: str
-    revoked: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +100,7 @@ class Overview:
     chart_id: str = ""
     places: Sequence[Place] = ()
     places_note: Text = ""
-    offices: Sequence[OfficeOutcome] = ()
+    offices: Sequence[Place] = ()
     offices_note: Text = ""
 
 

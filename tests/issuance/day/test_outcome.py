@@ -60,8 +60,8 @@ def test_the_outcome_is_counted_by_night_and_shown_in_its_scope(world: Any, djan
         "person med giltigt SITHS eID 1 kort aktiverat de senaste fyra veckorna de fyra veckorna före: 0 1"
         " dagar från beställning till aktivering median 20"
     )
-    assert offices_of(body) == "De senaste fyra veckorna. Kontor Aktiverade Spärrade Kontor A 2 1"
-    assert offices_of(shown(client_of(deputy))) == "De senaste fyra veckorna. Kontor Aktiverade Spärrade Kontor A 1 0"
+    assert offices_of(body) == "De senaste fyra veckorna. 2 Kontor A 1 spärrat kort."
+    assert offices_of(shown(client_of(deputy))) == "De senaste fyra veckorna. 1 Kontor A 0 spärrade kort."
     assert "giltigt" not in shown(client_of(world.officer()))
     whole = DailyOutcome.objects.filter(place=WHOLE_COUNTRY)
     before = list(whole.order_by("day").values())
