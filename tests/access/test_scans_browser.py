@@ -67,8 +67,12 @@ FOCUS = """focus => {
     const place = document.querySelector(`[data-focus="${focus}"]`);
     place.focus();
     acts.length = 0;
-    return [place.outerHTML.slice(0, 100), answers(), !!document.querySelector('[data-scan-search], [data-check]')];
+    const check = document.querySelector('[data-check]');
+    const fills = check !== null && !place.form?.elements.text && check.form.querySelector('button')?.value === 'visa';
+    if (fills) check.value = '';
+    return [place.outerHTML.slice(0, 100), answers(), !fills && !!(check ?? document.querySelector('[data-scan-search]')), fills];
 }"""
+"""What has the focus, and what a scan from there does: it searches or checks, or fills the check field of a form that acts."""
 COME_BACK = """() => {
     const found = [acts, answers()];
     window.dispatchEvent(new PageTransitionEvent('pageshow'));
@@ -112,23 +116,26 @@ class Stage:
             self.clock_stands = True
 
     def scan_from(self, focus: int) -> list[str]:
-        """Returns what is wrong after a scan with the focus there. On a page that can search or check, the scan does so."""
+        """Returns what is wrong after a scan with the focus there (`FOCUS`)."""
         self.sent.clear()
         self.gone_to.clear()
         page = self.page
-        name, before, searches = page.evaluate(FOCUS, focus)
+        name, before, searches, fills = page.evaluate(FOCUS, focus)
         page.keyboard.type(SERIAL)
         page.keyboard.press("Enter")
         page.clock.run_for(1000)
         for _ in range(40):
             if searches and not self.sent:
                 page.wait_for_timeout(25)
+        held = page.evaluate("document.querySelector('[data-check]')?.value")
         acts, after = page.evaluate(COME_BACK)
         wrong = [f"{name}: sent {sorted(each)}" for each in self.sent if changes(each)]
         wrong += [f"{name}: left for {path}" for path in self.gone_to]
         if searches and not self.sent:
             wrong.append(f"{name}: nothing is searched for")
-        if not searches and acts:
+        if fills and not self.sent and held != SERIAL:
+            wrong.append(f"{name}: {held!r} stands in the field for the card")
+        if not searches and not fills and acts:
             wrong.append(f"{name}: {acts} happened")
         if after != before:
             wrong.append(f"{name}: another answer stands in the form")
