@@ -68,7 +68,7 @@ FOCUS = """focus => {
     place.focus();
     acts.length = 0;
     const check = document.querySelector('[data-check]');
-    const fills = check !== null && !place.form?.elements.text && check.form.querySelector('button')?.value === 'visa';
+    const fills = check !== null && place.name !== 'text' && check.form.querySelector('button')?.value === 'visa';
     if (fills) check.value = '';
     return [place.outerHTML.slice(0, 100), answers(), !fills && !!(check ?? document.querySelector('[data-scan-search]')), fills];
 }"""
