@@ -84,8 +84,9 @@ class CardHolder:
 
 
 class CardCertificates(Protocol):
-    """Decides which certificates of cards authenticate their holder, and whom they name. Reads the tables, so a revocation
-    counts at once.
+    """Tells which card certificates may log in, and whom they identify.
+
+    Reads the tables at each call, so a revocation takes effect at once.
     """
 
     def reference(self, der: bytes) -> str:

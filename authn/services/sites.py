@@ -76,7 +76,7 @@ def all_sites() -> tuple[Site, ...]:
 
 
 def here() -> Site:
-    """Returns the site that this process serves. Raises LookupError in a process that logs nobody in."""
+    """Returns the site that this process serves. Raises LookupError if this process has no log-in."""
     for site in all_sites():
         if site.face == settings.FACE:
             return site

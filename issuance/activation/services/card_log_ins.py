@@ -16,7 +16,7 @@ _NUMBERS = ("personnummer", "samordningsnummer")
 
 
 class CertificatesOfCards:
-    """Reads certificates, cards and eIDs. The transport certificate of a reserve card stands for the card and names nobody."""
+    """Reads certificates, cards and eIDs. The transport certificate of a reserve card identifies the card, not a person."""
 
     def reference(self, der: bytes) -> str:
         """Returns the certificate's id. Raises SubjectUnknown (`authn.ports.CardCertificates`)."""

@@ -1,4 +1,4 @@
-"""The reserve card of a log-in that names no person: its state, and nothing of anybody."""
+"""The reserve card of a session that identifies no person: its state, without personal data."""
 
 import datetime as dt
 from dataclasses import dataclass

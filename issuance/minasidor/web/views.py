@@ -26,7 +26,7 @@ _PAGE = 50
 @require_safe
 @with_login_form
 def start(request: HttpRequest) -> HttpResponse:
-    """The start page: the log-in for a visitor, the card for a log-in that names no person, and everything of a holder's."""
+    """Shows a visitor the log-in, a session of a card that card, and a holder everything that is theirs."""
     if Frame(request).user is None:
         return render(request, "minasidor/welcome.html", {"tab": ""})
     if means_of(request) == Means.CARD:

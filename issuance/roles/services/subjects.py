@@ -44,7 +44,7 @@ class Subjects:
         return _subject(post)
 
     def card(self, serial: str) -> Subject:
-        """Raises SubjectUnknown: `level`. A card that names no person gets nobody into the portal."""
+        """Raises SubjectUnknown: `level`. The portal accepts no card that identifies no person."""
         raise SubjectUnknown("level")
 
     def no_post(self) -> Advice:
