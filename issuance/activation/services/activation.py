@@ -143,10 +143,27 @@ def _carriers() -> QuerySet[Carrier]:
 
 
 def _ready(carrier: Carrier) -> _Card:
-    """Returns the carrier with everything that activation needs. Raises Conflict with the first thing missing."""
+    """Returns the carrier with everything that activation needs. Raises Conflict with the first thing missing. A state that has
+    changed since the carrier was read comes first: a revocation takes the certificates and the PUK with it.
+    """
+    try:
+        return _with_parts(carrier)
+    except Conflict:
+        carrier.refresh_from_db(fields=["state"])
+        _task(carrier)
+        raise
+
+
+def _task(carrier: Carrier) -> TransactionKind:
+    """Returns the app's next task to activate the carrier. Raises Conflict if its state allows none."""
     kind = transactions.kind_for(carrier)
     if kind is None:
         raise Conflict(f"carrier-{carrier.state.replace('_', '-')}", _NOT_READY.get(carrier.state, _NOT_READY["revoked"]))
+    return kind
+
+
+def _with_parts(carrier: Carrier) -> _Card:
+    kind = _task(carrier)
     if (obstacle := visits.obstacle(carrier.pk)) is not None:
         raise obstacle
     orders = CardOrder.objects.select_related("office", "article")

@@ -9,7 +9,7 @@ import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
 
 from issuance.activation.models import EidAppTransaction, Identification, PreparedReceipt
-from issuance.activation.services import activation, receipts
+from issuance.activation.services import activation, receipts, visits
 from issuance.authz import Role, user
 from issuance.carriers.models import Eid, Receipt
 from issuance.housekeeping.services import deadlines
@@ -221,6 +221,15 @@ def test_what_stands_against_it(world: Any, settings: Any, happens: Callable[...
     assert "{" not in refused.value.message
     assert not Identification.objects.exists()
     assert not EidAppTransaction.objects.exists()
+
+
+def test_a_revocation_while_the_card_is_read_is_told_before_what_it_takes(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The check has read the card's state, and finds its certificates revoked and its PUK destroyed."""
+    made = sent_card(world)
+    monkeypatch.setattr(visits, "REFUSALS", [lambda _carrier_id: _revoked(world, made, None)])
+    with pytest.raises(Conflict, match="carrier-revoked"):
+        identify(world, made)
+    assert not Identification.objects.exists()
 
 
 def test_a_card_that_is_not_sent_or_is_active_is_not_activated(world: Any) -> None:
