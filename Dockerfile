@@ -20,7 +20,8 @@ RUN apt-get update \
     && useradd --system --uid 10001 --home-dir /srv/siths --shell /usr/sbin/nologin siths
 WORKDIR /srv/siths
 COPY --from=build /srv/siths /srv/siths
-RUN install -d -o siths -g siths var/audit var/ceremony var/demo var/hsm var/metrics var/ocsp var/push var/sandbox \
+RUN install -d -o siths -g siths var/audit var/ceremony var/demo var/hsm var/journal/billing \
+        var/journal/pki var/metrics var/ocsp var/push var/sandbox \
         var/simulators var/status var/tls \
         /run/api /run/login /run/minasidor /run/portal /run/status
 # podman gives an empty volume to the user of each container that starts with it.

@@ -145,6 +145,8 @@ OUTBOUND_READ_TIMEOUT = env.float("OUTBOUND_READ_TIMEOUT", default=10.0)
 
 # The folder with the newest seal of each audit chain, outside the database.
 AUDIT_ANCHOR_DIR = Path(env.str("AUDIT_ANCHOR_DIR", default=str(VAR_DIR / "audit")))
+# The folder of the journals of what was issued, on another volume than the database.
+JOURNAL_DIR = Path(env.str("JOURNAL_DIR", default=str(VAR_DIR / "journal")))
 # How often a key of the token signs the newest seals.
 AUDIT_HEAD_SECONDS = env.int("AUDIT_HEAD_SECONDS", default=3600)
 # The folder of the processes' metrics; prometheus_client itself reads the variable.

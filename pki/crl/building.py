@@ -10,6 +10,7 @@ import contextlib
 import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import batched
 from pathlib import Path
 
 import structlog
@@ -17,8 +18,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from django.conf import settings
 from django.db import transaction
+from django.db.models import F
 
-from pki.authorities import clock_guard
+from pki.authorities import clock_guard, journal
 from pki.authorities.clock_guard import ClockWentBack
 from pki.authorities.crl_addresses import crl_path, crl_url
 from pki.crl import entries as crl_entries
@@ -30,7 +32,7 @@ from pki.domain import crl as der_crl
 from pki.domain import keys
 from pki.domain.tbs import ALGORITHMS
 from pki.hsm import HsmError, Scheme, hsm_for
-from pki.models import CertificateAuthority, Crl, Event
+from pki.models import Certificate, CertificateAuthority, CertificateStatus, Crl, Event
 from pki.ocsp import store_sync
 from siths_portal.lib import clock, faults
 from siths_portal.lib.files.atomic import write_atomically
@@ -63,6 +65,7 @@ def _publish_once(ca_id: int, shard: int | None, wait: dt.timedelta, due: Due | 
     except crl_scopes.LastListIsOut as last:
         return last.crl
     faults.point("pki.crl.building.after-draw")
+    _journal(draft)
     _keep_certificates(draft.ca)
     try:
         return _publish(draft, _make(draft))
@@ -126,6 +129,26 @@ def publish_ca_certificate(ca: CertificateAuthority) -> Path:
     if not path.is_file() or path.read_bytes() != content:
         write_atomically(path, content)
     return path
+
+
+def _journal(draft: Draft) -> None:
+    """Writes revocations to the journal that the CRL is the first to show, because no OCSP response was signed for them.
+
+    An error is logged and does not stop the CRL: without it relying parties would soon have none. The signer of the OCSP
+    responses, which does stop, writes them later.
+    """
+    rows = Certificate.objects.filter(
+        ca=draft.ca,
+        status=CertificateStatus.REVOKED,
+        status_version__gt=draft.previous.status_version if draft.previous else 0,
+        status_version__lte=draft.status_version,
+    ).exclude(presigned_version=F("status_version"))
+    lacking = crl_scopes.within(rows, draft.ca, draft.shard).only("serial", "revoked_at", "reason", "invalidity_date")
+    try:
+        for part in batched(lacking.iterator(chunk_size=2000), 2000, strict=False):
+            journal.revoked(draft.ca, part)
+    except OSError as error:
+        log.error("crl.journal_failed", ca=draft.ca.slug, error=type(error).__name__)
 
 
 def _keep_certificates(ca: CertificateAuthority) -> None:

@@ -34,6 +34,9 @@ class Claimed:
     spki_sha256: str
     subject_ref: str
     carrier_ref: str
+    unit_ref: str
+    client_ref: str
+    created_at: dt.datetime
     not_before: dt.datetime
     not_after: dt.datetime
     held: bool
@@ -51,6 +54,9 @@ _COLUMNS = (
     "spki_sha256",
     "subject_ref",
     "carrier_ref",
+    "unit_ref",
+    "client_ref",
+    "created_at",
     "not_before",
     "not_after",
     "held",

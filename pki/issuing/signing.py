@@ -15,20 +15,15 @@ import structlog
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
-from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from django.db.models import QuerySet
 
-from pki.authorities import clock_guard
-from pki.authorities.crl_addresses import issuer_for
-from pki.authorities.queries import issuer_of
+from pki.authorities import clock_guard, journal
 from pki.domain import keys, tbs
-from pki.domain.profile_versions import KNOWN
-from pki.domain.profiles import Profile
-from pki.domain.tbs import Issuer
 from pki.hsm import HsmError, HsmUnavailable, Scheme, Signatures, hsm_for
-from pki.issuing import card_checks, lint
+from pki.issuing import card_checks
 from pki.issuing.claiming import CLAIM, Claimed, claim, reserved, take_back
+from pki.issuing.frames import Frames
 from pki.models import (
     CaState,
     Certificate,
@@ -36,13 +31,12 @@ from pki.models import (
     CertificateBlob,
     CertificateStatus,
     Event,
-    ProfileVersion,
     draw_status_versions,
 )
 from pki.ocsp import presigning
 from pki.revocation.revoking import plan_revocation
 from siths_portal.lib import clock, faults
-from siths_portal.lib.canonical import canonical_json, sha256_hex
+from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.database import bulk
 
 log = structlog.get_logger(__name__)
@@ -124,9 +118,13 @@ def sign_reserved(certificate_ids: Iterable[UUID] | None = None, *, limit: int =
 
     Pre-signs their OCSP responses too, unless `answers` is False, which leaves them to their sweeper. May run in several workers
     at once and be repeated. A certificate that fails stays reserved for the next attempt, and does not stop the others.
+
+    Raises OSError, with nothing stored, if the journal cannot be written.
     """
     claimed, moment = claim(None if certificate_ids is None else list(certificate_ids), limit)
-    issued = _store_batch(_sign_batch(claimed, moment)) if claimed else []
+    signed = _sign_batch(claimed, moment) if claimed else []
+    _journal(signed)
+    issued = _store_batch(signed)
     if issued and answers:
         _presign(issued)
     return len(issued)
@@ -185,9 +183,9 @@ def _sign_batch(claimed: list[Claimed], moment: dt.datetime) -> list[SignedCerti
     signed: list[SignedCertificate] = []
     freed: list[Claimed] = []
     held: list[Claimed] = []
-    frames = _Frames()
+    frames = Frames()
     for rows in _by_key(_may_be_signed(claimed, frames)):
-        left, signer = rows, frames.signer(rows[0].ca)
+        left, signer = rows, _signer_of(rows[0].ca, frames)
         while left:
             part = left[:AT_ONCE]
             try:
@@ -205,6 +203,10 @@ def _sign_batch(claimed: list[Claimed], moment: dt.datetime) -> list[SignedCerti
     take_back(freed, moment, free=True)
     take_back(held, moment, free=False)
     return signed
+
+
+def _signer_of(ca: CertificateAuthority, frames: Frames) -> Signer:
+    return Signer(ca.token_label, ca.key_id, frames.issuer(ca).public_key)
 
 
 def _by_key(rows: list[Claimed]) -> Iterable[list[Claimed]]:
@@ -242,11 +244,11 @@ def _log_failure(event: str, row: Row, error: Exception, **facts: bool) -> None:
     log.error(event, certificate=str(row.id), ca=row.ca.slug, error=type(error).__name__, **facts)
 
 
-def _may_be_signed(claimed: list[Claimed], frames: "_Frames") -> list[Claimed]:
+def _may_be_signed(claimed: list[Claimed], frames: Frames) -> list[Claimed]:
     """Returns the claimed rows that pass our own check and, on cards, match their orders. Marks the others as failed."""
     faultless = []
     for row in claimed:
-        if broken := _lint(row, row.tbs_der, frames):
+        if broken := frames.faults(row, row.tbs_der):
             _fail(row, broken)
         else:
             faultless.append(row)
@@ -260,9 +262,17 @@ def _may_be_signed(claimed: list[Claimed], frames: "_Frames") -> list[Claimed]:
 def store(row: Certificate, der: bytes) -> bool:
     """Makes the reserved row issued with this certificate, in one transaction. Returns False if it is no longer reserved.
 
-    A revocation in the meantime wins: the certificate is never good.
+    A revocation in the meantime wins: the certificate is never good. Raises OSError if the journal cannot be written.
     """
-    return bool(_store([SignedCertificate(row, der)]))
+    signed = [SignedCertificate(row, der)]
+    _journal(signed)
+    return bool(_store(signed))
+
+
+def _journal(signed: list[SignedCertificate]) -> None:
+    """Writes signed certificates to the journal, before the database has them as issued and anybody gets them. Raises OSError."""
+    journal.issued((each.row, each.der) for each in signed)
+    faults.point("pki.sign.after-journal")
 
 
 def _store_batch(signed: list[SignedCertificate]) -> list[UUID]:
@@ -331,46 +341,6 @@ def _mark_issued(signed: list[SignedCertificate], now: dt.datetime) -> None:
             )
 
 
-class _Frames:
-    """The issuers and profiles that rows of one batch share, each parsed once."""
-
-    def __init__(self) -> None:
-        self._issuers: dict[int, Issuer] = {}
-        self._profiles: dict[int, Profile | None] = {}
-
-    def issuer(self, ca: CertificateAuthority) -> Issuer:
-        """Returns the CA's values that its certificates contain."""
-        if ca.id not in self._issuers:
-            self._issuers[ca.id] = issuer_of(ca)
-        return self._issuers[ca.id]
-
-    def signer(self, ca: CertificateAuthority) -> Signer:
-        """Returns the CA's key."""
-        return Signer(ca.token_label, ca.key_id, self.issuer(ca).public_key)
-
-    def profile(self, version: ProfileVersion) -> Profile | None:
-        """Returns the profile version of the planned certificate; None if this product never had that version.
-
-        Otherwise a process that can write to the database could get any content signed, by a profile that allows it.
-        """
-        if version.id not in self._profiles:
-            known = sha256_hex(canonical_json(version.definition)) in KNOWN
-            self._profiles[version.id] = Profile.from_definition(version.definition) if known else None
-        return self._profiles[version.id]
-
-
-def _lint(row: Claimed, to_be_signed: bytes, frames: _Frames) -> list[str]:
-    if sha256_hex(to_be_signed) != row.tbs_sha256:
-        return ["the stored bytes are not those that were planned"]
-    if row.profile_version is None:
-        return ["no profile"]
-    profile, issuer = frames.profile(row.profile_version), issuer_for(row.ca, frames.issuer(row.ca), int(row.serial, 16))
-    if profile is None:
-        return ["the profile is none of ours"]
-    stored = lint.StoredValues(row.serial, row.spki_sha256, row.not_before, row.not_after)
-    return lint.faults(to_be_signed, profile, issuer, settings.PKI_POLICY_ARC, stored)
-
-
 def _fail(row: Claimed, broken: list[str]) -> None:
     """Marks a row as failed that was never signed; a row that may be signed stays reserved until the sweeper revokes it."""
     log.error("certificate.refused", certificate=str(row.id), faults=broken)
@@ -394,6 +364,6 @@ def _fail(row: Claimed, broken: list[str]) -> None:
 def _presign(issued: list[UUID]) -> None:
     try:
         presigning.presign(issued)
-    except (HsmError, presigning.SelfCheckFailed, clock_guard.ClockWentBack) as error:
+    except (HsmError, presigning.SelfCheckFailed, clock_guard.ClockWentBack, OSError) as error:
         # The sweeper of OCSP responses finds them.
         log.error("certificate.presign_postponed", count=len(issued), error=type(error).__name__)

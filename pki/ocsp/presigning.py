@@ -23,7 +23,7 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Count, Exists, F, OuterRef, Q
 
-from pki.authorities import clock_guard
+from pki.authorities import clock_guard, journal
 from pki.authorities.queries import known_until
 from pki.domain import ocsp_response, tbs
 from pki.hsm import Hsm, HsmError, Scheme, hsm_for
@@ -142,7 +142,7 @@ def presign(certificate_ids: Iterable[UUID]) -> int:
 
     Leaves out certificates that are reserved, failed, expired or on hold, and those of a CA without a delegated responder.
 
-    Raises HsmError, ClockWentBack.
+    Raises HsmError, ClockWentBack, and OSError if the journal cannot take a revocation.
     """
     now = clock.now()
     by_ca: dict[int, list[UUID]] = {}
@@ -177,7 +177,7 @@ def presign_due(*, limit: int = 500) -> int:
                 continue
             done += _answer_for(responder, due)
             _drop_ended(ca, due, now)
-        except (HsmError, SelfCheckFailed, clock_guard.ClockWentBack) as error:
+        except (HsmError, SelfCheckFailed, clock_guard.ClockWentBack, OSError) as error:
             log.error("ocsp.presign_failed", ca=ca.slug, waiting=len(due), error=type(error).__name__)
     return done
 
@@ -248,7 +248,8 @@ def _answer_for(responder: Responder, certificate_ids: Sequence[UUID]) -> int:
     done = 0
     signing = Signing(responder)
     for part in batched(certificate_ids, BATCH, strict=False):
-        rows = Certificate.objects.filter(STORED, id__in=part, not_after__gt=clock.now()).only(*STATUS_FIELDS)
+        rows = list(Certificate.objects.filter(STORED, id__in=part, not_after__gt=clock.now()).only(*_SIGNED_FIELDS))
+        journal.revoked(responder.ca, (row for row in rows if row.revoked_at and row.presigned_version != row.status_version))
         done += _store(_sign(signing, rows))
     return done
 
@@ -283,6 +284,7 @@ def _singles(row: Certificate) -> list["Single"]:
 
 # The fields that `status_of` and its callers read.
 STATUS_FIELDS: Final = ("ca", "serial", "status", "held", "status_version", "created_at", "issued_at", "revoked_at", "reason")
+_SIGNED_FIELDS: Final = (*STATUS_FIELDS, "presigned_version", "invalidity_date")
 
 
 def status_of(row: Certificate) -> bytes:

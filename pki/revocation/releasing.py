@@ -13,7 +13,7 @@ import structlog
 from django.db import connection, transaction
 from django.db.models import Exists, OuterRef
 
-from pki.authorities import clock_guard
+from pki.authorities import clock_guard, journal
 from pki.domain.card_proof import ProofKind
 from pki.domain.findings import Finding, finding
 from pki.hsm import HsmError
@@ -47,6 +47,8 @@ def release_holds(certificate_ids: Iterable[UUID] | None = None, *, overdue: boo
 
     Without ids it checks recent requests, with `overdue` all of them. Returns the number of ended holds. May run in several
     workers at once and be repeated. Refuses a request without the card's proof, with an event and an error in the log.
+
+    Raises OSError, with no hold ended, if the journal cannot be written.
     """
     asked = HoldRelease.objects.filter(certificate__held=True, certificate__status=CertificateStatus.ISSUED)
     if certificate_ids is not None:
@@ -59,7 +61,7 @@ def release_holds(certificate_ids: Iterable[UUID] | None = None, *, overdue: boo
     if released:
         try:
             presigning.presign(released)
-        except (HsmError, presigning.SelfCheckFailed, clock_guard.ClockWentBack) as error:
+        except (HsmError, presigning.SelfCheckFailed, clock_guard.ClockWentBack, OSError) as error:
             # The sweeper of OCSP responses finds them.
             log.error("hold.presign_postponed", count=len(released), error=type(error).__name__)
     return len(released)
@@ -68,7 +70,8 @@ def release_holds(certificate_ids: Iterable[UUID] | None = None, *, overdue: boo
 def _release(ids: list[UUID]) -> list[UUID]:
     with transaction.atomic(durable=True):
         locked = Certificate.objects.filter(id__in=ids, held=True, status=CertificateStatus.ISSUED)
-        rows = list(locked.select_for_update(no_key=True).order_by("id").only("ca_id", "serial", "carrier_ref"))
+        locked = locked.select_for_update(of=("self",), no_key=True).select_related("ca")
+        rows = list(locked.order_by("id").only("ca__slug", "ca__generation", "serial", "carrier_ref"))
         by_certificate: dict[UUID, list[HoldRelease]] = {}
         for release in HoldRelease.objects.filter(certificate__in=rows).select_related("delivery").order_by("id"):
             by_certificate.setdefault(release.certificate_id, []).append(release)
@@ -144,6 +147,7 @@ def _end_holds(released: list[tuple[Certificate, HoldRelease]]) -> None:
         for row, release in released
     )
     Event.record_each(subjects, at=clock.now(), actor_ref=ACTOR, action=_RELEASED, subject_type="certificate")
+    journal.released(row for row, _ in released)
     faults.point("pki.release.before-commit")
 
 

@@ -70,6 +70,10 @@ PLACES = (
     Place("push", SUPPLIERS, GROUP, 0o700, 0o600),
     Place("ceremony", PKI, GROUP, 0o2750, 0o640),
     Place("audit", PKI, WORKERS, 0o2770, 0o660),
+    Place("journal", "root", GROUP, 0o711, 0o600, whole=False),
+    Place("journal/pki", PKI, GROUP, 0o700, 0o600),
+    # The portal numbers credit notes and the worker invoices: each may add files, and only remove its own.
+    Place("journal/billing", PORTAL, GROUP, 0o3770, 0o600),
     Place("status", PKI, WORKERS, 0o2775, 0o664),
     Place("ocsp", WORKER, STATUS, 0o2770, 0o660),
     Place("metrics", "root", GROUP, 0o2770, 0o664),
@@ -143,8 +147,8 @@ def hand_over(house: "House") -> None:
     """Gives each user the ownership of files that the starting user made for it. Does nothing if processes share a user."""
     if not house.separated:
         return
-    for name in ("audit", "ocsp", "metrics", "redis", "tls"):
-        (house.var / name).mkdir(exist_ok=True)
+    for name in ("audit", "journal/pki", "journal/billing", "ocsp", "metrics", "redis", "tls"):
+        (house.var / name).mkdir(parents=True, exist_ok=True)
     for place in PLACES:
         top = house.var / place.path
         for path in _within(top, whole=place.whole):

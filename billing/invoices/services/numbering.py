@@ -13,7 +13,10 @@ from billing.records.models import Event
 from siths_portal.lib import clock, faults
 from siths_portal.lib.canonical import canonical_json, sha256_hex
 from siths_portal.lib.errors import Conflict
+from siths_portal.lib.files import journal
 
+JOURNAL = "billing"
+_JOURNALLED = ("number", "sequence", "issue_date", "previous_hash", "content_sha256", "chain_hash")
 _ISSUE = """
 UPDATE billing_invoice i
 SET state = 'issued', series = %(series)s, sequence = n.sequence, number = n.number, issue_date = %(issue_date)s,
@@ -29,8 +32,9 @@ def assign(drafts: Sequence[Invoice], *, actor_ref: str) -> None:
     """Numbers and freezes the drafts in this order, in the caller's transaction, with an event for each.
 
     The counter row is locked last, and held until the caller commits: a crash before that leaves drafts and counter unchanged.
+    The journal has each number with its hash before the caller can commit: `ops_restore` then keeps the number for that document.
     Dates must not decrease as numbers increase: raises Conflict if today is before the series' last date, unless two people have
-    approved a step back, and if a draft changed after the caller locked it.
+    approved a step back, and if a draft changed after the caller locked it; OSError if the journal cannot be written.
     """
     today = clock.today()
     counter = _counter(today)
@@ -38,6 +42,12 @@ def assign(drafts: Sequence[Invoice], *, actor_ref: str) -> None:
     faults.point("billing.issue")
     Event.objects.bulk_create([_event(draft, actor_ref) for draft in drafts])
     counter.save()
+    journal.append(JOURNAL, map(_journalled, drafts))
+
+
+def _journalled(invoice: Invoice) -> dict[str, Any]:
+    """Returns what the journal has of a number: enough to give it again to the same document, and to no other."""
+    return {"kind": "number", "party_id": invoice.party_id} | {name: getattr(invoice, name) for name in _JOURNALLED}
 
 
 def _counter(today: dt.date) -> Counter:

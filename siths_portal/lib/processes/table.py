@@ -88,8 +88,9 @@ def _worker(queue: str, *pool: str) -> tuple[str, ...]:
 
 PROCESSES = (
     Process(
-        "portal", _site(8), role="portal", user="siths-portal", secrets=("secret_key", "oidc_client_key"), face="portal", port=0,
-        health=READY, threads=8, connections=8, settings={"TRUSTED_PROXIES": "1"},
+        "portal", _site(8), role="portal", user="siths-portal", secrets=("secret_key", "oidc_client_key"),
+        folders=("journal/billing",), face="portal", port=0, health=READY, threads=8, connections=8,
+        settings={"TRUSTED_PROXIES": "1"},
     ),
     Process(
         "minasidor", _site(8), role="portal", user="siths-portal", secrets=("secret_key", "oidc_client_key"),
@@ -117,12 +118,12 @@ PROCESSES = (
     ),
     Process(
         "worker", _worker("default", "-c", "2"), role="worker", user="siths-worker", secrets=("secret_key_worker",),
-        folders=("audit",), queue="default", counts=True, connections=8,
+        folders=("audit", "journal/billing"), queue="default", counts=True, connections=8,
     ),
     Process(
         "pki-worker", _worker("pki", "-P", "threads", "-c", "4"), role="pki", user="siths-pki",
-        secrets=("secret_key_pki", PIN), folders=("audit", "ceremony", "ocsp", "status"), queue="pki", port=91, health=READY,
-        counts=True, connections=8,
+        secrets=("secret_key_pki", PIN), folders=("audit", "ceremony", "journal/pki", "ocsp", "status"), queue="pki",
+        port=91, health=READY, counts=True, connections=8,
     ),
     Process(
         "suppliers-worker", _worker("suppliers", "-P", "threads", "-c", "2"), role="worker", user="siths-suppliers",

@@ -11,7 +11,7 @@ from django.db import IntegrityError, ProgrammingError, transaction
 from pki import service
 from pki.crl import building
 from pki.domain.ocsp_request import CertId
-from pki.issuing import signing
+from pki.issuing import lint, signing
 from pki.models import Certificate, CertificateBlob, Event, OcspResponse
 from pki.ocsp import feed as ocsp_feed
 from pki.ocsp import live as ocsp_live
@@ -175,7 +175,7 @@ def test_without_a_hold_nothing_is_held(demo_pki):
 
 def test_a_certificate_that_fails_is_not_on_hold(demo_pki, monkeypatch):
     (id_,) = planned(order(), held=True)
-    monkeypatch.setattr(signing.lint, "faults", lambda *_: ["a fault"])
+    monkeypatch.setattr(lint, "faults", lambda *_: ["a fault"])
     signing.sign_reserved([id_])
     row = Certificate.objects.get(id=id_)
     assert (row.status, row.held) == ("failed", False)
