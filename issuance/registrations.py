@@ -16,7 +16,7 @@ from issuance.customisations.services import customisations, removal
 from issuance.housekeeping.event_words import WORDS as HOUSEKEEPING
 from issuance.imports.event_words import WORDS as IMPORTS
 from issuance.minasidor.queries import own_carriers, todo
-from issuance.minasidor.services import unlocking
+from issuance.minasidor.services import testing, unlocking
 from issuance.offices import services as offices
 from issuance.offices.event_words import WORDS as OFFICES
 from issuance.orders.event_words import WORDS as ORDERS
@@ -65,6 +65,14 @@ def register_all() -> None:
         Purpose(handing_out.PURPOSE, handing_out.require_first, handing_out.first_signed),
         Purpose(approving.PURPOSE, approving.require_second, approving.second_signed),
         Purpose(own_unlocking.PURPOSE, unlocking.require_signer, unlocking.signed),
+        Purpose(
+            testing.PURPOSE,
+            testing.require_signer,
+            testing.signed,
+            certificate=testing.certificate,
+            heading="Testa ditt SITHS eID",
+            sign_message="Det här är bara ett test.",
+        ),
     )
     completing.ON_ACTIVATION.register(replacing.revoke_replaced)
     todo.TASKS.register(own_carriers.tasks)

@@ -24,10 +24,16 @@ def require_recent_login(request: HttpRequest, max_age: dt.timedelta) -> HttpRes
     user: Any = request.user
     if clock.now() - user.authenticated_at <= max(max_age, AT_ONCE):
         return None
-    request.session[STEP_UP] = {"path": request.get_full_path(), "sent": request.method == "POST"}
+    sent = request.method == "POST"
     if request.method == "POST" and len(encoded := encoded_form(request)) <= kept_forms.LONGEST:
         request.session[KEPT] = {"path": request.path, "form": encoded}
-    address = f"{reverse('login')}?{urlencode({'next': request.get_full_path()})}"
+    return ask_for_login(request, request.get_full_path(), sent=sent)
+
+
+def ask_for_login(request: HttpRequest, path: str, *, sent: bool = False) -> HttpResponse:
+    """Returns a redirect by which a logged-in person logs in once more and then sees `path`. `sent`: a form waits there."""
+    request.session[STEP_UP] = {"path": path, "sent": sent}
+    address = f"{reverse('login')}?{urlencode({'next': path})}"
     return HttpResponseClientRedirect(address) if request.headers.get("HX-Request") else HttpResponseRedirect(address)
 
 

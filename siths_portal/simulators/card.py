@@ -159,9 +159,12 @@ class Card:
 
     def certificates(self, slot: str = "") -> dict[str, str]:
         """Returns the certificates on the card, or in a slot of it, in PEM, by profile. Needs no code."""
-        found = cast(dict[str, str], self._act("certificates"))
-        parted = [(*label.partition(SLOT), pem) for label, pem in found.items()]
+        parted = [(*label.partition(SLOT), pem) for label, pem in self.all_certificates().items()]
         return {profile: pem for profile, _, of, pem in parted if of == slot}
+
+    def all_certificates(self) -> dict[str, str]:
+        """Returns every certificate on the card in PEM, by the label of its key. Needs no code."""
+        return cast(dict[str, str], self._act("certificates"))
 
     def change_code(self, old: str, new: str) -> None:
         """Changes the holder's code to 6-8 digits."""

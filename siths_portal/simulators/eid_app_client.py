@@ -49,8 +49,9 @@ _HANDLE = re.compile(r"(act|sig|unl|fet)\.[A-Za-z0-9_-]{22}")
 @dataclass(frozen=True)
 class Opened:
     """A started transaction: what the holder may see, and what the next steps need. `sign` has no `puk`, and `unlock` nothing to
-    sign. A reserve card has no `puk` and gets its document with its certificates. `statement` is what an officer signs in place
-    of a document. `fetch` has the `profiles` of the new keys and the `slot` of the card for them, and then a statement too.
+    sign. A reserve card has no `puk` and gets its document with its certificates. `statement` is what is signed in place of a
+    document, by the key of `signing_certificate` (SHA-256) if it is given. `fetch` has the `profiles` of the new keys and the
+    `slot` of the card for them, and then a statement too.
     """
 
     kind: str
@@ -61,6 +62,7 @@ class Opened:
     step_token: str = field(repr=False)
     puk: str = field(repr=False)
     statement: bytes = field(default=b"", repr=False)
+    signing_certificate: str = ""
     profiles: tuple[str, ...] = ()
     slot: str = ""
 
@@ -224,13 +226,12 @@ class EidAppClient:
 
     def sign_receipt(self, opened: Opened, code: str) -> Result:
         """Signs the receipt's SignedAttrs on the card and sends the signature."""
-        signature = self.signature(opened, code)
-        return self.complete(opened, signature)
+        return self.complete(opened, self.signature(opened, code))
 
     def signature(self, opened: Opened, code: str) -> bytes:
         """Returns the signature over the SignedAttrs, or an officer's statement, RSA or ECDSA. Raises CardRefused."""
         signed = opened.statement or opened.signed_attributes
-        return cast(bytes, self._on_card(lambda: self.card.sign(self._signing_profile(), signed, code=code)))
+        return cast(bytes, self._on_card(lambda: self.card.sign(self._label_of(opened), signed, code=code)))
 
     def complete(self, opened: Opened, signature: bytes) -> Result:
         """Sends the signature, and repeats it while the portal releases the hold of the card's certificates. Can be repeated.
@@ -282,6 +283,7 @@ class EidAppClient:
                 step_token=str(secrets["step_token"]),
                 puk=str(secrets.get("puk") or "") if kind in NEEDING_PUK else "",
                 statement=base64.b64decode(answer.get("statement", ""), validate=True),
+                signing_certificate=str(answer.get("signing_certificate", "")),
                 profiles=tuple(str(profile) for profile in answer.get("profiles", ())),
                 slot=str(answer.get("slot", "")),
             )
@@ -310,6 +312,11 @@ class EidAppClient:
         """Returns the profile of the key that signs: on person id, or on HSA-id for a card without that pair."""
         certificates = self._on_card(self.card.certificates)
         return SIGNING_PROFILE if SIGNING_PROFILE in certificates else NEW_PROFILES[1]
+
+    def _label_of(self, opened: Opened) -> str:
+        """Returns the label of the key that signs. Raises Untrusted if the card does not have the named certificate."""
+        named = opened.signing_certificate
+        return documents.label_of(self.card.all_certificates(), named) if named else self._signing_profile()
 
     def _require_document(self, opened: Opened, byte_range: list[int], algorithm: str) -> None:
         """Raises Untrusted unless the card may sign the receipt."""

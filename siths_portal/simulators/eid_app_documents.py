@@ -1,12 +1,16 @@
-"""The eID app's check of a receipt before the card signs it: SignedAttrs, PDF and certificate belong together."""
+"""The eID app's checks before the card signs: SignedAttrs, PDF and certificate belong together, and the named certificate is on
+the card.
+"""
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
+
+from siths_portal.simulators.eid_app_errors import Untrusted
 
 
 def fault(pdf: bytes, signed_attributes: bytes, byte_range: Sequence[int], algorithm: str, certificate_pem: str) -> str:
@@ -30,6 +34,18 @@ def fault(pdf: bytes, signed_attributes: bytes, byte_range: Sequence[int], algor
     if not isinstance(certificates, tsp.SigningCertificateV2):  # importing `tsp` registers this attribute in `cms`
         return "signed-attributes"
     named = certificates["certs"][0]
-    der = x509.load_pem_x509_certificate(certificate_pem.encode()).public_bytes(serialization.Encoding.DER)
-    same = named["hash_algorithm"]["algorithm"].native == "sha256" and named["cert_hash"].native == hashlib.sha256(der).digest()
+    same = named["hash_algorithm"]["algorithm"].native == "sha256" and named["cert_hash"].native == _sha256(certificate_pem)
     return "" if same else "other-certificate"
+
+
+def label_of(certificates: Mapping[str, str], sha256: str) -> str:
+    """Returns the label of the certificate (PEM, by label) with this SHA-256. Raises Untrusted if the card does not have it."""
+    for label, pem in certificates.items():
+        if _sha256(pem).hex() == sha256:
+            return label
+    raise Untrusted("not-on-this-card")
+
+
+def _sha256(pem: str) -> bytes:
+    der = x509.load_pem_x509_certificate(pem.encode()).public_bytes(serialization.Encoding.DER)
+    return hashlib.sha256(der).digest()

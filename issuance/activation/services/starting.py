@@ -32,6 +32,7 @@ from issuance.carriers.models import Carrier
 from issuance.records.services import steps
 from pki import service as pki
 from siths_portal.lib import clock, faults
+from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, DomainError, TooManyRequests, Unauthenticated
 
 
@@ -51,8 +52,9 @@ class Started:
     """The response to a proven card: what to show, what to sign, and the JWE with step token and PUK for the ephemeral key.
 
     The three fields of the document are empty where the holder signs nothing, and for a card whose certificates are made later
-    in the transaction. `statement` has the bytes that an officer signs in place of a document. For an eID to fetch, `profiles`
-    are those that the app makes new keys for, and `slot` is the same at each try for one order.
+    in the transaction. `statement` has the bytes that are signed in place of a document, by the key of the certificate (DER) with
+    the SHA-256 `signing_certificate` if it is given. For an eID to fetch, `profiles` are those that the app makes new keys for,
+    and `slot` is the same at each try for one order.
     """
 
     kind: str
@@ -63,6 +65,7 @@ class Started:
     byte_range: tuple[int, ...] = ()
     signed_attributes: bytes = field(default=b"", repr=False)
     statement: bytes = field(default=b"", repr=False)
+    signing_certificate: str = ""
     profiles: tuple[str, ...] = ()
     slot: str = ""
 
@@ -283,13 +286,21 @@ def _texts_of(carrier: Carrier) -> Texts:
 
 def _answer_to_officer(seen: EidAppTransaction, jwe: str) -> Started:
     statement = Statement.objects.get(pk=seen.pk)
+    purpose = statements.purpose_of(statement)
     texts = Texts(
-        heading=statements.HEADING,
+        heading=purpose.heading,
         summary=statement.summary,
         terms="",
         regional_addition="",
-        sign_message=statements.SIGN_MESSAGE,
+        sign_message=purpose.sign_message,
     )
+    chosen = statements.chosen_certificate(statement)
+    signing = statements.signing_certificate(seen.carrier, chosen).der if chosen else None
     return Started(
-        kind=seen.kind, expires_at=seen.expires_at, texts=texts, encrypted=jwe, statement=statements.message(statement)
+        kind=seen.kind,
+        expires_at=seen.expires_at,
+        texts=texts,
+        encrypted=jwe,
+        statement=statements.message(statement),
+        signing_certificate=sha256_hex(signing) if signing else "",
     )

@@ -33,8 +33,6 @@ from siths_portal.lib.ids import new_id
 from siths_portal.lib.registry import Registry
 
 SIGNING_PROFILE = "person-id-sign"
-HEADING = "Skriv under med ditt eget kort"
-SIGN_MESSAGE = "Jag skriver under uppgifterna ovan."
 _LEVEL = 3
 
 
@@ -42,12 +40,17 @@ _LEVEL = 3
 class Purpose:
     """What statements of a purpose are about. `require_signer` raises Conflict unless the officer may still sign the statement.
 
-    `signed` acts on the signed statement, in the transaction that stores the signature. Both get the statement.
+    `signed` acts on the signed statement, in the transaction that stores the signature. `certificate` returns the id in `pki` of
+    the certificate whose key signs; without it the card's own key for signatures does. All get the statement. `heading` and
+    `sign_message` are what the app shows above and below the statement's summary.
     """
 
     name: str
     require_signer: Callable[[Statement], None]
     signed: Callable[[Statement], None]
+    certificate: Callable[[Statement], UUID] | None = None
+    heading: str = "Skriv under med ditt eget kort"
+    sign_message: str = "Jag skriver under uppgifterna ovan."
 
 
 PURPOSES = Registry[Purpose]()
@@ -131,7 +134,7 @@ def require_signer(row: EidAppTransaction) -> None:
     """Raises Conflict unless the officer may still sign the transaction's statement."""
     statement = Statement.objects.get(pk=row.pk)
     try:
-        _purpose(statement).require_signer(statement)
+        purpose_of(statement).require_signer(statement)
     except (Forbidden, NotFound):
         text = "Du har inte längre behörighet att skriva under. Gå tillbaka till portalen."
         raise Conflict("officer-not-allowed", text) from None
@@ -164,13 +167,13 @@ def _store(seen: EidAppTransaction, signature: bytes) -> Carrier:
     require_signer(row)
     statement = Statement.objects.select_for_update(of=("self",)).select_related("transaction").get(pk=row.pk)
     statement.signature, statement.signed_at = signature, clock.now()
-    statement.certificate_id = _signing_certificate(carrier).id
+    statement.certificate_id = signing_certificate(carrier, chosen_certificate(statement)).id
     statement.save(update_fields=["signature", "signed_at", "certificate_id"])
     row.signature_sha256 = sha256_hex(signature)
     row.save(update_fields=["signature_sha256"])
     facts = {"content_sha256": sha256_hex(message(statement)), "signature_certificate": str(statement.certificate_id)}
     transactions.end(row, TransactionAction.COMPLETE, actor_ref=row.officer_ref, facts=facts)
-    _purpose(statement).signed(statement)
+    purpose_of(statement).signed(statement)
     return carrier
 
 
@@ -183,19 +186,32 @@ def signature_fault(statement: Statement, certificate: pki.CertificateView | Non
 
 
 def _is_signed(statement: Statement, carrier: Carrier, signature: bytes) -> bool:
-    key = x509.load_der_x509_certificate(_signing_certificate(carrier).der or b"").public_key()
+    certificate = signing_certificate(carrier, chosen_certificate(statement))
+    key = x509.load_der_x509_certificate(certificate.der or b"").public_key()
     return signatures.is_valid(key, signature, message(statement))
 
 
-def _signing_certificate(carrier: Carrier) -> pki.CertificateView:
-    rows = CarrierCertificate.objects.filter(carrier=carrier, profile=own_unlocking.PROFILES[carrier.kind])
+def chosen_certificate(statement: Statement) -> UUID | None:
+    """Returns the id in `pki` of the certificate that the purpose has sign, or None for the card's own key for signatures."""
+    chosen = purpose_of(statement).certificate
+    return chosen(statement) if chosen else None
+
+
+def signing_certificate(carrier: Carrier, chosen: UUID | None = None) -> pki.CertificateView:
+    """Returns the certificate of the carrier that signs: the chosen one, or that of its key for signatures.
+
+    Raises Conflict unless it is in force.
+    """
+    rows = CarrierCertificate.objects.filter(carrier=carrier)
+    rows = rows.filter(pk=chosen) if chosen else rows.filter(profile=own_unlocking.PROFILES[carrier.kind])
     rows = rows.exclude(made_with__state=EidState.ORDERED.value)  # made and not on the card yet
     views = pki.certificates(rows.values_list("certificate_id", flat=True))
     found = next((view for view in views if view.status == "issued" and not view.held and view.not_after > clock.now()), None)
     if found is None:
-        raise Conflict("certificate-not-in-force", "Kortets certifikat för underskrift är spärrat eller gäller inte längre.")
+        raise Conflict("certificate-not-in-force", "Kortets certifikat är spärrat eller gäller inte längre.")
     return found
 
 
-def _purpose(statement: Statement) -> Purpose:
+def purpose_of(statement: Statement) -> Purpose:
+    """Returns the declaration of the statement's purpose."""
     return next(each for each in PURPOSES if each.name == statement.purpose)

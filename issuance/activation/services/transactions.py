@@ -15,6 +15,7 @@ from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
 from issuance.activation.models import EidAppTransaction, Identification, PreparedReceipt, Statement
 from issuance.authz import Actor, holder
+from issuance.authz.actor import HOLDER_PREFIX
 from issuance.carriers import services as carriers
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
@@ -72,6 +73,7 @@ _ACTIVATION = _Errand("Aktiveringen", "aktiveras", _PORTAL_AGAIN, "activation")
 _UNLOCKING = _Errand("Upplåsningen", "låsas upp", _PORTAL_AGAIN, "unlocking")
 _OWN_UNLOCKING = _Errand("Upplåsningen", "låsas upp", _OWN_AGAIN, "unlocking")
 _STATEMENT = _Errand("Underskriften", "användas", _PORTAL_AGAIN, "statement")
+_OWN_STATEMENT = _Errand("Underskriften", "användas", _OWN_AGAIN, "statement")
 _FETCHING = _Errand("Hämtningen", "få SITHS eID:t", _OWN_AGAIN, "fetching")
 
 _OPEN = [state.value for state in OPEN]
@@ -93,7 +95,7 @@ def function_of(transaction: EidAppTransaction) -> Function | None:
 
 
 def is_statement(transaction: EidAppTransaction) -> bool:
-    """Returns whether an officer signs a statement by the transaction."""
+    """Returns whether an officer or a holder signs a statement by the transaction."""
     return transaction.identification_id is None and transaction.kind == TransactionKind.SIGN
 
 
@@ -190,7 +192,9 @@ def _errand(transaction: EidAppTransaction) -> _Errand:
     function = function_of(transaction)
     if transaction.ground_id is not None:
         return _OWN_UNLOCKING
-    return _STATEMENT if function is None else _UNLOCKING if function is Function.UNLOCK else _ACTIVATION
+    if function is None:
+        return _OWN_STATEMENT if transaction.officer_ref.startswith(HOLDER_PREFIX) else _STATEMENT
+    return _UNLOCKING if function is Function.UNLOCK else _ACTIVATION
 
 
 def not_waiting(transaction: EidAppTransaction) -> Conflict:

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from issuance.minasidor.queries.todo import TASKS
-from issuance.minasidor.web import fetching, language, revoking, unlocking, views
+from issuance.minasidor.web import fetching, language, revoking, testing, unlocking, views
 
 urlpatterns = [
     path("", views.start, name="start"),
@@ -23,6 +23,12 @@ urlpatterns = [
     path("sparra/kort/<uuid:carrier_id>/klart/", revoking.carrier_revoked, name="my_revoked"),
     path("sparra/eid/<uuid:eid_id>/", revoking.revoke_eid, name="my_revoke_eid"),
     path("sparra/eid/<uuid:eid_id>/klart/", revoking.eid_revoked, name="my_eid_revoked"),
+    path("testa/", testing.tests, name="my_tests"),
+    path("testa/<uuid:certificate_id>/", testing.begin, name="my_test"),
+    path("testar/<uuid:transaction_id>/", testing.step, name="my_testing"),
+    path("testar/<uuid:transaction_id>/lage/", testing.state, name="my_testing_state"),
+    path("testar/<uuid:transaction_id>/avbryt/", testing.cancel, name="my_testing_cancel"),
+    path("underskriftscertifikat/<uuid:certificate_id>/", testing.signature_certificate, name="my_signature_certificate"),
     path("hamta/<uuid:order_id>/", fetching.fetch, name="my_fetch"),
     path("hamtar/<uuid:transaction_id>/", fetching.under_way, name="my_fetching"),
     path("hamtar/<uuid:transaction_id>/lage/", fetching.state, name="my_fetching_state"),

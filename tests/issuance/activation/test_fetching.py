@@ -95,14 +95,14 @@ def test_a_renewal_brings_both_pairs_and_revokes_the_old_ones_when_the_new_are_c
     assert statuses(made.carrier)["person-id-sign", True] == ["issued", "issued"], "the old ones stay until then"
     assert old.state == Eid.objects.get(pk=old.pk).state == "active"
     first = {row.certificate_id for row in made.carrier.certificates.filter(made_with=None, eid=None)}
-    assert statements._signing_certificate(made.carrier).id in first
+    assert statements.signing_certificate(made.carrier).id in first
     app.confirm()
     old.refresh_from_db()
     assert (old.state, old.revocation_reason) == ("revoked", "renewed")
     assert {tuple(each) for each in statuses(made.carrier).values()} == {("issued", "revoked")}
     revoked = [view for view in pki.certificates([*first]) if view.status == "revoked"]
     assert {view.reason for view in revoked} == {"superseded"}
-    assert statements._signing_certificate(made.carrier).id not in first
+    assert statements.signing_certificate(made.carrier).id not in first
     assert made.fresh().state == "active"
     assert certificate_revocation.sweep() == 0, "the card stays in use without its first pair"
     (shown,) = person_view(actor=world.officer(), person_id=made.carrier.holder_id).carriers

@@ -190,8 +190,17 @@ class StartAnswer(serializers.Serializer[Any]):
         max_length=8192,
         required=False,
         help_text=(
-            "In place of a receipt, for an officer who signs with their own card: canonical JSON, which texts.summary says in "
-            "words. The card signs these bytes with its key for signatures on person id."
+            "In place of a receipt, for an officer or a holder who signs with their own card: canonical JSON, which "
+            "texts.summary says in words. The card signs these bytes with its key for signatures on person id."
+        ),
+    )
+    signing_certificate = Text(
+        pattern="^[0-9a-f]{64}$",
+        max_length=64,
+        required=False,
+        help_text=(
+            "With a statement by which a holder tests one certificate: the SHA-256 of the certificate (DER) whose key signs in "
+            "place of that on person id."
         ),
     )
     profiles = serializers.ListField(
