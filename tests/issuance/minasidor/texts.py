@@ -10,7 +10,8 @@ from django.utils.translation.template import templatize
 
 ROOT = Path(settings.BASE_DIR)
 MODULES = (
-    "issuance/minasidor", "authn/web", "authn/services/log_in.py", "issuance/people/queries/officers.py",
+    "issuance/minasidor", "issuance/records/domain/wording.py", "authn/web", "authn/services/log_in.py",
+    "issuance/people/queries/officers.py",
     "siths_portal/lib/pages/dates.py", "siths_portal/lib/pages/error_pages.py", "siths_portal/lib/pages/forms.py",
     "siths_portal/lib/pages/status_words.py", "siths_portal/templatetags",
 )  # fmt: skip
@@ -27,7 +28,7 @@ Message = tuple[str, ...]
 def templates() -> list[Path]:
     """The templates of Mina sidor, and those that they include and extend."""
     folder = ROOT / "templates"
-    waiting = [*sorted((folder / "minasidor").rglob("*.html")), folder / "error.html"]
+    waiting = [*sorted((folder / "minasidor").rglob("*.html")), folder / "error.html", folder / "authn" / "logged_in.html"]
     found: dict[Path, None] = {}
     while waiting:
         path = waiting.pop()
