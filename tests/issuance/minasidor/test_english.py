@@ -64,7 +64,7 @@ class TestChoice:
     def test_a_holders_pages_have_no_swedish_left(self, holding: Any) -> None:
         client = holder_client(holding.person)
         client.cookies[live_settings.LANGUAGE_COOKIE_NAME] = "en"
-        paths = ["/", "/hjalp/", "/sparra/", "/vem-har-tittat/", "/installningar/", "/finns-inte/"]
+        paths = ["/", "/hjalp/", "/sparra/", "/vem-har-tittat/", "/installningar/", "/testa/", "/finns-inte/"]
         paths += [f"/kort/{holding.active.pk}/", f"/sparra/kort/{holding.active.pk}/"]
         for path in paths:
             text = re.sub(r"<[^>]*>", " ", client.get(path).content.decode())

@@ -56,6 +56,8 @@ ACCESS: dict[str, str] = {
     "^api/eidapp/v1/": PUBLIC, **{f"eidapp-{each}": PUBLIC for each in APP},
     "my_unlockings": PERSON, "my_unlock": PERSON, "my_unlocking": PERSON, "my_unlocking_state": PERSON,
     "my_unlocking_next": PERSON, "my_unlocking_cancel": PERSON,
+    "my_tests": ANY, "my_test": ANY, "my_testing": ANY, "my_testing_state": ANY, "my_testing_cancel": ANY,
+    "my_signature_certificate": PERSON,
 }  # fmt: skip
 
 
