@@ -54,9 +54,9 @@ def compared(loaded: tuple[House, float]) -> tuple[House, float]:
     return house, time.perf_counter() - started
 
 
-def ask(house: House, what: str, count: int) -> dict[str, Any]:
+def ask(house: House, what: str, count: int, worker: str = "portal_worker") -> dict[str, Any]:
     """What a worker of the house measured."""
-    answer: dict[str, Any] = json.loads(house.run("-m", "tests.bench.portal_worker", what, str(count)).splitlines()[-1])
+    answer: dict[str, Any] = json.loads(house.run("-m", f"tests.bench.{worker}", what, str(count)).splitlines()[-1])
     return answer
 
 
@@ -91,8 +91,12 @@ def test_errands(loaded: tuple[House, float], report: Report) -> None:
     _ask_pages(loaded[0], "errands", report)
 
 
-def _ask_pages(house: House, what: str, report: Report) -> None:
-    found = ask(house, what, REQUESTS)
+def test_minasidor(loaded: tuple[House, float], report: Report) -> None:
+    _ask_pages(loaded[0], "pages", report, "minasidor_worker")
+
+
+def _ask_pages(house: House, what: str, report: Report, worker: str = "portal_worker") -> None:
+    found = ask(house, what, REQUESTS, worker)
     for name, one in found.items():
         times, queries = one["seconds"], one["queries"]
         note = f"p50 {percentile(times, 50):.1f} ms, p95 {percentile(times, 95):.1f} ms (limit 100), {queries} queries"

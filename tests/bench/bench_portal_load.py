@@ -23,8 +23,8 @@ import statistics
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
 import pytest
 
@@ -54,30 +54,32 @@ Report = Callable[..., float]
 
 @dataclass
 class Load:
-    """The running portal, and the client with its clerks."""
+    """The running site, and the client with its clerks or holders. `measured` names programs whose processor time is told."""
 
     stage: Stage
     client: Workers
+    site: str = "portal"
+    measured: Mapping[str, str] = field(default_factory=lambda: MEASURED)
 
     def cpu(self) -> dict[str, float]:
         """Seconds of processor that each program has used, and the client."""
-        used = {shown: used_by(self.stage.running[name].pid) for name, shown in MEASURED.items()}
+        used = {shown: used_by(self.stage.running[name].pid) for name, shown in self.measured.items()}
         return used | {"client": used_by(self.client.pids[0])}
 
     def run(self, clerks: int, think: float, *, seconds: int = SECONDS, warm_up: int = WARM_UP) -> "Found":
         """Lets so many clerks work."""
         self.client.send("run", clerks=clerks, think=think, seconds=seconds, warm_up=warm_up)
         self.client.answers()
-        before, workers = self.cpu(), used_by_each(self.stage.running["portal"].pid)
+        before, workers = self.cpu(), used_by_each(self.stage.running[self.site].pid)
         (answer,) = self.client.answers()
         cpu = {name: used - before[name] for name, used in self.cpu().items()}
-        each = [used - workers.get(pid, 0.0) for pid, used in used_by_each(self.stage.running["portal"].pid).items()]
+        each = [used - workers.get(pid, 0.0) for pid, used in used_by_each(self.stage.running[self.site].pid).items()]
         return Found(answer["times"], answer["errors"], cpu, sorted(each, reverse=True), seconds)
 
 
 @dataclass
 class Found:
-    """What one run found: milliseconds by page, errors, and seconds of processor by program and by process of the portal."""
+    """What one run found: milliseconds by page, errors, and seconds of processor by program and by process of the site."""
 
     times: dict[str, list[float]]
     errors: list[str]
@@ -101,7 +103,7 @@ class Found:
         cpu = ", ".join(f"{name} {used * 1000 / count:.1f}" for name, used in self.cpu.items())
         shares = "/".join(f"{used / sum(self.workers):.0%}" for used in self.workers if used > 0)
         note = f"{told(self.everything)}, {len(self.errors)} errors; CPU ms a request: {cpu}"
-        note += f"; the portal's processes {shares}; load average {os.getloadavg()[0]:.1f}"
+        note += f"; the site's processes {shares}; load average {os.getloadavg()[0]:.1f}"
         report("portal", "all pages", by, [self.rate], note)
         for page, times in sorted(self.times.items()):
             report("portal", page, by, [len(times) / self.seconds], told(times))

@@ -277,11 +277,11 @@ of Administrera. An activation ends at the identification page, since what follo
 """
 
 
-def work(clerks: list[Clerk], run: Run) -> None:
-    """Lets these clerks take turns, an errand each, until the run is over."""
+def work(clerks: list[Clerk], run: Run, days: Mapping[str, Errands]) -> None:
+    """Lets these clerks take turns, an errand of their role's day each, until the run is over."""
     for clerk in cycle(clerks):
         clerk.run = run
-        weights, errands = zip(*DAYS[clerk.plan["role"]], strict=True)
+        weights, errands = zip(*days[clerk.plan["role"]], strict=True)
         try:
             clerk.think()
             clerk.chance.choices(errands, weights)[0](clerk)
@@ -292,13 +292,13 @@ def work(clerks: list[Clerk], run: Run) -> None:
             time.sleep(PAUSE)
 
 
-def measured(clerks: list[Clerk], command: dict[str, Any]) -> dict[str, Any]:
+def measured(clerks: list[Clerk], command: dict[str, Any], days: Mapping[str, Errands]) -> dict[str, Any]:
     """What one run found. Prints a line when the measured time begins."""
     count, now = command["clerks"], time.perf_counter()
     run = Run(command["think"], now + command["warm_up"], now + command["warm_up"] + command["seconds"])
     # With think time each clerk works; without, all take turns, so that nobody searches more than a person may in an hour.
     shares = [[clerk] for clerk in clerks[:count]] if run.think else [clerks[number::count] for number in range(count)]
-    threads = [threading.Thread(target=work, args=(share, run)) for share in shares]
+    threads = [threading.Thread(target=work, args=(share, run, days)) for share in shares]
     for thread in threads:
         thread.start()
     time.sleep(max(0.0, run.begins - time.perf_counter()))
@@ -309,7 +309,7 @@ def measured(clerks: list[Clerk], command: dict[str, Any]) -> dict[str, Any]:
     return {"times": run.times, "errors": run.errors}
 
 
-def main(host: str, port: int, file: Path) -> None:
+def main(host: str, port: int, file: Path, days: Mapping[str, Errands] = DAYS) -> None:
     """Carries out commands until the input closes."""
     plan, photo = json.loads(file.read_bytes()), portrait_of(5)
     clerks = [
@@ -319,7 +319,7 @@ def main(host: str, port: int, file: Path) -> None:
     threading.stack_size(256 * 1024)
     print(json.dumps({"clerks": len(clerks)}), flush=True)
     for line in sys.stdin:
-        print(json.dumps(measured(clerks, json.loads(line))), flush=True)
+        print(json.dumps(measured(clerks, json.loads(line), days)), flush=True)
 
 
 if __name__ == "__main__":
