@@ -118,7 +118,8 @@ class LogInAttempt(models.Model):
     """A log-in in progress at the identity provider: state (as SHA-256), nonce and PKCE verifier, bound to a browser's session.
 
     `face` is the site where it was begun and `issuer` the provider, or CARD; no other one can answer it. `next_path` is the page
-    to return to. A used attempt is kept for some days to tell a replay from an unknown state.
+    to return to. `organisation` is the organisation number in the HSA-id of a logged-in person who begins it, else empty. A used
+    attempt is kept for some days to tell a replay from an unknown state.
     """
 
     state_hash = models.CharField(max_length=64, primary_key=True)
@@ -129,11 +130,17 @@ class LogInAttempt(models.Model):
     verifier = models.CharField(max_length=64)
     next_path = models.CharField(max_length=2000)
     step_up = models.BooleanField()
+    organisation = models.CharField(max_length=20, default="", db_default="")
     started_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["session_id"], condition=models.Q(used_at=None), name="authn_open_attempt")]
+        indexes = [
+            models.Index(fields=["session_id"], condition=models.Q(used_at=None), name="authn_open_attempt"),
+            models.Index(
+                fields=["organisation", "started_at"], condition=~models.Q(organisation=""), name="authn_attempt_organisation"
+            ),
+        ]
 
 
 class LogInTicket(models.Model):

@@ -414,6 +414,9 @@ LOG_INS_PER_MINUTE = env.int("LOG_INS_PER_MINUTE", default=600)
 LOG_INS_PER_MINUTE_BY_ADDRESS = env.int("LOG_INS_PER_MINUTE_BY_ADDRESS", default=120)
 # Log-ins that one browser may have begun within a minute without ending them.
 LOG_INS_PER_MINUTE_BY_SESSION = env.int("LOG_INS_PER_MINUTE_BY_SESSION", default=10)
+# Log-ins begun within a minute by logged-in people of one organisation, and by everybody on a site.
+LOG_INS_PER_MINUTE_BY_ORGANISATION = env.int("LOG_INS_PER_MINUTE_BY_ORGANISATION", default=600)
+LOG_INS_PER_MINUTE_OF_SITE = env.int("LOG_INS_PER_MINUTE_OF_SITE", default=3000)
 SESSIONS_PER_SUBJECT = env.int("SESSIONS_PER_SUBJECT", default=1)
 # The same for holders on Mina sidor, who use their own devices.
 MINASIDOR_SESSION_IDLE_SECONDS = env.int("MINASIDOR_SESSION_IDLE_SECONDS", default=15 * 60)

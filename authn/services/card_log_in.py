@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from authn.domain.id_token import Identity
 from authn.models import CARD, LogInAttempt, LogInTicket
 from authn.ports import CardCertificates, SubjectUnknown
-from authn.services import log_in, sessions, sites
+from authn.services import log_in, sessions, sites, start_budgets
 from authn.services.log_in import CompletedLogIn, LogInRefused
 from siths_portal.lib import clock, ports
 
@@ -32,9 +32,9 @@ def is_offered() -> bool:
 
 def begin(session_id: UUID, next_path: str, *, step_up: bool) -> str:
     """Begins a log-in of this browser and returns the URL where its certificate is asked for. Raises TooManyRequests (S47)."""
-    log_in.check_starts(session_id)
+    organisation = start_budgets.check(session_id)
     state = secrets.token_urlsafe(32)
-    log_in.remember(session_id, CARD, state, "", "", next_path, step_up=step_up)
+    log_in.remember(session_id, CARD, state, "", "", next_path, step_up=step_up, organisation=organisation)
     return f"{settings.LOGIN_BASE_URL}{_PRESENT_PATH}?{urlencode({'state': state})}"
 
 

@@ -17,10 +17,10 @@ from authn.domain.id_token import Accepted, Expected, Identity, TokenRefused
 from authn.domain.principal import Credential, Subject
 from authn.models import Event, LogInAttempt, LogInTicket, UsedToken
 from authn.ports import Advice, SubjectDirectory, SubjectUnknown
-from authn.services import provider, sessions, sites
+from authn.services import provider, sessions, sites, start_budgets
 from siths_portal.lib import clock, identity_providers, ports
 from siths_portal.lib.assurance import Level
-from siths_portal.lib.errors import Refused, TooManyRequests
+from siths_portal.lib.errors import Refused
 from siths_portal.lib.http import rate_limits
 from siths_portal.lib.identity_providers import IdentityProvider
 
@@ -65,8 +65,10 @@ class CompletedLogIn:
 
 
 @transaction.atomic(durable=True)
-def remember(session_id: UUID, issuer: str, state: str, nonce: str, verifier: str, next_path: str, *, step_up: bool) -> None:
-    """Stores a log-in that this browser begins on this site at `issuer`."""
+def remember(
+    session_id: UUID, issuer: str, state: str, nonce: str, verifier: str, next_path: str, *, step_up: bool, organisation: str
+) -> None:
+    """Stores a log-in that this browser begins on this site at `issuer`. `organisation`: see `start_budgets.check`."""
     LogInAttempt.objects.create(
         state_hash=digest(state),
         session_id=session_id,
@@ -76,6 +78,7 @@ def remember(session_id: UUID, issuer: str, state: str, nonce: str, verifier: st
         verifier=verifier,
         next_path=next_path,
         step_up=step_up,
+        organisation=organisation,
         started_at=clock.now(),
     )
 
@@ -84,29 +87,14 @@ def begin(session_id: UUID, next_path: str, *, step_up: bool, issuer: str = "") 
     """Begins a log-in of this browser at the provider with this issuer, or the first one, and returns the URL for it.
 
     State, nonce and PKCE verifier (S256) have 256 random bits each. Raises Unavailable, and TooManyRequests (`log-in-starts`)
-    if the browser's session has begun too many log-ins within a minute (S47).
+    beyond the rate limits (S47).
     """
-    check_starts(session_id)
+    organisation = start_budgets.check(session_id)
     chosen = identity_providers.find(issuer) or identity_providers.all_providers()[0]
     state, nonce, verifier = (secrets.token_urlsafe(32) for _ in range(3))
     url = provider.authorization_url(chosen, state=state, nonce=nonce, verifier=verifier, step_up=step_up)
-    remember(session_id, chosen.issuer, state, nonce, verifier, next_path, step_up=step_up)
+    remember(session_id, chosen.issuer, state, nonce, verifier, next_path, step_up=step_up, organisation=organisation)
     return url
-
-
-def check_starts(session_id: UUID) -> None:
-    """Refuses a browser that begins log-ins without end (S47).
-
-    Raises TooManyRequests if the session has LOG_INS_PER_MINUTE_BY_SESSION log-ins of the last minute that did not end.
-
-    The attempts are counted in the table, so the limit holds for all processes of the site together.
-    """
-    minute = clock.now() - dt.timedelta(seconds=60)
-    open_ones = LogInAttempt.objects.filter(session_id=session_id, used_at=None, started_at__gt=minute)
-    if open_ones.count() >= settings.LOG_INS_PER_MINUTE_BY_SESSION:
-        raise TooManyRequests(
-            "log-in-starts", "Du har påbörjat inloggningen för många gånger. Vänta en minut och försök igen.", retry_after=60
-        )
 
 
 def complete(session_id: UUID | None, query: Mapping[str, str]) -> CompletedLogIn:

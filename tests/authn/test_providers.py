@@ -1,6 +1,7 @@
 """A site has several identity providers: each log-in, answer and log-out belongs to one, by its own names and credentials."""
 
 import datetime as dt
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,36 @@ def test_s47_one_browser_begins_ten_log_ins_a_minute(browser: Browser, settings:
     with clock.moved_to(clock.now() + dt.timedelta(seconds=61)):
         browser.begin()
     assert not Event.objects.filter(action="login.refused").exists()
+
+
+@pytest.mark.parametrize("limit", ["LOG_INS_PER_MINUTE_BY_ORGANISATION", "LOG_INS_PER_MINUTE_OF_SITE"])
+def test_s47_an_organisation_and_a_site_begin_so_many_log_ins_a_minute(
+    browser: Browser, settings: Any, op: Provider, world: Any, limit: str
+) -> None:
+    """Both count attempts of other browsers and processes: a site its own, an organisation those of its people."""
+    of_site = limit.endswith("SITE")
+    browser.log_in()
+    hsa_id = Session.objects.exclude(hsa_id="").get().hsa_id
+    setattr(settings, limit, 4)
+    LogInAttempt.objects.all().delete()
+    for number, (face, organisation) in enumerate([("portal", hsa_id.partition("-")[0]), ("portal", "SE0000000000")] * 2):
+        attempt(number, face=face, organisation=organisation)
+        attempt(number + 10, face="minasidor", organisation=hsa_id.partition("-")[0])
+    stranger = Browser(op, Person.objects.get(pk=world.officer().person_id))
+    assert press(stranger).status_code == (429 if of_site else 303)
+    assert press(browser).status_code == (429 if of_site else 303)
+    attempt(20, face="portal", organisation=hsa_id.partition("-")[0])
+    refused = press(browser)
+    assert (refused.status_code, refused["Retry-After"]) == (429, "60")
+    assert "Många loggar in just nu" in refused.content.decode()
+    with clock.moved_to(clock.now() + dt.timedelta(seconds=61)):
+        assert press(stranger).status_code == 303
+
+
+def attempt(number: int, **values: str) -> None:
+    """An attempt of another browser, now."""
+    common = {"nonce": "", "verifier": "", "next_path": "/", "step_up": True, "started_at": clock.now()}
+    LogInAttempt.objects.create(state_hash=f"{number}", session_id=uuid.uuid4(), **common, **values)
 
 
 def press(browser: Browser, **form: str) -> Any:
