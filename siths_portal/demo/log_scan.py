@@ -14,10 +14,17 @@ SHORTEST_NAME = 4
 
 
 def terms() -> Iterator[str]:
-    """Yields what must not be in a log: personal numbers in each form, HSA-ids, card serials, names, the token's PINs.
+    """Yields what must not be in a log: that of `personal_terms`, and the token's PINs.
 
     PUKs and codes of sent cards are not stored, so they cannot be searched for; tests check that they are not logged.
     """
+    yield from personal_terms()
+    for file in sorted((settings.VAR_DIR / "secrets").iterdir()):
+        yield file.read_text().strip()
+
+
+def personal_terms() -> Iterator[str]:
+    """Yields personal numbers in each form, HSA-ids, card serials and names of everybody in the database."""
     for value in PersonIdentifier.objects.values_list("value", flat=True).iterator():
         yield from {value, value[2:], f"{value[:8]}-{value[8:]}", f"{value[2:8]}-{value[8:]}"}
     yield from Post.objects.values_list("hsa_id", flat=True).iterator()
@@ -25,8 +32,6 @@ def terms() -> Iterator[str]:
     for given, surname in Person.objects.values_list("given_name_in_use", "surname").distinct().iterator():
         yield f"{given} {surname}"
         yield from (name for name in (given, surname) if len(name) >= SHORTEST_NAME)
-    for file in sorted((settings.VAR_DIR / "secrets").iterdir()):
-        yield file.read_text().strip()
 
 
 def scan(folders: Iterable[Path], forbidden: Iterable[str]) -> list[str]:

@@ -1,5 +1,7 @@
 """The scan of the browser suite's traffic sees personal data in each place where none may stand, and nothing else."""
 
+import base64
+import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -8,6 +10,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser
+from redis import Redis
 
 from tests.browser import browser
 from tests.lib.traffic import Seen, Traffic, findings, shape
@@ -129,6 +132,17 @@ def test_log_lines_are_read(tmp_path: Path) -> None:
     (tmp_path / "other.log.1").write_text("Demofors\n")
     assert findings(traffic, [tmp_path], TERMS) == ["other.log.1:1", "portal.log:2", "portal.log:3"]
     assert findings(traffic, [tmp_path / "portal.log"], TERMS) == ["portal.log:2", "portal.log:3"]
+
+
+def test_messages_in_queues_are_read(settings: Any) -> None:
+    body = base64.b64encode(b'[[], {"name": "Demofors"}, {}]').decode()
+    with Redis.from_url(settings.REDIS_URL) as broker:
+        broker.rpush("traffic-test", json.dumps({"body": body}))
+        try:
+            found = Traffic().read_queues(settings.REDIS_URL)
+        finally:
+            broker.delete("traffic-test")
+    assert findings(found, [], TERMS) == ["queue traffic-test"]
 
 
 def test_a_scan_that_would_prove_nothing_is_refused() -> None:

@@ -1,10 +1,12 @@
-"""Looks for personal data where none may stand: addresses, Referers, page titles, names of downloads, log lines (S21).
+"""Looks for personal data where none may stand: addresses, Referers, page titles, names of downloads, log lines, queues (S21).
 
 `Traffic().watch(context)` before the first page is opened; at the end `findings(traffic, logs, terms)` must be empty, where
-the terms are those of `siths_portal.demo.log_scan.terms()`.
+the terms are those of `siths_portal.demo.log_scan.terms()`. `read_queues` adds what waits for workers.
 """
 
+import base64
 import contextlib
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from pathlib import Path
 from urllib.parse import unquote_plus, urlsplit
 
 from playwright.sync_api import BrowserContext, Error, Page, Request, Response
+from redis import Redis
 
 SHORTEST_NUMBER = 8
 _HEADERS = ("referer", "location", "content-disposition", "hx-redirect", "hx-push-url", "hx-replace-url", "hx-current-url")
@@ -64,6 +67,19 @@ class Traffic:
     def watch_page(self, page: Page) -> "Traffic":
         """As `watch`, for the context of a page that shows nothing yet."""
         return self.watch(page.context)
+
+    def read_queues(self, url: str) -> "Traffic":
+        """Records the messages that wait in the queues of Celery's Redis, each as it is sent and with its body decoded."""
+        with Redis.from_url(url) as broker:
+            for key in sorted(broker.scan_iter(_type="list")):
+                for message in broker.lrange(key, 0, -1):
+                    body = base64.b64decode(json.loads(message)["body"]).decode()
+                    self.seen += [Seen(f"queue {key.decode()}", text) for text in (message.decode(), body)]
+        return self
+
+    def queued(self) -> list[str]:
+        """Every message that waited in a queue."""
+        return [one.text for one in self.seen if one.place.startswith("queue ")]
 
     def addresses(self) -> list[str]:
         """Every address that was asked for."""

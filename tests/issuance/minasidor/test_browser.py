@@ -1,39 +1,66 @@
-"""Mina sidor in Chromium: a holder on a phone finds a lost card and revokes it; axe and both widths on the way."""
+"""Mina sidor in Chromium: a holder on a phone finds a lost card and revokes it; axe and both widths on the way.
+
+What the browsers of this module ask for, and what the site logs and queues meanwhile, holds no personal data (S21).
+"""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from issuance.activation.models import EidAppTransaction
 from issuance.authz import system
 from issuance.carriers.models import Carrier
 from issuance.imports.services import migration
 from issuance.minasidor.domain import Means
+from issuance.orders.services import eid_orders
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
+from siths_portal.demo import log_scan
 from tests.browser import look
+from tests.issuance.activated import activated_card
 from tests.issuance.carriers.making import mobile
 from tests.issuance.migrated import CA, migrated_card
 from tests.issuance.minasidor.mina import session_key
 from tests.lib.faces import serving
+from tests.lib.traffic import Traffic, findings
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture(scope="module")
-def site(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The log file of the site."""
+    return tmp_path_factory.mktemp("minasidor") / "log"
+
+
+@pytest.fixture(scope="module")
+def site(django_db_setup: None, log: Path) -> Iterator[str]:
     """Mina sidor as a process of its own, on the tests' database."""
-    with serving("minasidor", tmp_path_factory.mktemp("minasidor") / "log") as url:
+    with serving("minasidor", log) as url:
         yield url
 
 
-def page_of(browser: Browser, site: str, ref: str, means: Means, name: str = "") -> Page:
+@pytest.fixture
+def traffic(log: Path) -> Iterator[Traffic]:
+    """What the browsers of the test ask for. In the end neither it, nor the site's log, nor a queue names anybody (S21)."""
+    from django.conf import settings
+
+    found = Traffic()
+    yield found
+    found.read_queues(settings.REDIS_URL)
+    assert findings(found, [log], log_scan.personal_terms()) == []
+
+
+def page_of(browser: Browser, site: str, traffic: Traffic, ref: str, means: Means, name: str = "") -> Page:
     from tests.access.faces import settings_of
 
     cookie = settings_of("minasidor")["SESSION_COOKIE_NAME"]
     context = browser.new_context(viewport={"width": 390, "height": 844})
+    traffic.watch(context)
     key, domain = session_key(ref, means, name), str(urlsplit(site).hostname)
     context.add_cookies([{"name": cookie, "value": key, "domain": domain, "path": "/", "httpOnly": True, "sameSite": "Lax"}])
     page = context.new_page()
@@ -41,7 +68,9 @@ def page_of(browser: Browser, site: str, ref: str, means: Means, name: str = "")
     return page
 
 
-def test_a_holder_revokes_a_lost_card_on_a_phone(browser: Browser, site: str, world: Any, authorities: None) -> None:
+def test_a_holder_revokes_a_lost_card_on_a_phone(
+    browser: Browser, site: str, traffic: Traffic, world: Any, authorities: None
+) -> None:
     post = world.post(given_name="Elin", surname="Olsson")
     card = migration.register_migrated_card(
         actor=system("migration"), card=migrated_card(post, card_serial="9753000000000009240"), ca=CA
@@ -50,7 +79,7 @@ def test_a_holder_revokes_a_lost_card_on_a_phone(browser: Browser, site: str, wo
     sent = world.order(post).carrier
     Carrier.objects.filter(pk=sent.pk).update(state="sent", sent_at=sent.created_at, card_serial="9752000000000003188")
     disclosures.record(actor=world.officer(), person_id=post.person_id, shown=Shown.PERSON)
-    page = page_of(browser, site, f"holder:{post.person_id}", Means.LOA3, "Elin Olsson")
+    page = page_of(browser, site, traffic, f"holder:{post.person_id}", Means.LOA3, "Elin Olsson")
     expect(page.get_by_role("heading", level=1)).to_have_text("Hej Elin Olsson")
     look(page, "minasidor-start")
     page.set_viewport_size({"width": 390, "height": 844})
@@ -74,9 +103,45 @@ def test_a_holder_revokes_a_lost_card_on_a_phone(browser: Browser, site: str, wo
         look(page, name)
 
 
-def test_a_card_without_a_person_has_a_page(browser: Browser, site: str, world: Any) -> None:
+def test_a_card_without_a_person_has_a_page(browser: Browser, site: str, traffic: Traffic, world: Any) -> None:
     carrier = world.order().carrier
     Carrier.objects.filter(pk=carrier.pk).update(card_serial="9752000000000003188", state="sent")
-    page = page_of(browser, site, f"card:{carrier.pk}", Means.CARD)
+    page = page_of(browser, site, traffic, f"card:{carrier.pk}", Means.CARD)
     expect(page.get_by_role("heading", level=1)).to_have_text("Reservkortet som slutar på 3188")
     look(page, "minasidor-reservkort")
+
+
+def test_a_holder_fetches_unlocks_and_tests_on_a_phone(
+    browser: Browser, site: str, traffic: Traffic, world: Any, demo_pki: Any
+) -> None:
+    made = activated_card(world)
+    person = made.carrier.holder
+    eid_orders.order_renewed_eid(actor=world.officer(), eid_id=made.carrier.eids.get().pk)
+    page = page_of(browser, site, traffic, f"holder:{person.pk}", Means.LOA3, "Prov Provsson")
+    page.get_by_role("link", name="Förnya").click()
+    look(page, "minasidor-hamta")
+    page.get_by_role("button", name="Förnya").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Öppna SITHS eID-appen")
+    look(page, "minasidor-hamtar")
+    page.get_by_role("button", name="Avbryt").click()
+    page.get_by_role("link", name="Lås upp ett kort").click()
+    look(page, "minasidor-las-upp")
+    page.get_by_role("link", name="Till Start").click()
+    page.get_by_role("link", name="Testa mitt SITHS eID").click()
+    look(page, "minasidor-testa")
+    page.get_by_role("button", name="Testa Legitimering, SITHS eID för Regionen").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Testa: Legitimering, SITHS eID för Regionen")
+    look(page, "minasidor-testar")
+    row = EidAppTransaction.objects.get(statement__purpose="own_test")
+    EidAppTransaction.objects.filter(pk=row.pk).update(state="completed")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Certifikatet fungerar")
+    look(page, "minasidor-testat")
+
+
+def test_a_visitor_is_told_how_to_log_in(browser: Browser, site: str, traffic: Traffic, world: Any) -> None:
+    context = browser.new_context()
+    traffic.watch(context)
+    page = context.new_page()
+    for path, name in (("/", "minasidor-valkommen"), ("/logga-in/?next=/", "minasidor-logga-in"), ("/hjalp/", "minasidor-hjalp")):
+        page.goto(f"{site}{path}")
+        look(page, name)
