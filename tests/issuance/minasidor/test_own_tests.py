@@ -1,10 +1,11 @@
 """A holder tests each certificate in the eID app, and has a signature certificate of an old card as a file."""
 
 import datetime as dt
-import hashlib
+import uuid
 from typing import Any
 
 import pytest
+from django.db import transaction as database
 from django.test import Client
 from django.urls import reverse
 
@@ -16,6 +17,7 @@ from issuance.carriers.models import Carrier, CarrierCertificate
 from issuance.minasidor.domain import Means
 from issuance.minasidor.services import testing
 from issuance.records.models.events import Event
+from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 from siths_portal.simulators import eid_app_documents
@@ -53,21 +55,24 @@ def opened(client: Client, made: Made, profile: str) -> tuple[str, App]:
     return path, app
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-def test_each_certificate_is_tested_with_its_own_key(client: Client, made: Made, profile: str) -> None:
+def test_each_certificate_is_tested_with_its_own_key(client: Client, made: Made) -> None:
     assert text(client.get(reverse("my_tests"))).count("Gäller till och med") == len(PROFILES)
-    path, app = opened(client, made, profile)
-    assert app.started is not None
-    assert app.started.signing_certificate == hashlib.sha256(made.certificates[profile]).hexdigest()
-    assert client.get(f"{path}lage/", {"sedan": "created"})["HX-Refresh"] == "true"
-    activation_app.complete(step_token=app.token, signature=made.keys.sign(app.started.statement, profile))
-    answer = client.get(path)
-    use = "Legitimering" if profile.endswith("auth") else "Underskrift"
-    owner = "SITHS eID för Regionen" if "hsaid" in profile else "Person-id"
-    assert f"Certifikatet fungerar {use}, {owner}. Kortet som slutar på {made.keys.serial[-4:]} svarade" in text(answer)
-    statement = Statement.objects.get(purpose=testing.PURPOSE)
-    assert str(statement.certificate_id) == certificate_of(made, profile)
-    assert Event.objects.filter(action="transaction.completed", subject_ref=str(statement.pk)).count() == 1
+    on_card = {name: pem(der) for name, der in made.certificates.items()}
+    for profile in PROFILES:
+        path, app = opened(client, made, profile)
+        assert app.started is not None
+        assert eid_app_documents.label_of(on_card, app.started.signing_certificate) == profile
+        assert client.get(f"{path}lage/", {"sedan": "created"})["HX-Refresh"] == "true"
+        activation_app.complete(step_token=app.token, signature=made.keys.sign(app.started.statement, profile))
+        use = "Legitimering" if profile.endswith("auth") else "Underskrift"
+        owner = "SITHS eID för Regionen" if "hsaid" in profile else "Person-id"
+        answer = text(client.get(path))
+        assert f"Certifikatet fungerar {use}, {owner}. Kortet som slutar på {made.keys.serial[-4:]} svarade" in answer
+        statement = Statement.objects.filter(purpose=testing.PURPOSE).latest("signed_at")
+        assert str(statement.certificate_id) == certificate_of(made, profile)
+        assert Event.objects.filter(action="transaction.completed", subject_ref=str(statement.pk)).count() == 1
+    with pytest.raises(Untrusted):
+        eid_app_documents.label_of(on_card, "0" * 64)
 
 
 def test_another_key_of_the_card_is_no_answer(client: Client, made: Made, settings: Any) -> None:
@@ -96,8 +101,14 @@ def test_what_the_card_refuses_is_said_and_a_cancelled_test_begins_again(client:
 def test_a_certificate_that_ends_during_the_test_is_no_answer(client: Client, made: Made) -> None:
     path, app = opened(client, made, "person-hsaid-sign")
     assert app.started is not None
-    Carrier.objects.filter(pk=made.carrier.pk).update(state="revoked")
-    CarrierCertificate.objects.filter(carrier=made.carrier).exclude(profile="person-id-sign").delete()
+    with database.atomic():
+        pki.plan_revocation(
+            [uuid.UUID(certificate_of(made, "person-hsaid-sign"))],
+            reason="keyCompromise",
+            actor_ref="user:1",
+            received_at=clock.now(),
+            channel="portal",
+        )
     with pytest.raises(Conflict, match="certificate-not-in-force"):
         activation_app.complete(step_token=app.token, signature=made.keys.sign(app.started.statement, "person-hsaid-sign"))
     assert "Certifikatet fungerar" not in text(client.get(path))
@@ -152,11 +163,3 @@ def test_a_card_without_a_card_key_is_tested_by_a_log_in(holding: Any) -> None:
     certificate = CarrierCertificate.objects.filter(carrier=holding.active)[0]
     answer = client.post(reverse("my_test", args=[certificate.pk]))
     assert (answer.status_code, "Testa det genom att logga in med det" in text(answer)) == (409, True)
-
-
-def test_the_app_signs_with_the_named_certificate_alone(made: Made) -> None:
-    certificates = {name: pem(der) for name, der in made.certificates.items()}
-    named = hashlib.sha256(made.certificates["person-hsaid-auth"]).hexdigest()
-    assert eid_app_documents.label_of(certificates, named) == "person-hsaid-auth"
-    with pytest.raises(Untrusted):
-        eid_app_documents.label_of(certificates, "0" * 64)
