@@ -4,6 +4,7 @@ A person is a different subject on each site, so an ID administrator who opens M
 process knows all sites, because any of them may run the sweeper that ends sessions.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.conf import settings
@@ -15,27 +16,39 @@ from siths_portal.lib.assurance import Level
 class Site:
     """A site. `prefixes` begin the references of its subjects; `face` is the SITHS_FACE of the process that serves it.
 
-    `base_url` is its own address. `by_hsa_id` means that a log-in chooses one of the person's assignments. `levels` are those of
-    a log-in with a card's certificate; those at a provider are settings.
+    `base_url` is its own address. `frame` is the template of the frame of its pages. `pages` are those of log-in, which extend
+    the shared ones in `authn/` with the site's own texts. `by_hsa_id` means that a log-in chooses one of the person's
+    assignments. `levels` are those of a log-in with a card's certificate; those at a provider are settings.
     """
 
     prefixes: tuple[str, ...]
     face: str
     base_url: str
+    frame: str
+    pages: Mapping[str, str]
     idle_seconds: int
     absolute_seconds: int
     sessions_per_subject: int
     by_hsa_id: bool = True
     levels: tuple[Level, ...] = (Level.LOA3,)
 
-    @property
-    def page_frame(self) -> str:
-        """The template of the frame of its pages."""
-        return f"{self.face}/page.html"
 
-    def pages(self, name: str) -> list[str]:
-        """Returns the templates of a page of log-in, of which the first that exists is used: the site's own, the shared one."""
-        return [f"{self.face}/log_in/{name}.html", f"authn/{name}.html"]
+_PORTAL_PAGES = {
+    "login": "portal/log_in/login.html",
+    "logged_in": "authn/logged_in.html",
+    "logged_out": "portal/log_in/logged_out.html",
+    "refused": "portal/log_in/refused.html",
+    "no_access": "portal/log_in/no_access.html",
+    "settings": "portal/log_in/settings.html",
+}
+_MINASIDOR_PAGES = {
+    "login": "minasidor/log_in/login.html",
+    "logged_in": "authn/logged_in.html",
+    "logged_out": "minasidor/log_in/logged_out.html",
+    "refused": "minasidor/log_in/refused.html",
+    "no_access": "minasidor/log_in/no_access.html",
+    "settings": "minasidor/log_in/settings.html",
+}
 
 
 def all_sites() -> tuple[Site, ...]:
@@ -45,6 +58,8 @@ def all_sites() -> tuple[Site, ...]:
             ("user:",),
             "portal",
             settings.PORTAL_BASE_URL,
+            "portal/page.html",
+            _PORTAL_PAGES,
             settings.SESSION_IDLE_SECONDS,
             settings.SESSION_ABSOLUTE_SECONDS,
             settings.SESSIONS_PER_SUBJECT,
@@ -53,6 +68,8 @@ def all_sites() -> tuple[Site, ...]:
             ("holder:", "card:"),
             "minasidor",
             settings.MINASIDOR_BASE_URL,
+            "minasidor/page.html",
+            _MINASIDOR_PAGES,
             settings.MINASIDOR_SESSION_IDLE_SECONDS,
             settings.MINASIDOR_SESSION_ABSOLUTE_SECONDS,
             settings.MINASIDOR_SESSIONS_PER_SUBJECT,

@@ -139,7 +139,7 @@ def _login_page(request: HttpRequest, next_path: str, why: str = "", status: int
 def _page(request: HttpRequest, name: str, context: dict[str, object], *, status: int = 200) -> HttpResponse:
     """Renders a page of log-in from the templates of this site."""
     site = sites.here()
-    return render(request, site.pages(name), {"page_frame": site.page_frame, "tab": "", **context}, status=status)
+    return render(request, site.pages[name], {"page_frame": site.frame, "tab": "", **context}, status=status)
 
 
 @login_not_required

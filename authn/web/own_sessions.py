@@ -34,7 +34,7 @@ def own_settings(request: HttpRequest) -> HttpResponse:
             messages.info(request, _("Den inloggningen var redan avslutad."))
         return HttpResponseRedirect(reverse("settings"))
     rows = sessions.own(user.subject_ref)
-    return render(request, sites.here().pages("settings"), {"sessions": rows, "tab": ""})
+    return render(request, sites.here().pages["settings"], {"sessions": rows, "tab": ""})
 
 
 def _uuid(value: str) -> UUID | None:

@@ -9,6 +9,7 @@ The first card of a test is a copy of one that the services made, if nothing but
 import json
 import threading
 from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
 from django.conf import UserSettingsHolder, settings
+from django.db import connection
 from joserfc import jwe
 from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
@@ -320,6 +322,19 @@ def activated_card(world: World, post: Post | None = None, *, keys: Any = None, 
             world, f"active {rendering.render.__name__}", lambda: _activated_card(world, None, _pooled_keys(), None)
         )
     return _activated_card(world, post, keys or _pooled_keys(), actor)
+
+
+def activated_beside_a_browser(world: World) -> Made:
+    """The same, made in a thread: signing runs a loop of its own, as the browser's driver does in this one."""
+
+    def made() -> Made:
+        try:
+            return activated_card(world)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as elsewhere:
+        return elsewhere.submit(made).result()
 
 
 def _activated_card(world: World, post: Post | None, keys: Any, actor: Actor | None) -> Made:

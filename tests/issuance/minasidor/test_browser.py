@@ -21,7 +21,7 @@ from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from siths_portal.demo import log_scan
 from tests.browser import look
-from tests.issuance.activated import activated_card
+from tests.issuance.activated import activated_beside_a_browser
 from tests.issuance.carriers.making import mobile
 from tests.issuance.migrated import CA, migrated_card
 from tests.issuance.minasidor.mina import session_key
@@ -103,18 +103,24 @@ def test_a_holder_revokes_a_lost_card_on_a_phone(
         look(page, name)
 
 
-def test_a_card_without_a_person_has_a_page(browser: Browser, site: str, traffic: Traffic, world: Any) -> None:
+def test_a_card_without_a_person_and_a_visitor_have_pages(browser: Browser, site: str, traffic: Traffic, world: Any) -> None:
     carrier = world.order().carrier
     Carrier.objects.filter(pk=carrier.pk).update(card_serial="9752000000000003188", state="sent")
     page = page_of(browser, site, traffic, f"card:{carrier.pk}", Means.CARD)
     expect(page.get_by_role("heading", level=1)).to_have_text("Reservkortet som slutar på 3188")
     look(page, "minasidor-reservkort")
+    visitor = browser.new_context()
+    traffic.watch(visitor)
+    page = visitor.new_page()
+    for path, name in (("/", "minasidor-valkommen"), ("/logga-in/?next=/", "minasidor-logga-in"), ("/hjalp/", "minasidor-hjalp")):
+        page.goto(f"{site}{path}")
+        look(page, name)
 
 
 def test_a_holder_fetches_unlocks_and_tests_on_a_phone(
     browser: Browser, site: str, traffic: Traffic, world: Any, demo_pki: Any
 ) -> None:
-    made = activated_card(world)
+    made = activated_beside_a_browser(world)
     person = made.carrier.holder
     eid_orders.order_renewed_eid(actor=world.officer(), eid_id=made.carrier.eids.get().pk)
     page = page_of(browser, site, traffic, f"holder:{person.pk}", Means.LOA3, "Prov Provsson")
@@ -136,12 +142,3 @@ def test_a_holder_fetches_unlocks_and_tests_on_a_phone(
     EidAppTransaction.objects.filter(pk=row.pk).update(state="completed")
     expect(page.get_by_role("heading", level=1)).to_have_text("Certifikatet fungerar")
     look(page, "minasidor-testat")
-
-
-def test_a_visitor_is_told_how_to_log_in(browser: Browser, site: str, traffic: Traffic, world: Any) -> None:
-    context = browser.new_context()
-    traffic.watch(context)
-    page = context.new_page()
-    for path, name in (("/", "minasidor-valkommen"), ("/logga-in/?next=/", "minasidor-logga-in"), ("/hjalp/", "minasidor-hjalp")):
-        page.goto(f"{site}{path}")
-        look(page, name)

@@ -4,11 +4,9 @@ import contextlib
 import datetime as dt
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.db import connection
 from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
@@ -21,7 +19,7 @@ from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
 from siths_portal.lib import clock
 from tests.browser import collect_faults, look
-from tests.issuance.activated import Made, activated_card
+from tests.issuance.activated import activated_beside_a_browser
 from tests.issuance.migrated import CA, migrated_card
 from tests.issuance.person_page.test_mobile import mobile
 from tests.portal import session_cookie
@@ -143,7 +141,7 @@ def test_a_line_opens_by_keyboard_alone(world: Any, portal: str, browser: Browse
 
 def test_the_certificate_and_the_receipt(world: Any, portal: str, demo_pki: Any, browser: Browser) -> None:
     """Of a card that its holder signed for. The PDF is read in place, and "Skriv ut" leads to it."""
-    made = activated(world)
+    made = activated_beside_a_browser(world)
     with logged_in(browser, portal, world.officer()) as page:
         page.goto(portal + reverse("person", args=[made.carrier.person_id]))
         look(page, "person-active")
@@ -163,16 +161,3 @@ def test_the_certificate_and_the_receipt(world: Any, portal: str, demo_pki: Any,
         answer = page.context.request.get(f"{portal}{address}")
         assert answer.headers["content-type"] == "application/pdf"
         assert answer.body().startswith(b"%PDF-")
-
-
-def activated(world: Any) -> Made:
-    """A card in ACTIVE, made in a thread: signing runs a loop of its own, as the browser's driver does here."""
-    with ThreadPoolExecutor(1) as elsewhere:
-        return elsewhere.submit(_activated, world).result()
-
-
-def _activated(world: Any) -> Made:
-    try:
-        return activated_card(world)
-    finally:
-        connection.close()
