@@ -54,10 +54,6 @@ class Desk:
     def look(self, name: str, *, tour: str = "") -> None:
         self.eye.look(self.page, name, tour=tour)
 
-    def forget_log_in(self) -> None:
-        """What an ended session looks like from here: its cookie is gone."""
-        self.page.context.clear_cookies(name=re.compile("session"))
-
     def new_tab(self) -> Page:
         return self.page.context.new_page()
 

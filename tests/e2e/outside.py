@@ -42,45 +42,10 @@ def name_of(one: DemoPerson) -> str:
 
 
 class Registry:
-    """Questions to the stage's database. `newcomer` gives nobody twice."""
+    """Questions to the stage's database."""
 
     def __init__(self, stage: Stage) -> None:
-        self.stage, self.given = stage, set[str]()
-
-    def newcomer(self) -> Holder:
-        """Somebody of the region who may have a card, has none and holds no role."""
-        rows = self.stage.ask(
-            """SELECT p.id, i.value, p.given_name_in_use || ' ' || p.surname FROM issuance_person p
-               JOIN issuance_personidentifier i ON i.person_id = p.id AND i.valid_to IS NULL AND i.kind = 'personnummer'
-               JOIN issuance_post q ON q.person_id = p.id JOIN issuance_organisation o ON o.id = q.organisation_id
-               WHERE o.hsa_id = 'TST2321000131-1000' AND NOT p.is_protected
-               AND NOT EXISTS (SELECT FROM issuance_carrier c WHERE c.person_id = p.id)
-               AND NOT EXISTS (SELECT FROM issuance_rolegrant g WHERE g.person_id = p.id) ORDER BY q.hsa_id"""
-        )
-        for row in rows.splitlines():
-            person_id, number, name = row.split("|")
-            if number not in self.given:
-                self.given.add(number)
-                return Holder(person_id, number, name)
-        raise AssertionError("everybody has a card")
-
-    def ready(self) -> Holder:
-        """Somebody whose only card is real and waits for activation; the supplier may need a while."""
-
-        def found() -> list[Holder]:
-            rows = self.stage.ask(
-                """SELECT p.id, i.value, p.given_name_in_use || ' ' || p.surname FROM issuance_person p
-                   JOIN issuance_personidentifier i ON i.person_id = p.id AND i.valid_to IS NULL
-                   JOIN issuance_carrier c ON c.person_id = p.id WHERE c.state = 'sent' AND c.card_key_sha256 <> ''
-                   AND (SELECT count(*) FROM issuance_carrier d WHERE d.person_id = p.id) = 1 ORDER BY c.created_at"""
-            )
-            holders = [Holder(*row.split("|")) for row in rows.splitlines()]
-            return [one for one in holders if one.number not in self.given]
-
-        wait_for("a card to activate", lambda: bool(found()), seconds=300)
-        holder = found()[0]
-        self.given.add(holder.number)
-        return holder
+        self.stage = stage
 
     def role_holder(self, index: int) -> Holder:
         """Somebody who holds a role, as the receiver of a card."""
@@ -106,14 +71,6 @@ class Registry:
             f"WHERE c.person_id = '{holder.person_id}' ORDER BY e.created_at, e.id"
         )
         return rows.split()
-
-    def events(self, holder: Holder, action: str) -> int:
-        """How many events of the kind the holder's carriers have."""
-        query = (
-            "SELECT count(*) FROM issuance_event e JOIN issuance_carrier c ON c.id::text = e.subject_ref "
-            f"WHERE c.person_id = '{holder.person_id}' AND e.action = '{action}'"
-        )
-        return int(self.stage.ask(query))
 
     def serial(self, holder: Holder) -> str:
         return self.stage.ask(f"SELECT card_serial FROM issuance_carrier WHERE person_id = '{holder.person_id}'")

@@ -1,6 +1,7 @@
-"""The whole line in Chromium on the running house: by keyboard as by mouse, and with all that people do wrong on the way.
+"""The whole line in Chromium on the running house, by keyboard as by mouse, and a new area by mouse.
 
-One module, so that one worker founds one house. Each test takes people of its own, and the order of tests does not matter.
+One module, so that one worker founds one house. Each test takes people of its own, and the order of tests does not matter. What
+people do wrong on the way is tested where it costs less: `tests/issuance/orders`, `activation`, `revocation`, `tests/authn`.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ from tests.browser import browser
 from tests.e2e import outside, setting_up, walk
 from tests.e2e.desk import Desk, desk
 from tests.e2e.hands import Both, Hands, Mouse
-from tests.e2e.outside import FIRST_CLERK, SECOND_CLERK, Holder, Registry, await_ocsp, clerk
+from tests.e2e.outside import FIRST_CLERK, Holder, Registry, await_ocsp, clerk
 from tests.e2e.stage import Stage
 from tests.e2e.stage import stage as running_stage
 from tests.lib.traffic import findings
@@ -68,10 +69,7 @@ def leak_free(stage: Stage, registry: Registry, made: Desk) -> None:
 
 
 def test_the_line(stage: Stage, browser: Browser, registry: Registry, photo: Path, tmp_path: Path) -> None:
-    """From log-in to log-out as the slides show it; the new card's holder logs in with it in between.
-
-    The mouse walks most of it in the tests below.
-    """
+    """From log-in to log-out as the slides show it; the new card's holder logs in with it in between."""
     hands, holder = Both(), registry.role_holder(READER)
     with desk(stage, browser, hands, "linjen") as made:
         made.see("SITHS eID Portal")
@@ -216,227 +214,6 @@ def invoices(stage: Stage, browser: Browser, registry: Registry, hands: Hands) -
         said = made.page.get_by_role("main").inner_text()
         assert [word for word in registry.forbidden() if len(word) > 7 and word in said] == []
         leak_free(stage, registry, made)
-
-
-# --- what people and browsers do on the way ---------------------------------------------------------------------------------
-
-
-def log_in_again(made: Desk) -> None:
-    """From the log-in page that an ended session leads to, back to where one was."""
-    made.see("Logga in")
-    walk.log_in(made, clerk(FIRST_CLERK))
-
-
-def test_an_order_loses_nothing(at: Desk, registry: Registry, photo: Path) -> None:
-    """Reload, back and forward, and a log-in lost before each answer; in the end one order."""
-    holder = registry.newcomer()
-    walk.find(at, holder.written)
-    walk.begin_order(at)
-    walk.choose_organisation(at)
-    walk.choose_article(at)
-    for answer in (lambda: walk.give_photo(at, photo), lambda: walk.choose_office(at)):
-        at.page.reload()
-        walk.at_order(at)
-        at.page.go_back()
-        at.page.go_forward()
-        walk.at_order(at)
-        at.forget_log_in()
-        at.press("Beställ kortet")
-        at.see("Logga in")
-        at.reads("uppgifterna sparades inte")
-        log_in_again(at)
-        walk.at_order(at)
-        answer()
-    at.forget_log_in()
-    at.press("Beställ kortet")
-    at.reads("uppgifterna sparades inte")
-    assert registry.carriers(holder) == []
-    log_in_again(at)
-    walk.at_order(at)
-    at.reads(re.compile("677"))
-    at.press("Beställ kortet")
-    at.see(re.compile("är beställt$"))
-    assert len(registry.carriers(holder)) == 1
-    at.page.go_back()
-    at.reads("Beställningen är redan skickad")
-    assert len(registry.carriers(holder)) == 1
-
-
-def test_an_order_that_was_left_is_found_again(at: Desk, registry: Registry, photo: Path) -> None:
-    """The window is closed in the middle; the person's page offers to go on, and everything is kept."""
-    holder = registry.newcomer()
-    walk.find(at, holder.written)
-    walk.order(at, photo)
-    left, at.page = at.page, at.new_tab()
-    left.close()
-    walk.open_person(at, holder.written)
-    at.reads("Påbörjad beställning")
-    at.hands.press(at.page.get_by_role("link", name=re.compile("^Fortsätt")))
-    walk.at_order(at)
-    expect(at.page.get_by_role("radio", name=re.compile(walk.OFFICE)).first).to_be_checked()
-    at.press("Beställ kortet")
-    walk.at_ordered(at)
-    assert len(registry.carriers(holder)) == 1
-
-
-def test_two_tabs_send_one_order(at: Desk, registry: Registry, photo: Path) -> None:
-    """The same review in two tabs: the second is told. An answer changed in one tab is not sent from the other unseen."""
-    holder = registry.newcomer()
-    walk.find(at, holder.written)
-    walk.order(at, photo)
-    first, second = at.page, at.new_tab()
-    second.goto(first.url)
-    walk.choose_office(at, office="Privata vårdgivare")
-    at.page = second
-    at.press("Beställ kortet")
-    at.reads("ändrats i en annan flik")
-    assert registry.carriers(holder) == []
-    at.page = first
-    at.press("Beställ kortet")
-    at.see(re.compile("är beställt$"))
-    at.page = second
-    at.press("Beställ kortet")
-    walk.at_ordered(at)
-    assert len(registry.carriers(holder)) == 1
-
-
-def test_two_clerks_order_for_one_person(at: Desk, stage: Stage, browser: Browser, registry: Registry, photo: Path) -> None:
-    """Each has a draft of his own; neither sees nor sends the other's."""
-    holder = registry.newcomer()
-    walk.find(at, holder.written)
-    walk.order(at, photo)
-    with desk(stage, browser, Mouse(), "two-clerks-second") as other:
-        walk.log_in(other, clerk(SECOND_CLERK))
-        walk.find(other, holder.written)
-        assert other.page.get_by_text("Påbörjad beställning").count() == 0
-        other.open(at.page.url.removeprefix(stage.portal))
-        other.see(re.compile("finns inte|hittades inte"))
-    at.press("Beställ kortet")
-    walk.at_ordered(at)
-    assert len(registry.carriers(holder)) == 1
-
-
-def test_an_activation_survives_every_loss(at: Desk, registry: Registry) -> None:
-    """The app's window is lost before and after the code, the page is reloaded, the log-in lost: one receipt in the end."""
-    holder = registry.ready()
-    serial = registry.serial(holder)
-    walk.find(at, holder.written)
-    walk.open_carrier(at)
-    walk.begin_activation(at)
-    walk.open_app(at).close()
-    at.page.reload()
-    at.see(walk.SIGNING)
-    walk.open_again(at)
-    at.reads("En ny länk till appen")
-    app = walk.open_app(at)
-    walk.insert_card(at, app, serial)
-    expect(app.get_by_role("heading", level=1)).to_have_text("Välj legitimeringskod")
-    app.reload()
-    walk.choose_code(at, app, CODE)
-    expect(app.get_by_role("heading", level=1)).to_have_text("Skriv under")
-    app.close()
-    at.reads("Koden är vald")
-    assert registry.carriers(holder) == ["activated_unsigned"]
-    at.forget_log_in()
-    with contextlib.suppress(Error):  # the page asks by itself, and may be on its way to the log-in already
-        at.page.reload()
-    log_in_again(at)
-    at.see(walk.SIGNING)
-    walk.open_again(at)
-    app = walk.open_app(at)
-    walk.insert_card(at, app, serial)
-    walk.sign(at, app, CODE)
-    app.close()
-    at.see("Kortet är aktiverat")
-    assert registry.carriers(holder) == ["active"]
-    at.page.go_back()
-    at.page.reload()
-    at.see("Kortet är aktiverat")
-    assert registry.events(holder, "carrier.activated") == 1
-
-
-def test_a_wrong_code_and_a_cancelled_app_leave_the_card_as_it_was(at: Desk, registry: Registry) -> None:
-    holder = registry.ready()
-    walk.find(at, holder.written)
-    walk.open_carrier(at)
-    walk.begin_activation(at)
-    app = walk.open_app(at)
-    walk.insert_card(at, app, registry.serial(holder))
-    app.get_by_label("Legitimeringskod", exact=True).fill("12")
-    app.get_by_role("button", name="Legitimera").click()
-    expect(app.get_by_role("alert")).to_be_visible()
-    app.get_by_role("button", name="Avbryt").click()
-    expect(app.get_by_role("heading", level=1)).to_have_text("Avbrutet")
-    app.close()
-    at.reads("Aktiveringen är avbruten")
-    assert registry.carriers(holder) == ["sent"]
-    at.look("Aktiveringen avbruten")
-
-
-def test_two_clerks_at_one_card(at: Desk, stage: Stage, browser: Browser, registry: Registry) -> None:
-    """The second takes over before the app is opened, and is kept out afterwards; both are told what to do."""
-    holder = registry.ready()
-    walk.find(at, holder.written)
-    walk.open_carrier(at)
-    walk.begin_activation(at)
-    with desk(stage, browser, Mouse(), "two-clerks-card-second") as other:
-        walk.log_in(other, clerk(SECOND_CLERK))
-        walk.find(other, holder.written)
-        walk.open_carrier(other)
-        other.hands.press(walk.function(other, "Aktivera kort"))
-        other.reads("En annan ID-administratör har börjat")
-        other.choose(re.compile("Körkort"))
-        other.press("Aktivera")
-        other.see(walk.SIGNING)
-        at.reads("En nyare aktivering har tagit över")
-        at.look("Övertagen aktivering")
-        app = walk.open_app(other)
-        walk.insert_card(other, app, registry.serial(holder))
-        expect(app.get_by_role("heading", level=1)).to_have_text("Välj legitimeringskod")
-        walk.open_person(at, holder.written)
-        walk.open_carrier(at)
-        at.hands.press(walk.function(at, "Aktivera kort"))
-        at.reads("aktiveras just nu hos en annan ID-administratör")
-        walk.choose_code(other, app, CODE)
-        walk.sign(other, app, CODE)
-        app.close()
-        other.see("Kortet är aktiverat")
-    assert registry.carriers(holder) == ["active"]
-    assert registry.events(holder, "carrier.activated") == 1
-
-
-def test_a_card_is_revoked_once(at: Desk, stage: Stage, browser: Browser, registry: Registry) -> None:
-    """Two clerks at the question, and the form opened again: the first's revocation stands, and the others are shown it."""
-    holder = registry.ready()
-    walk.find(at, holder.written)
-    walk.open_carrier(at)
-    walk.ask_to_revoke(at, "Spärra kort", LOST)
-    with desk(stage, browser, Mouse(), "revoked-once-second") as other:
-        walk.log_in(other, clerk(SECOND_CLERK))
-        walk.find(other, holder.written)
-        walk.open_carrier(other)
-        walk.revoke(other, "Spärra kort", "Skadat eller ur funktion")
-    at.press("Spärra kortet")
-    at.see("Kortet är spärrat")
-    at.reads("Skadat eller ur funktion")
-    at.open(f"/sok/barare/{registry.carrier(holder)}/sparra/")
-    at.see("Kortet är spärrat")
-    assert registry.carriers(holder) == ["revoked"]
-    assert registry.events(holder, "carrier.revoked") == 1
-
-
-def test_a_revocation_after_a_lost_log_in_is_told_not_done(at: Desk, registry: Registry) -> None:
-    holder = registry.ready()
-    walk.find(at, holder.written)
-    walk.open_carrier(at)
-    walk.ask_to_revoke(at, "Spärra kort", LOST)
-    at.forget_log_in()
-    at.press("Spärra kortet")
-    at.reads("uppgifterna sparades inte")
-    assert registry.carriers(holder) == ["sent"]
-    log_in_again(at)
-    at.see(re.compile("^Spärra kort för "))
-    assert registry.carriers(holder) == ["sent"]
 
 
 def test_a_person_with_cards_in_every_state(at: Desk) -> None:

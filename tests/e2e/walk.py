@@ -165,12 +165,6 @@ def begin_activation(desk: Desk, *, look: bool = False) -> None:
     desk.see(SIGNING)
 
 
-def open_again(desk: Desk) -> None:
-    """By the clerk's button at the end of the holder's page."""
-    desk.hands.press(desk.page.get_by_text("För ID-administratören"))
-    desk.press("Öppna appen igen")
-
-
 def open_app(desk: Desk) -> Page:
     """The app's own window, by the page's link."""
     with desk.page.context.expect_page() as opened:
@@ -207,19 +201,6 @@ def sign(desk: Desk, app: Page, code: str, *, look: bool = False) -> None:
     expect(app.get_by_role("heading", level=1)).to_have_text(re.compile("^Klart"))
     if look:
         desk.eye.look(app, "Appen: klart")
-
-
-def activate(desk: Desk, serial: str, code: str) -> None:
-    """The whole of it, from the person's page back to it."""
-    begin_activation(desk)
-    app = open_app(desk)
-    insert_card(desk, app, serial)
-    choose_code(desk, app, code)
-    sign(desk, app, code)
-    app.close()
-    desk.see("Kortet är aktiverat")
-    desk.press("Avsluta")
-    at_person(desk)
 
 
 def open_carrier(desk: Desk, *, look: str = "", tour: str = "") -> None:

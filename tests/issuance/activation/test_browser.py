@@ -579,26 +579,9 @@ def test_the_whole_line_without_script(scene: Scene, browser: Browser) -> None:
         heading(page, "Kortet är aktiverat")
 
 
-def test_a_lost_app_window_is_opened_again_with_the_same_link(scene: Scene, browser: Browser) -> None:
-    with at_the_desk(browser, scene) as page:
-        identify(page)
-        link = page.get_by_role("link", name="Skriv under i SITHS eID-appen").get_attribute("href")
-        app = open_app(page)
-        put_card_in(app, scene)
-        heading(app, "Välj legitimeringskod")
-        app.close()
-        again = page.context.new_page()
-        again.goto(link or "")
-        choose_code(again)
-        heading(again, "Skriv under")
-        again.close()
-        again = page.context.new_page()
-        again.goto(link or "")
-        sign(again)
-        heading(page, "Kortet är aktiverat")
-
-
-def test_a_lost_app_goes_on_by_opening_anew(scene: Scene, browser: Browser) -> None:
+def test_a_lost_app_goes_on_by_opening_anew_and_a_code_blocked_before_signing_is_chosen_again(
+    scene: Scene, browser: Browser
+) -> None:
     """What the app knew is gone, as when it is started anew; the card has its code and the portal knows."""
     with at_the_desk(browser, scene) as page:
         identify(page)
@@ -609,36 +592,6 @@ def test_a_lost_app_goes_on_by_opening_anew(scene: Scene, browser: Browser) -> N
         now(page, "Väntar på att du öppnar appen")
         assert page.locator("[data-copy-text]").inner_text().startswith("sig.")
         look(page, "activation-2-reopened")
-        app = open_app(page)
-        put_card_in(app, scene)
-        sign(app)
-        heading(page, "Kortet är aktiverat")
-
-
-def test_a_code_that_the_portal_never_heard_of_is_chosen_again(scene: Scene, browser: Browser) -> None:
-    with at_the_desk(browser, scene) as page:
-        identify(page)
-        lost = app_of(scene)
-        lost.set_code(lost.start(page.locator("[data-copy-text]").inner_text()), "999999")
-        assert scene.carrier.state == "sent"
-        now(page, "Kortet är hittat")  # so that what it says next is of the new link
-        open_again(page)
-        now(page, "Väntar på att du öppnar appen")
-        app = open_app(page)
-        put_card_in(app, scene)
-        choose_code(app)
-        sign(app)
-        heading(page, "Kortet är aktiverat")
-
-
-def test_a_code_that_is_blocked_before_signing_is_chosen_again(scene: Scene, browser: Browser) -> None:
-    with at_the_desk(browser, scene) as page:
-        identify(page)
-        lost = app_of(scene)
-        lost.choose_code(lost.start(page.locator("[data-copy-text]").inner_text()), CODE)
-        now(page, "Koden är vald")
-        open_again(page)
-        now(page, "Väntar på att du öppnar appen")
         app = open_app(page)
         put_card_in(app, scene)
         heading(app, "Skriv under")
@@ -680,8 +633,7 @@ def test_the_holder_cancels_and_the_clerks_page_says_so(scene: Scene, browser: B
         page.get_by_role("button", name="Öppna appen igen").click()
         app = open_app(page)
         put_card_in(app, scene)
-        sign(app)
-        heading(page, "Kortet är aktiverat")
+        heading(app, "Skriv under")
 
 
 def test_another_card_in_the_reader(scene: Scene, world: Any, browser: Browser) -> None:
@@ -695,9 +647,8 @@ def test_another_card_in_the_reader(scene: Scene, world: Any, browser: Browser) 
         expect(app.get_by_role("alert")).to_contain_text("Byt kort och försök igen")
         now(page, "Fel kort sitter i läsaren")
         put_card_in(app, scene)
-        choose_code(app)
-        sign(app)
-        heading(page, "Kortet är aktiverat")
+        heading(app, "Välj legitimeringskod")
+        now(page, "Kortet är hittat")
 
 
 def test_two_tabs_reload_and_back(scene: Scene, browser: Browser) -> None:
@@ -728,22 +679,25 @@ def test_two_tabs_reload_and_back(scene: Scene, browser: Browser) -> None:
     assert EidAppTransaction.objects.count() == 1
 
 
-def test_a_second_clerk_sees_who_has_it(scene: Scene, browser: Browser) -> None:
-    with at_the_desk(browser, scene) as page:
+def test_a_second_clerk_takes_over_what_is_not_begun_and_sees_who_has_what_is(scene: Scene, browser: Browser) -> None:
+    with at_the_desk(browser, scene) as page, at_the_desk(browser, scene, scene.other_clerk) as other:
         identify(page)
-        app = open_app(page)
+        identify(other)
+        heading(page, "En nyare aktivering har tagit över")
+        look(page, "activation-2-superseded")
+        app = open_app(other)
         put_card_in(app, scene)
         heading(app, "Välj legitimeringskod")
-        with at_the_desk(browser, scene, scene.other_clerk) as other:
-            expect(other.get_by_text("aktiveras just nu hos en annan ID-administratör")).to_be_visible()
-            look(other, "activation-1-second-clerk")
-            other.locator("label", has_text="Körkort").click()
-            other.get_by_role("button", name="Aktivera").click()
-            expect(other.get_by_role("alert")).to_contain_text("Vänta tills det är klart eller avbrutet")
-            look(other, "activation-1-refused")
+        page.goto(scene.first_step)
+        expect(page.get_by_text("aktiveras just nu hos en annan ID-administratör")).to_be_visible()
+        look(page, "activation-1-second-clerk")
+        page.locator("label", has_text="Körkort").click()
+        page.get_by_role("button", name="Aktivera").click()
+        expect(page.get_by_role("alert")).to_contain_text("Vänta tills det är klart eller avbrutet")
+        look(page, "activation-1-refused")
         choose_code(app)
         sign(app)
-        heading(page, "Kortet är aktiverat")
+        heading(other, "Kortet är aktiverat")
 
 
 def test_a_lost_log_in_loses_nothing(scene: Scene, browser: Browser) -> None:
@@ -773,6 +727,8 @@ def test_the_focus_and_the_words_stay_while_the_page_follows(scene: Scene, brows
         assert focused(page) == "Avbryt"
         client.cancel(opened)
         expect(page.get_by_role("heading", name="Aktiveringen är avbruten")).to_be_visible(timeout=SECONDS)
+        look(page, "activation-2-cancelled-without-code")
+        assert scene.carrier.state == "sent"
         with pytest.raises(PortalRefused):
             client.cancel(client.start("act." + "x" * 22))
 

@@ -135,6 +135,8 @@ def test_a_draft_is_resumed_from_the_page(world: Any) -> None:
     address = reverse("order", args=[draft.id])
     assert f'href="{address}"' in page.content.decode()
     assert client.get(address).status_code == 200
+    colleague = client_of(world.officer(protected=True)).get(reverse("person", args=[post.person_id]))
+    assert "Påbörjad beställning" not in text_of(colleague)
 
 
 class TestAccess:
