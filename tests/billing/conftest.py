@@ -63,6 +63,15 @@ def sketches(facts, prices):
 
 
 @pytest.fixture
+def small_sketches(facts, prices):
+    """The same with a fiftieth of the cards, for what does not depend on how many they are."""
+    from tests.billing import world
+
+    world.both_sketches(facts, part=50)
+    return facts
+
+
+@pytest.fixture
 def page_world(facts):
     """The parties as organisations of the portal, with people who are logged in; the outside is in memory."""
     from tests.billing.page_world import PageWorld

@@ -57,20 +57,20 @@ def customer(party: UUID, **changes: object) -> None:
     put_customer(actor_ref="user:test", party_id=party, terms=terms(**changes))
 
 
-def offices_sold(facts: Facts, party, prefix: str) -> None:
-    """The cards of both sketches: 1000 + 350 at Kontor A, 510 + 100 at Kontor B."""
+def offices_sold(facts: Facts, party, prefix: str, *, part: int = 1) -> None:
+    """The cards of both sketches: 1000 + 350 at Kontor A, 510 + 100 at Kontor B, or one in `part` of them."""
     for name, first, second in (("Kontor A", 1000, 350), ("Kontor B", 510, 100)):
         office = facts.office(f"{prefix} {name}", name)
-        facts.card(party, office, "589", local(2023, 4, 12, 9), n=first)
-        facts.card(party, office, "689", local(2023, 4, 20, 9), n=second)
+        facts.card(party, office, "589", local(2023, 4, 12, 9), n=first // part)
+        facts.card(party, office, "689", local(2023, 4, 20, 9), n=second // part)
 
 
-def both_sketches(facts: Facts) -> None:
-    """Both customers of the slides, in April 2023."""
+def both_sketches(facts: Facts, *, part: int = 1) -> None:
+    """Both customers of the slides, in April 2023, with one in `part` of their cards."""
     customer(REGION, name="Västra Götalandsregionen", organisation_number="2329990010")
     customer(MUNICIPALITY, name="Demo kommun", organisation_number="2129990012", buyer_reference="", order_number="DLL1234567")
-    offices_sold(facts, REGION, "region")
-    offices_sold(facts, MUNICIPALITY, "municipality")
+    offices_sold(facts, REGION, "region", part=part)
+    offices_sold(facts, MUNICIPALITY, "municipality", part=part)
     facts.count("2023-04", REGION, "Öckerö kommun", 480)
     facts.count("2023-04", REGION, "Partille kommun", 401)
     facts.count("2023-04", MUNICIPALITY, "Vingåkers kommun", 5)

@@ -61,7 +61,7 @@ def point(access_point: Point) -> Iterator[Point]:
 
 
 @pytest.fixture
-def issued(sketches: Any) -> list[Any]:
+def issued(small_sketches: Any) -> list[Any]:
     """Both sketches issued with their files, in order of number."""
     from billing.invoices.models import Invoice
     from billing.service import run_month

@@ -59,7 +59,7 @@ def test_the_receiver_gets_the_stored_bytes_and_answers(issued: list[Invoice], p
     assert sending.send_due() == 0, "nothing more is due"
 
 
-def test_the_outbox_row_comes_with_the_number(sketches: Any, point: Point, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_outbox_row_comes_with_the_number(small_sketches: Any, point: Point, monkeypatch: pytest.MonkeyPatch) -> None:
     run_month(APRIL, actor_ref="user:test")
     monkeypatch.setattr(outbox, "clock", None)  # the transaction fails after the numbers are given
     with pytest.raises(AttributeError):
@@ -118,7 +118,7 @@ def test_an_answer_lost_after_storing_sends_the_same_again(issued: list[Invoice]
 
 
 def test_a_worker_killed_after_the_call_sends_the_same_again(
-    issued: list[Invoice], sketches: Any, point: Point, tmp_path: Path
+    issued: list[Invoice], small_sketches: Any, point: Point, tmp_path: Path
 ) -> None:
     (tmp_path / "billing.deliver").touch()
     environment = os.environ | {
@@ -126,7 +126,7 @@ def test_a_worker_killed_after_the_call_sends_the_same_again(
         "ACCESS_POINT_BACKEND": "billing.delivery.adapters.rest.RestAccessPoint",
         "ACCESS_POINT_URL": point.url,
     }
-    command = [sys.executable, "-m", "tests.billing.worker", "deliver", str(sketches.save(tmp_path / "facts"))]
+    command = [sys.executable, "-m", "tests.billing.worker", "deliver", str(small_sketches.save(tmp_path / "facts"))]
     assert subprocess.run(command, cwd=settings.BASE_DIR, env=environment, check=False).returncode == -signal.SIGKILL
     assert (states(), point.count()) == ({"waiting"}, 1)
     with later(1):

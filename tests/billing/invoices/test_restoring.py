@@ -44,7 +44,7 @@ def documents() -> list[tuple[object, ...]]:
     return [*files.values_list("invoice__number", "invoice__chain_hash", "file_format", "document_id"), *sent]
 
 
-def test_a_rerun_after_a_restored_backup_gives_the_same_numbers_and_bytes(sketches):
+def test_a_rerun_after_a_restored_backup_gives_the_same_numbers_and_bytes(small_sketches):
     run_month(APRIL, actor_ref=ME)
     drafted = backup()
     run_month(APRIL, actor_ref=ME, issue=True)

@@ -98,7 +98,7 @@ def test_a_kind_is_registered_once(couriers: None) -> None:
         line_kinds.of("unknown")
 
 
-def test_the_migration_gives_existing_rows_the_keys_of_the_declarations(sketches: Facts) -> None:
+def test_the_migration_gives_existing_rows_the_keys_of_the_declarations(small_sketches: Facts) -> None:
     run_month(APRIL, actor_ref="user:test")
     sql = import_module("billing.migrations.0008_line_kinds").KEY
     expression = sql[sql.index("(") : sql.index("STORED")].replace("(200) NOT NULL GENERATED ALWAYS AS", "", 1)

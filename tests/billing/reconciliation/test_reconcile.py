@@ -51,7 +51,7 @@ def test_all_thirteen_are_zero_after_issue(issued):
     assert differences() == {}
 
 
-def test_all_are_zero_at_review_before_issue(sketches):
+def test_all_are_zero_at_review_before_issue(small_sketches):
     run_month(APRIL, actor_ref="user:test")
     assert differences() == {}
 

@@ -54,7 +54,7 @@ def test_a_month_is_over_at_midnight_in_stockholm(facts, prices):
         assert run_month(APRIL, actor_ref=ME).customers == ()
 
 
-def test_running_again_changes_nothing(sketches):
+def test_running_again_changes_nothing(small_sketches):
     first = run_month(APRIL, actor_ref=ME)
     before = counted(), documents()
     second = run_month(APRIL, actor_ref=ME)
@@ -68,7 +68,7 @@ def test_running_again_changes_nothing(sketches):
     assert InvoiceRun.objects.get().state == "issued"
 
 
-def test_a_dry_run_says_the_same_and_leaves_nothing(sketches):
+def test_a_dry_run_says_the_same_and_leaves_nothing(small_sketches):
     before = counted()
     rehearsed = run_month(APRIL, actor_ref=ME, dry_run=True)
     assert counted() == before

@@ -31,7 +31,7 @@ ME = "user:test"
 
 
 @pytest.fixture
-def two(page_world, sketches, woken):
+def two(page_world, small_sketches, woken):
     """Two people of finance; both customers of the slides are drafted in May."""
     found = [page_world.world.officer(place, Role.FINANCE_ADMIN) for place in (page_world.region, page_world.municipality)]
     run_month(APRIL, actor_ref=ME)
