@@ -143,13 +143,13 @@ def held(id_):
 @pytest.mark.timeout(1200)
 def test_a_worker_that_is_killed_while_it_runs_is_replaced(world, workers):
     """A real worker on the real queue, killed with all its processes in its third batch; the wake-ups in Redis are lost too."""
-    count = 1_300
+    count = 1_020
     rows_like(world, count // 2)
     rows_like(world, count // 2, world.second)
     view = started(BOTH)
     superuser.analyze()  # a plan for the empty tables of the test before would ask each row about each
     members = MassRevocationMember.objects.order_by("certificate_id").values_list("certificate_id", flat=True)
-    with held(members[1_200]):
+    with held(members[1_010]):
         worker = workers.start("-c", "2", "-B")
         workers.wait_for(lambda: mass_revocation(view.id).done == 1_000, "the second batch")
         workers.wait_for(lambda: bool(sessions("wait_event_type = 'Lock'")), "somebody to wait for the held certificate")
