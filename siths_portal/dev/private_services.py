@@ -94,6 +94,7 @@ class PrivatePostgres:
             "timezone = 'UTC'",
             "log_min_error_statement = 'panic'",  # a failing statement's text can hold personal data
             "log_error_verbosity = 'terse'",
+            "jit = off",  # to compile a query costs more than to run it: ours are short, and their estimates often too high
         ]
         if not self.fsync:
             settings += ["fsync = off", "synchronous_commit = off", "full_page_writes = off"]
