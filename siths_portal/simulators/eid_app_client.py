@@ -11,7 +11,6 @@ import datetime as dt
 import hashlib
 import json
 import os
-import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,20 +29,18 @@ from siths_portal.simulators import eid_app_documents as documents
 from siths_portal.simulators.card import Card, CardError
 from siths_portal.simulators.eid_app_errors import (
     AGAIN,
-    BadHandle,
     CardRefused,
     PortalAway,
     PortalRefused,
     StillPending,
     Untrusted,
 )
+from siths_portal.simulators.eid_app_handles import kind_of
 
-KINDS = {"act": "activate", "sig": "sign", "unl": "unlock", "fet": "fetch"}
 NEEDING_PUK = ("activate", "unlock")
 SIGNING_PROFILE = "person-id-sign"
 NEW_PROFILES = ("person-hsaid-auth", "person-hsaid-sign")
 """The certificates of a reserve card, made at its activation."""
-_HANDLE = re.compile(r"(act|sig|unl|fet)\.[A-Za-z0-9_-]{22}")
 
 
 @dataclass(frozen=True)
@@ -78,14 +75,6 @@ class Result:
 
     state: str
     card_serial_ending: str = ""
-
-
-def kind_of(handle: str) -> str:
-    """Returns the kind of transaction of `handle`. Raises BadHandle unless it is `<prefix>.<22 characters base64url>`."""
-    found = _HANDLE.fullmatch(handle)
-    if not found:
-        raise BadHandle
-    return KINDS[found[1]]
 
 
 @dataclass

@@ -20,8 +20,15 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from siths_portal.simulators.card import TRANSPORT, Card, CardError
-from siths_portal.simulators.eid_app_client import NEEDING_PUK, NEW_PROFILES, SIGNING_PROFILE, EidAppClient, Opened, kind_of
+from siths_portal.simulators.eid_app_client import (
+    NEEDING_PUK,
+    NEW_PROFILES,
+    SIGNING_PROFILE,
+    EidAppClient,
+    Opened,
+)
 from siths_portal.simulators.eid_app_errors import CardRefused, EidAppError, PortalAway, PortalRefused, Untrusted
+from siths_portal.simulators.eid_app_handles import is_own, kind_of
 
 # A start code lives 5 minutes until it is used and 15 minutes in all; the rest is for reading the last page.
 TASK_SECONDS = 30 * 60
@@ -334,7 +341,7 @@ def _is_easy(code: str) -> bool:
 @dataclass
 class Tasks:
     """All tasks of the running app, by the hash of their start code and by the token in the app's own URLs. `own_url` is the
-    origin of Mina sidor, where holders fetch eIDs.
+    origin of Mina sidor, which shows start codes with prefixes of its own.
     """
 
     portal_url: str
@@ -352,7 +359,7 @@ class Tasks:
             self._forget_old()
             task = self._by_token.get(self._tokens.get(key, ""))
             if task is None or (task.ended == "cancelled" and task.card is None):
-                task = Task(handle, self.own_url if kind == "fetch" and self.own_url else self.portal_url, kind)
+                task = Task(handle, self.own_url if self.own_url and is_own(handle) else self.portal_url, kind)
                 self._by_token[task.token] = task
                 self._tokens[key] = task.token
             return task

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from siths_portal.simulators.card import Card
 from siths_portal.simulators.eid_app_client import EidAppClient
 from siths_portal.simulators.eid_app_errors import BadHandle, CardRefused, PortalAway, PortalRefused, StillPending, Untrusted
+from siths_portal.simulators.eid_app_tasks import Tasks
 from tests.simulators.lying_portal import HANDLE, PUK, SIGN_HANDLE, LyingPortal, make_card, signed_attributes
 
 
@@ -250,3 +251,14 @@ def test_refuses_what_is_no_handle(handle: str, app: EidAppClient, portal: Lying
     with pytest.raises(BadHandle):
         app.start(handle)
     assert portal.calls == []
+
+
+def test_the_prefix_of_a_start_code_chooses_the_site() -> None:
+    tasks = Tasks("http://portal.example", "http://own.example")
+    found = {
+        prefix: tasks.open(f"{prefix}.AbCdEfGhIjKlMnOpQrStUv") for prefix in ("act", "sig", "unl", "oac", "osi", "oun", "fet")
+    }
+    assert {prefix: (task.kind, task.portal_url[7:-8]) for prefix, task in found.items()} == {
+        "act": ("activate", "portal"), "sig": ("sign", "portal"), "unl": ("unlock", "portal"),
+        "oac": ("activate", "own"), "osi": ("sign", "own"), "oun": ("unlock", "own"), "fet": ("fetch", "own"),
+    }  # fmt: skip

@@ -87,15 +87,19 @@ def open_for(
     summary: str,
     *,
     card: Carrier | None = None,
+    origin: str = "",
 ) -> Opened:
     """Opens a transaction in which `actor` signs `content` with their own card, in the caller's transaction.
 
     `card` is one of the actor's, by default their newest on level 3. The transaction supersedes what is open for that card.
+    `origin` is that of the site that shows the handle, by default the portal's.
     Raises Conflict if the actor has no card, or if another errand of the card is under way.
     """
     carrier = Carrier.objects.select_for_update(of=("self",), no_key=True).get(pk=(card or own_card(actor)).pk)
     visits.supersede_earlier(actor, carrier)
-    row, handle = transactions.begin(TransactionKind.SIGN, carrier, None, officer_ref=actor.ref, transaction_id=new_id())
+    row, handle = transactions.begin(
+        TransactionKind.SIGN, carrier, None, officer_ref=actor.ref, transaction_id=new_id(), origin=origin
+    )
     Statement.objects.create(transaction=row, purpose=purpose, subject_ref=subject_ref, content=dict(content), summary=summary)
     return Opened(row, handle)
 

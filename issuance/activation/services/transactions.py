@@ -36,7 +36,15 @@ _PREFIX = {
     TransactionKind.UNLOCK: "unl",
     TransactionKind.FETCH: "fet",
 }
-_HANDLE = re.compile(rf"(?:{'|'.join(_PREFIX.values())})\.[A-Za-z0-9_-]{{22}}")
+_OWN_PREFIX = {
+    TransactionKind.ACTIVATE: "oac",
+    TransactionKind.SIGN: "osi",
+    TransactionKind.UNLOCK: "oun",
+    TransactionKind.FETCH: "fet",
+}
+"""The prefixes of handles that Mina sidor shows: the app chooses its own address of the site by the prefix."""
+
+_HANDLE = re.compile(rf"(?:{'|'.join((*_PREFIX.values(), *_OWN_PREFIX.values()))})\.[A-Za-z0-9_-]{{22}}")
 _FUNCTIONS = {
     TransactionKind.ACTIVATE: Function.ACTIVATE,
     TransactionKind.SIGN: Function.ACTIVATE,
@@ -104,9 +112,10 @@ def kinds_of(function: Function) -> list[str]:
     return [kind.value for kind, its_function in _FUNCTIONS.items() if its_function is function]
 
 
-def new_handle(kind: TransactionKind) -> str:
-    """Returns a handle of 128 random bits; its prefix is the transaction's kind."""
-    return f"{_PREFIX[kind]}.{secrets.token_urlsafe(16)}"
+def new_handle(kind: TransactionKind, origin: str) -> str:
+    """Returns a handle of 128 random bits; its prefix names the transaction's kind and the site that shows it."""
+    prefixes = _PREFIX if origin == settings.PORTAL_BASE_URL else _OWN_PREFIX
+    return f"{prefixes[kind]}.{secrets.token_urlsafe(16)}"
 
 
 def is_handle(text: str) -> bool:
@@ -140,7 +149,8 @@ def begin(
     """Inserts a transaction for a locked card in the caller's transaction, and returns it with its handle. `origin` is that of
     the site that shows the handle, by default the portal's.
     """
-    handle = new_handle(kind)
+    origin = origin or settings.PORTAL_BASE_URL
+    handle = new_handle(kind, origin)
     row = EidAppTransaction(
         id=transaction_id,
         carrier=carrier,
@@ -150,7 +160,7 @@ def begin(
         kind=kind.value,
         state=TransactionState.CREATED.value,
         officer_ref=officer_ref,
-        origin=origin or settings.PORTAL_BASE_URL,
+        origin=origin,
         handle_sha256=digest(handle),
         terms_sha256=terms_sha256,
         content_sha256=content_sha256,

@@ -266,7 +266,7 @@ def _first_of_two_clicks(
 
 def give_handle(actor: Actor, row: EidAppTransaction) -> Opened:
     """Gives a locked transaction a new handle, in the caller's transaction. The earlier handle is worthless."""
-    handle = transactions.new_handle(TransactionKind(row.kind))
+    handle = transactions.new_handle(TransactionKind(row.kind), row.origin)
     steps.step(
         [row],
         TransactionAction.RENEW_HANDLE,

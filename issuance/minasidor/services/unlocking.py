@@ -8,6 +8,7 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction as database
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
@@ -104,7 +105,9 @@ def ask(*, actor: Actor, carrier_id: UUID) -> Opened:
     )
     text = _("Jag vill låsa upp kortet som slutar på {last} och välja en ny kod för det.")
     summary = text.format(last=carrier.card_serial[-4:])
-    return statements.open_for(actor, own_unlocking.PURPOSE, carrier.pk, content, summary, card=signer)
+    return statements.open_for(
+        actor, own_unlocking.PURPOSE, carrier.pk, content, summary, card=signer, origin=settings.MINASIDOR_BASE_URL
+    )
 
 
 def seen(*, actor: Actor, transaction_id: UUID) -> Progress:
@@ -150,7 +153,13 @@ def unlock(*, actor: Actor, transaction_id: UUID) -> Opened:
         raise Conflict("statement-used", _("Underskriften gäller inte längre. Börja om och skriv under igen."))
     visits.supersede_earlier(actor, carrier)
     row, handle = transactions.begin(
-        TransactionKind.UNLOCK, carrier, None, officer_ref=actor.ref, transaction_id=new_id(), ground=statement
+        TransactionKind.UNLOCK,
+        carrier,
+        None,
+        officer_ref=actor.ref,
+        transaction_id=new_id(),
+        origin=settings.MINASIDOR_BASE_URL,
+        ground=statement,
     )
     return Opened(row, handle)
 

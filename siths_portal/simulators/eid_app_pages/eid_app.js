@@ -3,7 +3,7 @@ const form = document.querySelector("form[data-handle]");
 
 function take() {
   const handle = location.hash.slice(1);
-  if (!form || !/^(act|sig|unl)\./.test(handle)) return;
+  if (!form || !/^[a-z]{3}\./.test(handle)) return;
   history.replaceState(null, "", location.pathname);
   form.elements.handle.value = handle;
   form.requestSubmit();

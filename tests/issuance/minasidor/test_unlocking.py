@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.db import transaction as database
 from django.test import Client
 from django.urls import reverse
@@ -75,6 +76,7 @@ def test_a_holder_unlocks_a_card_with_another_one(locked: Made, other: Made, cli
     begun = client.post(reverse("my_unlock", args=[locked.carrier.pk]))["Location"]
     shown = client.get(begun)
     row = EidAppTransaction.objects.get(statement__purpose=own_unlocking.PURPOSE)
+    assert (row.origin, shown.context["handle"][:4]) == (settings.MINASIDOR_BASE_URL, "osi.")
     sign(other, Opened(row, shown.context["handle"]))
     assert client.get(f"{begun}lage/", {"sedan": "created"})["HX-Refresh"] == "true"
     signed_page = client.get(begun)
@@ -83,6 +85,7 @@ def test_a_holder_unlocks_a_card_with_another_one(locked: Made, other: Made, cli
     assert client.get(begun)["Location"] == following
     followed = client.get(following)
     row, app = EidAppTransaction.objects.get(kind="unlock"), App(locked)
+    assert (row.origin, followed.context["handle"][:4]) == (settings.MINASIDOR_BASE_URL, "oun.")
     started = app.start(Opened(row, followed.context["handle"]))
     assert (started.kind, app.secrets["puk"]) == ("unlock", PUK)
     assert app.set_code() == "completed"
