@@ -43,7 +43,15 @@ class Fetching:
 
     def csrs(self, started: Any) -> dict[str, bytes]:
         """A request for each new key that the portal asks for, DER."""
-        return {profile: _csr(self.keys[profile]) for profile in started.profiles}
+        return {profile: self.csr(profile) for profile in started.profiles}
+
+    def csr(self, profile: str) -> bytes:
+        """A request for the new key of the profile, DER."""
+        return _csr(self.keys[profile])
+
+    def sign(self, statement: bytes) -> bytes:
+        """The confirmation of the holder with the new key."""
+        return self.keys["person-hsaid-sign"].sign(statement, ec.ECDSA(hashes.SHA256()))
 
     def ask(self, csrs: dict[str, bytes], *, by: Any = None) -> Certified | None:
         """The app asks for the certificates, signed by the card key."""
@@ -66,7 +74,7 @@ class Fetching:
         """The app has written the certificates, and the holder signs with the new key."""
         assert self.made_certificates is not None
         if not self.signature:
-            self.signature = self.keys["person-hsaid-sign"].sign(self.made_certificates.statement, ec.ECDSA(hashes.SHA256()))
+            self.signature = self.sign(self.made_certificates.statement)
         return activation_app.complete(step_token=self.app.token, signature=self.signature)
 
     def fetch(self) -> Carrier:

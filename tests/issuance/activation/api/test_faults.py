@@ -1,5 +1,6 @@
 """A portal and a worker that die in the middle of a transaction: repeating the call loses nothing and doubles nothing."""
 
+import base64
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -8,14 +9,22 @@ from typing import Any
 import pytest
 import requests
 from celery import current_app
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from django.db import connections
 
+from issuance.activation.services import card_requests, fetching
+from issuance.authz import holder
+from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Receipt
+from issuance.orders.services import eid_orders
 from issuance.records.models.events import Event
-from pki.models import SecretDelivery
+from pki.models import Certificate, SecretDelivery
 from siths_portal.dev.private_services import PrivatePostgres
-from tests.issuance.activated import PUK, identify, sent_card
+from tests.issuance.activated import PUK, activated_card, identify, sent_card
 from tests.issuance.activation.api.wire import Wire
+from tests.issuance.activation.fetched import Fetching
+from tests.issuance.carriers.agreeing import said
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
@@ -28,6 +37,11 @@ def armed(tmp_path: Path) -> Path:
     folder = tmp_path / "faults"
     folder.mkdir()
     return folder
+
+
+def csr_pem(der: bytes) -> str:
+    """A certificate request as PEM."""
+    return x509.load_der_x509_csr(der).public_bytes(serialization.Encoding.PEM).decode()
 
 
 def check_activated_once(wire: Wire) -> None:
@@ -78,6 +92,53 @@ def activate_with_a_death(portals: Any, world: Any, trap: Path, step: str) -> No
     dies("complete", wire.complete)
     assert wire.complete().json()["state"] == "completed"
     check_activated_once(wire)
+
+
+FETCH_POINTS = (
+    ("certificates", "issuance.fetch.certificates.after-commit"),
+    ("complete", "issuance.fetch.complete.before-commit"),
+    ("complete", "issuance.fetch.complete.after-commit"),
+)
+
+
+def test_a_portal_killed_at_each_named_point_of_a_fetch(portals: Any, world: Any, worker: Any) -> None:
+    """A renewal: OCSP says then that the new certificates are good and that the old ones are revoked."""
+    portals.ensure()
+    made = activated_card(world)
+    old = made.carrier.eids.get()
+    order = eid_orders.order_renewed_eid(actor=world.officer(), eid_id=old.pk)
+    wire = Wire(portals, made, fetching.open_for(actor=holder(made.carrier.holder_id), order_id=order.pk))
+    wire.start()
+    fetch = Fetching(made, order, opened=wire.opened)
+    csrs = {profile: fetch.csr(profile) for profile in wire.answer["profiles"]}
+    proof = made.keys.prove(card_requests.message(wire.opened.transaction, csrs))
+    sent = {"csrs": {profile: csr_pem(der) for profile, der in csrs.items()}, "signature": base64.b64encode(proof).decode()}
+    bodies: dict[str, Any] = {"certificates": sent}
+    answered: list[requests.Response] = []
+
+    def ask(step: str) -> requests.Response:
+        return portals.post(step, wire.token, bodies[step])
+
+    for step, point in FETCH_POINTS:
+        if step == "complete" and step not in bodies:
+            wait_for(lambda: _asked(ask, answered).status_code == 201)
+            statement = base64.b64decode(answered[-1].json()["statement"])
+            bodies[step] = {"signature": base64.b64encode(fetch.sign(statement)).decode()}
+        (portals.faults / point).touch()
+        with pytest.raises(requests.ConnectionError):
+            ask(step)
+        assert not (portals.faults / point).exists(), point
+        portals.ensure()
+    assert ask("complete").json()["state"] == "completed"
+    assert sorted(made.carrier.eids.values_list("state", flat=True)) == ["active", "revoked"]
+    assert Event.objects.filter(action="eid_order.fetched").count() == 1
+    rows = Certificate.objects.select_related("ca").filter(carrier_ref=carrier_ref(made.carrier.pk))
+    wait_for(lambda: sorted(said(row) for row in rows) == ["GOOD"] * 4 + ["REVOKED"] * 4)
+
+
+def _asked(ask: Callable[[str], requests.Response], answered: list[requests.Response]) -> requests.Response:
+    answered.append(ask("certificates"))
+    return answered[-1]
 
 
 def _repeated(call: Callable[[], requests.Response], answered: list[requests.Response]) -> requests.Response:
