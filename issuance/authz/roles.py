@@ -237,8 +237,10 @@ SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
 HOLDER_ALLOWED = _VIEWING | _REVOKING | {Action.VIEW_RECEIPT, Action.VIEW_ACCESS_LOG, Action.FETCH_EID}
 """The actions of holders on Mina sidor with what is their own: everybody may revoke it, fetch what is ordered, see who looked."""
 
-CARD_ALLOWED = frozenset({Action.VIEW})
-"""The actions of somebody who has logged in with the transport certificate of a reserve card, with that card alone."""
+CARD_ALLOWED = frozenset({Action.VIEW, Action.FETCH_EID})
+"""The actions of somebody who has logged in with the transport certificate of a reserve card, with that card alone: they see its
+state, and fetch the eID that it was handed out for.
+"""
 
 NEVER_FOR_ONESELF = frozenset(
     {

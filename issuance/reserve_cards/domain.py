@@ -8,6 +8,9 @@ from enum import StrEnum
 from issuance.authz.roles import Action
 
 SCHEMA = "siths-reserve-card/1"
+OWN_ACTIVATION_DAYS = 14
+"""For so many days after a hand-out its identification lets the holder activate the card without a further visit."""
+
 RIGHTS: Mapping[int, Action] = {2: Action.ISSUE_RESERVE_CARD, 3: Action.ISSUE_RESERVE_CARD_LOA3}
 """The right to hand out a reserve card, by assurance level."""
 

@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from issuance.activation.domain.identity_documents import FULL
-from issuance.activation.models import Statement
+from issuance.activation.models import Identification, Statement
 from issuance.authz.scope import ScopedManager, ScopeRule
 from issuance.carriers.models import Carrier, Eid
 from issuance.people.models.persons import Person, Post
@@ -21,7 +21,9 @@ class ReserveCardIssue(Stateful):
 
     On level 2 it is bound at once. On level 3 the first officer identifies the person by `identity_document` and signs, then it
     waits until `waiting_until` for a second one; the two statements are what they signed. `eid` is set when the card is bound.
-    The card of an open hand-out is still in stock, and no other hand-out can be opened for it.
+    The card of an open hand-out is still in stock, and no other hand-out can be opened for it. `identification` is how the
+    holder was identified when the card was bound: by the second officer on level 3, by the officer on level 2 unless that waits
+    for the activation. With it the holder activates the card without a visit.
     """
 
     subject = "reserve_issue"
@@ -41,6 +43,7 @@ class ReserveCardIssue(Stateful):
     approver_ref = models.CharField(max_length=200, default="")
     approver_document = models.CharField(max_length=20, default="")
     second_statement = models.OneToOneField(Statement, null=True, on_delete=models.PROTECT, related_name="+")
+    identification = models.OneToOneField(Identification, null=True, on_delete=models.PROTECT, related_name="reserve_issue")
     rejection = models.CharField(max_length=300, default="")
     created_at = models.DateTimeField()
     waiting_since = models.DateTimeField(null=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction as database
 from django.db.models import QuerySet
 
@@ -14,7 +15,7 @@ from issuance.activation.models import EidAppTransaction, Identification
 from issuance.activation.services import card_certificates, receipts, transactions, visits
 from issuance.activation.services.attesting import Attested
 from issuance.activation.services.visits import Opened, TransactionView
-from issuance.authz import Actor
+from issuance.authz import Action, Actor, policy
 from issuance.carriers import services as carriers
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.eid_states import EidState
@@ -26,6 +27,8 @@ from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import order_checks
 from issuance.people.models.persons import Post
 from issuance.people.services import people
+from issuance.roles.services.actors import actor_of_person
+from issuance.roles.services.subjects import person_of
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
@@ -41,7 +44,7 @@ _OBSTACLES = {
 
 
 @dataclass(frozen=True)
-class _Card:
+class ReadyCard:
     """A carrier ready for activation, with the data of its receipt. `is_certified` is False for a card whose keys are made in the
     transaction: its receipt is made there too.
     """
@@ -71,15 +74,15 @@ def identify(*, actor: Actor, carrier_id: UUID, identity_document: str, attested
     matter), Invalid (a document that is not enough, an attestation), Conflict (an obstacle), Unavailable (external systems, PDF).
     """
     visits.require_document(identity_document)
-    card = _ready(carriers.get(actor, Function.ACTIVATE, _carriers(), carrier_id))
+    card = ready(get(actor, carriers_to_activate(), carrier_id))
     if again := visits.second_click(actor, Function.ACTIVATE, carrier_id, identity_document):
         return again
     identification = visits.identified_now(actor, card.carrier, identity_document, attested)
     live = people.read_live(card.post)
     post = card.post
     people.remember(post_id=post.id, live=live)
-    _check_holder(card, live)
-    return _open(actor, card, identification)
+    check_holder(card, live)
+    return open_transaction(actor, card, identification)
 
 
 def reopen(*, actor: Actor, transaction_id: UUID) -> Opened:
@@ -91,10 +94,10 @@ def reopen(*, actor: Actor, transaction_id: UUID) -> Opened:
     """
     seen = visits.seen(actor, Function.ACTIVATE, transaction_id)
     visits.require_reopenable(actor, seen)
-    card = _ready(carriers.get(actor, Function.ACTIVATE, _carriers(), seen.carrier_id))
+    card = ready(get(actor, carriers_to_activate(), seen.carrier_id))
     if renewed := visits.renew(actor, Function.ACTIVATE, seen.id):
         return renewed
-    return _open(actor, card, seen.visit)
+    return open_transaction(actor, card, seen.visit)
 
 
 def state(*, actor: Actor, transaction_id: UUID) -> TransactionView:
@@ -138,11 +141,19 @@ def _expire(transaction_id: UUID, carrier_id: UUID) -> bool:
     return True
 
 
-def _carriers() -> QuerySet[Carrier]:
+def carriers_to_activate() -> QuerySet[Carrier]:
+    """Returns all carriers with what an activation reads of them."""
     return Carrier.objects.select_related("person", "organisation__area")
 
 
-def _ready(carrier: Carrier) -> _Card:
+def get(actor: Actor, rows: QuerySet[Carrier], carrier_id: UUID) -> Carrier:
+    """Returns the carrier if the actor may activate it: an officer by right, or the card itself. Raises NotFound, Forbidden."""
+    if actor.kind == "card":
+        return policy.get(actor, Action.FETCH_EID, rows, carrier_id)
+    return carriers.get(actor, Function.ACTIVATE, rows, carrier_id)
+
+
+def ready(carrier: Carrier) -> ReadyCard:
     """Returns the carrier with everything that activation needs. Raises Conflict with the first thing missing. A state that has
     changed since the carrier was read comes first: a revocation takes the certificates and the PUK with it.
     """
@@ -162,7 +173,7 @@ def _task(carrier: Carrier) -> TransactionKind:
     return kind
 
 
-def _with_parts(carrier: Carrier) -> _Card:
+def _with_parts(carrier: Carrier) -> ReadyCard:
     kind = _task(carrier)
     if (obstacle := visits.obstacle(carrier.pk)) is not None:
         raise obstacle
@@ -190,7 +201,7 @@ def _with_parts(carrier: Carrier) -> _Card:
         raise Conflict("eids-changed", "Kortet har inget beställt SITHS eID. Kortet kan inte aktiveras.")
     if later and any(eid.valid_to is None or eid.valid_to <= now for eid in eids):
         raise Conflict("eid-ended", "Reservkortets tid har gått ut. Lämna ut ett nytt reservkort.")
-    return _Card(carrier, order, eids[0].post, eids, certificates, kind, is_certified=later <= set(certificates))
+    return ReadyCard(carrier, order, eids[0].post, eids, certificates, kind, is_certified=later <= set(certificates))
 
 
 def _is_made(carrier: Carrier, view: pki.CertificateView) -> bool:
@@ -205,7 +216,7 @@ _NOT_READY = {
 }
 
 
-def _check_holder(card: _Card, live: people.Live) -> None:
+def check_holder(card: ReadyCard, live: people.Live) -> None:
     """Raises Conflict unless assignment and person, as read live, still allow the card. The card is here, so an address is needed
     only for its level.
     """
@@ -219,13 +230,14 @@ def _check_holder(card: _Card, live: people.Live) -> None:
             raise Conflict(obstacle.value, _OBSTACLES[obstacle].format(age=age, level=level))
 
 
-def _open(actor: Actor, card: _Card, identification: Identification) -> Opened:
+def open_transaction(actor: Actor, card: ReadyCard, identification: Identification) -> Opened:
     """Prepares the receipt, unless the certificates that it names are made later, then opens the transaction if the card is
-    unchanged.
+    unchanged. `actor` is the officer who identified the holder, or the card itself, for its holder on Mina sidor.
     """
     transaction_id, receipt_id = new_id(), new_id()
     if not card.is_certified:
         return _begin(actor, transaction_id, card, identification, None)
+    is_own = actor.kind == "card"
     subject = receipts.Subject(
         receipt_id=receipt_id,
         transaction_id=transaction_id,
@@ -234,18 +246,17 @@ def _open(actor: Actor, card: _Card, identification: Identification) -> Opened:
         eids=card.eids,
         certificates=card.certificates,
         identification=identification,
-        officer=actor,
+        officer=actor_of_person(person_of(identification.officer_ref)) if is_own else actor,
     )
     return _begin(actor, transaction_id, card, identification, receipts.prepare(subject))
 
 
 @database.atomic(durable=True)
 def _begin(
-    actor: Actor, transaction_id: UUID, card: _Card, identification: Identification, draft: receipts.Draft | None
+    actor: Actor, transaction_id: UUID, card: ReadyCard, identification: Identification, draft: receipts.Draft | None
 ) -> Opened:
-    rows = _carriers().select_for_update(of=("self",), no_key=True)
-    carrier = carriers.get(actor, Function.ACTIVATE, rows, card.carrier.pk)
-    now_ready = _ready(carrier)
+    carrier = get(actor, carriers_to_activate().select_for_update(of=("self",), no_key=True), card.carrier.pk)
+    now_ready = ready(carrier)
     if now_ready.receipt_values() != card.receipt_values():
         raise Conflict("carrier-changed", "Kortet har ändrats under tiden. Ladda om sidan.")
     opened = visits.open_for(
@@ -257,6 +268,7 @@ def _begin(
         transaction_id=transaction_id,
         terms_sha256=draft.content["terms"]["sha256"] if draft else "",
         content_sha256=draft.content_sha256 if draft else "",
+        origin=settings.MINASIDOR_BASE_URL if actor.kind == "card" else "",
     )
     if draft and opened.transaction.pk == transaction_id:
         receipts.store_draft(draft, opened.transaction)

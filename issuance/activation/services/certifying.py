@@ -131,7 +131,7 @@ def _prepared(seen: EidAppTransaction) -> PreparedReceipt:
         eids=list(Eid.objects.filter(carrier=carrier, state=EidState.ORDERED.value).select_related("organisation")),
         certificates={view.profile: view for view in views},
         identification=seen.visit,
-        officer=actor_of_person(person_of(seen.officer_ref)),
+        officer=actor_of_person(person_of(seen.visit.officer_ref)),
     )
     draft = receipts.prepare(subject)
     with database.atomic(durable=True):

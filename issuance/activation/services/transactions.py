@@ -15,7 +15,7 @@ from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.domain.transaction_states import OPEN, TransactionAction, TransactionKind, TransactionState
 from issuance.activation.models import EidAppTransaction, Identification, PreparedReceipt, Statement
 from issuance.authz import Actor, holder
-from issuance.authz.actor import HOLDER_PREFIX
+from issuance.authz.actor import CARD_PREFIX, HOLDER_PREFIX
 from issuance.carriers import services as carriers
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
@@ -78,6 +78,7 @@ class _Errand:
 
 
 _ACTIVATION = _Errand("Aktiveringen", "aktiveras", _PORTAL_AGAIN, "activation")
+_OWN_ACTIVATION = _Errand("Aktiveringen", "aktiveras", _OWN_AGAIN, "activation")
 _UNLOCKING = _Errand("Upplåsningen", "låsas upp", _PORTAL_AGAIN, "unlocking")
 _OWN_UNLOCKING = _Errand("Upplåsningen", "låsas upp", _OWN_AGAIN, "unlocking")
 _STATEMENT = _Errand("Underskriften", "användas", _PORTAL_AGAIN, "statement")
@@ -105,6 +106,11 @@ def function_of(transaction: EidAppTransaction) -> Function | None:
 def is_statement(transaction: EidAppTransaction) -> bool:
     """Returns whether an officer or a holder signs a statement by the transaction."""
     return transaction.identification_id is None and transaction.kind == TransactionKind.SIGN
+
+
+def is_by_card(transaction: EidAppTransaction) -> bool:
+    """Returns whether a session of the card opened the transaction, for its holder on Mina sidor."""
+    return transaction.officer_ref.startswith(CARD_PREFIX)
 
 
 def kinds_of(function: Function) -> list[str]:
@@ -202,6 +208,8 @@ def _errand(transaction: EidAppTransaction) -> _Errand:
     function = function_of(transaction)
     if transaction.ground_id is not None:
         return _OWN_UNLOCKING
+    if is_by_card(transaction):
+        return _OWN_ACTIVATION
     if function is None:
         return _OWN_STATEMENT if transaction.officer_ref.startswith(HOLDER_PREFIX) else _STATEMENT
     return _UNLOCKING if function is Function.UNLOCK else _ACTIVATION

@@ -104,10 +104,12 @@ def obstacle(carrier_id: UUID) -> Conflict | None:
 
 def officer_may(row: EidAppTransaction, carrier: Carrier) -> bool:
     """Returns whether the clerk who identified the holder still has the right to the transaction's function. True for a holder
-    who unlocks their own card, which needs no clerk.
+    who unlocks their own card, and for one who activates the card by the identification at its hand-out: no clerk takes part.
     """
     if row.ground_id is not None:
         return row.officer_ref == transactions.holder_ref(carrier)
+    if transactions.is_by_card(row):
+        return row.visit.carrier_id == carrier.pk and not identifications.is_withdrawn(row.visit)
     officer = actor_of_person(person_of(row.officer_ref))
     function = transactions.function_of(row)
     rule = kinds.kind_of(carrier.kind).rule(function) if function else None
@@ -119,6 +121,8 @@ def require_officer(row: EidAppTransaction, carrier: Carrier) -> None:
     count (S06).
     """
     if not officer_may(row, carrier):
+        if transactions.is_by_card(row):
+            raise Conflict("identification-withdrawn", "Du kan inte aktivera kortet själv längre. Gå till en ID-administratör.")
         message = "ID-administratören som identifierade dig har inte längre behörighet. Be en annan ID-administratör börja om."
         raise Conflict("officer-not-allowed", message)
 
@@ -195,9 +199,10 @@ def open_for(
     transaction_id: UUID,
     terms_sha256: str = "",
     content_sha256: str = "",
+    origin: str = "",
 ) -> Opened:
     """Opens a transaction for a locked card, in the caller's transaction, and stores the identification if it is new. Supersedes
-    open transactions of the card.
+    open transactions of the card. `origin` is that of the site that shows the handle, by default the portal's.
 
     Returns that of another click by the same clerk instead, whose id is not `transaction_id`, if there was one in the meantime.
     Raises Conflict: the identification was withdrawn, or another clerk's holder has started a transaction.
@@ -218,6 +223,7 @@ def open_for(
         transaction_id=transaction_id,
         terms_sha256=terms_sha256,
         content_sha256=content_sha256,
+        origin=origin,
     )
     return Opened(row, handle)
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_noop as _
 from issuance.activation.domain import identity_documents
 from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.queries import transaction_ends
+from issuance.authz.actor import CARD_PREFIX, HOLDER_PREFIX
 from issuance.authz.role_names import ROLE
 from issuance.orders.models.eid_orders import EidOrder
 from issuance.records.domain import wording
@@ -54,8 +55,12 @@ def what(action: str) -> str:
 
 
 def who(ref: str) -> str:
-    """Returns the label of a system rule or of the holder; other references are returned unchanged."""
-    return gettext("Innehavaren") if ref.startswith("holder:") else wording.label(_rules(), ref)
+    """Returns the label of a system rule, of the holder, or of a log-in with a reserve card; other references are returned
+    unchanged.
+    """
+    if ref.startswith(HOLDER_PREFIX):
+        return gettext("Innehavaren")
+    return gettext("Inloggad med reservkortet") if ref.startswith(CARD_PREFIX) else wording.label(_rules(), ref)
 
 
 def facts_of(

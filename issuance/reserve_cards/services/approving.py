@@ -147,6 +147,8 @@ def second_signed(statement: Statement) -> None:
         raise Conflict("three-persons", "Innehavaren och de två handläggarna ska vara tre olika personer.")
     now = clock.now()
     eid = binding.bind(issue, carrier, actor_ref=second)
+    document = str(statement.content["identity_document"])
+    identification = handing_out.identified(actor_of_person(person_of(second)), carrier, document)
     steps.step(
         [issue],
         IssueAction.APPROVE,
@@ -154,7 +156,8 @@ def second_signed(statement: Statement) -> None:
         facts={"transaction": str(statement.pk), "officer": issue.officer_ref, "eid": str(eid.pk)},
         eid=eid,
         approver_ref=second,
-        approver_document=str(statement.content["identity_document"]),
+        approver_document=document,
+        identification=identification,
         second_statement=statement,
         ended_at=now,
     )

@@ -5,6 +5,7 @@ On level 2 the card is bound at once. On level 3 the first officer signs, and th
 """
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -13,12 +14,13 @@ from django.db import IntegrityError
 from django.db import transaction as database
 from django.db.models import QuerySet
 
-from issuance.activation.domain.identity_documents import FULL
-from issuance.activation.models import Statement
+from issuance.activation.domain.identity_documents import ATTESTATION, offered
+from issuance.activation.models import Identification, Statement
 from issuance.activation.services import statements, visits
 from issuance.activation.services.visits import Opened
 from issuance.authz import Actor, policy
 from issuance.carriers.domain.carrier_states import CarrierState
+from issuance.carriers.domain.kinds import RESERVE_CARD
 from issuance.carriers.models import Carrier
 from issuance.orders.domain import rules
 from issuance.orders.services import order_checks
@@ -41,6 +43,11 @@ PURPOSE = "reserve_card_first"
 _TAKEN = ("card-not-usable", "issuance_one_open_reserve_issue")
 """How the rules and the database refuse a card that is handed out already."""
 
+DOCUMENTS: Mapping[int, tuple[str, ...]] = {
+    level: tuple(code for code in offered(RESERVE_CARD.code, level) if code != ATTESTATION) for level in RIGHTS
+}
+"""The documents by which an officer identifies the holder at the hand-out, by level. An attestation waits for the activation."""
+
 _OBSTACLES = {
     rules.Obstacle.DECEASED: "Personen är avliden enligt personregistret. Inget reservkort kan lämnas ut.",
     rules.Obstacle.NOT_PERSONNUMMER: "Personen saknar personnummer. Lämna ut reservkortet på tillitsnivå 2.",
@@ -51,8 +58,8 @@ _OBSTACLES = {
 
 @dataclass(frozen=True)
 class HandOut:
-    """What an officer asks for. `identity_document` is that of the first officer's identification, on level 3 only: on level 2
-    the holder is identified when the card is activated.
+    """What an officer asks for. `identity_document` is that of the officer's identification. It may be empty on level 2: then the
+    holder is identified when the card is activated.
     """
 
     post_id: UUID
@@ -99,8 +106,8 @@ def hand_out(*, actor: Actor, wanted: HandOut) -> HandedOut:
     if right is None:
         message = "Välj tillitsnivå."
         raise Invalid("assurance-level", message, fields={"assurance_level": [message]})
-    if wanted.assurance_level >= rules.LOA3:
-        visits.require_document(wanted.identity_document, FULL)
+    if wanted.identity_document or wanted.assurance_level >= rules.LOA3:
+        visits.require_document(wanted.identity_document, DOCUMENTS[wanted.assurance_level])
     post = policy.get(actor, right, _posts(), wanted.post_id)
     live = people.read_live(post)
     people.remember(post_id=post.pk, live=live)
@@ -131,11 +138,11 @@ def _first_click(actor: Actor, wanted: HandOut) -> HandedOut | None:
     issue = rows.order_by("-created_at", "-pk").first()
     if issue is None or issue.valid_to != _valid_to(wanted, issue.carrier, issue.post, now):
         return None
+    if issue.identity_document != wanted.identity_document:
+        return None
     if issue.state == IssueState.BOUND:
         unused = issue.carrier.state == CarrierState.RESERVED
         return HandedOut(issue) if unused and issue.assurance_level < rules.LOA3 else None
-    if issue.identity_document != wanted.identity_document:
-        return None
     statement = Statement.objects.filter(subject_ref=issue.pk, purpose=PURPOSE).latest("pk")
     return HandedOut(issue, statements.renew(actor, statement.pk, PURPOSE))
 
@@ -162,12 +169,14 @@ def _place(actor: Actor, wanted: HandOut) -> HandedOut:
         assurance_level=wanted.assurance_level,
         valid_to=_valid_to(wanted, carrier, post, now),
         officer_ref=actor.ref,
-        identity_document=wanted.identity_document if wanted.assurance_level >= rules.LOA3 else "",
+        identity_document=wanted.identity_document,
         created_at=now,
     )
     if wanted.assurance_level < rules.LOA3:
         issue.state, issue.ended_at = IssueState.BOUND.value, now
         issue.eid = binding.bind(issue, carrier, actor_ref=actor.ref)
+        if wanted.identity_document:
+            issue.identification = identified(actor, carrier, wanted.identity_document)
         steps.begin([issue], "bound", actor_ref=actor.ref, facts=_facts(issue))
         return HandedOut(issue)
     issue.state = IssueState.PROPOSED.value
@@ -175,6 +184,15 @@ def _place(actor: Actor, wanted: HandOut) -> HandedOut:
     steps.begin([issue], "proposed", actor_ref=actor.ref, facts=_facts(issue))
     content = contents.of(issue, Part.FIRST, actor, issue.identity_document)
     return HandedOut(issue, statements.open_for(actor, PURPOSE, issue.pk, content, contents.summary(issue, Part.FIRST)))
+
+
+def identified(actor: Actor, carrier: Carrier, identity_document: str) -> Identification:
+    """Stores the identification of the holder of a card that has just been bound, in the caller's transaction. Raises Invalid if
+    the document is not enough for the card.
+    """
+    found = visits.identified_now(actor, carrier, identity_document)
+    visits.store_identification(actor, found)
+    return found
 
 
 def _facts(issue: ReserveCardIssue) -> dict[str, str | int]:

@@ -1,13 +1,16 @@
-"""The check that certificates on a reserve card belong to a hand-out that on level 3 two officers have signed (part of the port
-`pki.ports.IssuanceCheck`). Runs in the `pki` worker, which verifies the signatures by itself.
+"""The check that certificates on a reserve card belong to a hand-out that on level 3 two officers have signed, and that its
+holder was identified (part of the port `pki.ports.IssuanceCheck`). Runs in the `pki` worker, which verifies the signatures by
+itself.
 """
 
+import datetime as dt
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from issuance.activation.models import Statement
-from issuance.activation.services import statements
+from issuance.activation.models import CertificateRequest, EidAppTransaction, Statement
+from issuance.activation.services import identifications, statements, transactions
+from issuance.authz.actor import card
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
@@ -23,6 +26,7 @@ from issuance.reserve_cards.models import ReserveCardIssue
 from issuance.reserve_cards.services import contents
 from issuance.roles.services.subjects import person_of
 from pki import service as pki
+from siths_portal.lib import clock
 
 TRANSPORT = "transport"
 """The profile of the certificate that a supplier gets for a blank card."""
@@ -31,13 +35,15 @@ TRANSPORT = "transport"
 @dataclass(frozen=True)
 class _Evidence:
     """What hand-outs are compared with: the certificates that signed their statements, the person of the card of each
-    certificate, the numbers that each person has, and the cards that a supplier made.
+    certificate, the numbers that each person has, the cards that a supplier made, and the transaction in which each eID is
+    activated.
     """
 
     certificates: Mapping[UUID, pki.CertificateView]
     signers: Mapping[UUID, tuple[str, UUID | None]]
     numbers: Mapping[UUID, frozenset[str]]
     made: Container[UUID]
+    activations: Mapping[UUID, EidAppTransaction]
 
 
 def faults(certificates: Mapping[UUID, Sequence[pki.CardCertificate]]) -> dict[UUID, str]:
@@ -53,9 +59,9 @@ def faults(certificates: Mapping[UUID, Sequence[pki.CardCertificate]]) -> dict[U
     found = {}
     for eid_id, planned in certificates.items():
         issue = issues.get(eid_id)
-        unsigned = "no-order" if issue is None else _unmade(issue, evidence) or _unsigned(issue, evidence)
+        unproven = "no-order" if issue is None else _unproven(issue, evidence)
         for each in planned:
-            if reason := unsigned or (_fault(each, issue, tops) if issue else ""):
+            if reason := unproven or (_fault(each, issue, tops) if issue else ""):
                 found[each.id] = reason
     return found
 
@@ -83,6 +89,30 @@ def _fault(certificate: pki.CardCertificate, issue: ReserveCardIssue, tops: Mapp
     if certificate.held:
         return "hold"
     return "validity" if certificate.not_after > issue.valid_to else ""
+
+
+def _unproven(issue: ReserveCardIssue, evidence: _Evidence) -> str:
+    return _unmade(issue, evidence) or _unsigned(issue, evidence) or _unidentified(issue, evidence)
+
+
+def _unidentified(issue: ReserveCardIssue, evidence: _Evidence) -> str:
+    """Returns why the holder is not identified for the activation, or "". That is at a visit after the hand-out, by the officer
+    who opened the activation, or at the hand-out itself if its holder activates the card on Mina sidor.
+    """
+    row = evidence.activations.get(issue.eid_id) if issue.eid_id else None
+    found = row.identification if row else None
+    if row is None or found is None or found.carrier_id != issue.carrier_id or identifications.is_withdrawn(found):
+        return "identification"
+    if found.at < issue.created_at or person_of(found.officer_ref) == issue.person_id:
+        return "identification"
+    if not transactions.is_by_card(row):
+        return "" if found.officer_ref == row.officer_ref else "identification"
+    is_second = issue.assurance_level >= LOA3
+    by = (issue.approver_ref, issue.approver_document) if is_second else (issue.officer_ref, issue.identity_document)
+    if row.officer_ref != card(issue.carrier_id).ref or found.pk != issue.identification_id:
+        return "identification"
+    is_recent = found.at > clock.now() - dt.timedelta(days=domain.OWN_ACTIVATION_DAYS)
+    return "" if is_recent and (found.officer_ref, found.identity_document) == by else "identification"
 
 
 def _unmade(issue: ReserveCardIssue, evidence: _Evidence) -> str:
@@ -129,6 +159,8 @@ def _evidence(issues: Sequence[ReserveCardIssue]) -> _Evidence:
     rows = PersonIdentifier.objects.filter(person__in=[issue.person_id for issue in issues], valid_to=None)
     for person_id, value in rows.values_list("person_id", "value"):
         numbers.setdefault(person_id, set()).add(value)
+    asked = CertificateRequest.objects.filter(eid__in=[issue.eid_id for issue in issues])
+    related = asked.select_related("transaction__identification__withdrawal")
     blank = CarrierCertificate.objects.filter(carrier__in=[issue.carrier_id for issue in issues], profile=TRANSPORT)
     cards = dict(blank.values_list("certificate_id", "carrier_id"))
     views = {view.id: view for view in pki.certificates([*ids, *cards])}
@@ -136,6 +168,7 @@ def _evidence(issues: Sequence[ReserveCardIssue]) -> _Evidence:
         certificates=views,
         signers={id_: (profile, person_id) for id_, profile, person_id in columns},
         numbers={person_id: frozenset(values) for person_id, values in numbers.items()},
+        activations={each.eid_id: each.transaction for each in related},
         made={carrier_id for id_, carrier_id in cards.items() if _is_of_blank_card(views.get(id_), carrier_id)},
     )
 

@@ -6,11 +6,12 @@ from django import forms
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
-from issuance.activation.domain.identity_documents import FULL, IDENTITY_DOCUMENT
+from issuance.activation.domain.identity_documents import IDENTITY_DOCUMENT
 from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Post
 from issuance.records.domain import wording
 from issuance.reserve_cards.queries.reserve_cards import NewCardPage
+from issuance.reserve_cards.services import handing_out
 from siths_portal.lib.pages.forms import DayInput, Form
 
 _SCANNED = forms.TextInput(
@@ -25,16 +26,16 @@ _SCANNED = forms.TextInput(
 )
 
 
-def documents() -> list[dict[str, str]]:
-    """Returns the documents that lead to level 3 as choices, each with the digit that selects it."""
+def documents(level: int) -> list[dict[str, str]]:
+    """Returns the documents that lead to the level as choices, each with the digit that selects it."""
     return [
         {"value": code, "label": wording.label(IDENTITY_DOCUMENT, code), "key": str(number)}
-        for number, code in enumerate(FULL, 1)
+        for number, code in enumerate(handing_out.DOCUMENTS[level], 1)
     ]
 
 
 class NewReserveCardForm(Form):
-    """Which card, for which assignment, on which level, until when. The document is asked for on level 3 only."""
+    """Which card, for which assignment, on which level, until when. The document may be left out on level 2."""
 
     card_serial = forms.CharField(
         label=_("Kortserienummer"),
@@ -61,7 +62,10 @@ class NewReserveCardForm(Form):
     )
     identity_document = forms.ChoiceField(
         label=_("Identifiering med"),
-        help_text=_("Bara för tillitsnivå 3. På tillitsnivå 2 identifierar du innehavaren när kortet aktiveras."),
+        help_text=_(
+            "Krävs på tillitsnivå 3. Med en handling kan innehavaren aktivera kortet själv på Mina sidor. Lämnar du tomt på "
+            "tillitsnivå 2 identifierar du innehavaren när kortet aktiveras."
+        ),
         required=False,
         widget=forms.RadioSelect,
     )
@@ -73,8 +77,8 @@ class NewReserveCardForm(Form):
             self.fields["assurance_level"].help_text = _("Tillitsnivå 3 kräver personnummer och att personen har fyllt 18 år.")
         self.fields["post"].choices = [(str(post.pk), _post(post, post.organisation)) for post in posts]  # type: ignore[attr-defined]
         self.fields["assurance_level"].choices = [(str(level), level) for level in self.levels]  # type: ignore[attr-defined]
-        self.fields["identity_document"].choices = [(each["value"], each["label"]) for each in documents()]  # type: ignore[attr-defined]
-        self.documents = documents()
+        self.documents = documents(min(self.levels, default=3))
+        self.fields["identity_document"].choices = [(each["value"], each["label"]) for each in self.documents]  # type: ignore[attr-defined]
         if not self.is_bound:  # otherwise the error has the focus
             self.fields["card_serial"].widget.attrs["autofocus"] = True
         if len(posts) == 1:
@@ -100,13 +104,16 @@ class NewReserveCardForm(Form):
         ]
 
     def clean(self) -> dict[str, Any]:
-        """Proposes the last day, and requires the document on level 3."""
+        """Proposes the last day, and requires a document that is enough on level 3."""
         data: dict[str, Any] = super().clean() or self.cleaned_data
         level = data.get("assurance_level")
         if level in self.levels and not data.get("last_day") and "last_day" not in self.errors:
             data["last_day"] = self.levels[level].last_day
-        if level == 3 and not data.get("identity_document"):
+        document = data.get("identity_document")
+        if level == 3 and not document:
             self.add_error("identity_document", _now("Välj den id-handling som personen visade."))
+        if level == 3 and document and document not in handing_out.DOCUMENTS[level]:
+            self.add_error("identity_document", _now("Handlingen räcker inte till tillitsnivå 3. Välj en svensk id-handling."))
         return data
 
 
@@ -132,7 +139,7 @@ class ApprovalForm(Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.documents = documents()
+        self.documents = documents(3)
         self.fields["identity_document"].choices = [(each["value"], each["label"]) for each in self.documents]  # type: ignore[attr-defined]
 
 

@@ -55,7 +55,9 @@ def reserve_card(request: HttpRequest, person_id: UUID) -> HttpResponse:
     if done.opened is not None:
         handles.keep(request, done.opened)
         return redirect("reserve_card_statement", done.opened.transaction.pk)
-    messages.success(request, _("Reservkortet är knutet till personen. Aktivera det tillsammans med innehavaren."))
+    own = _("Reservkortet är knutet till personen. Innehavaren kan aktivera det på Mina sidor, eller här tillsammans med dig.")
+    visit = _("Reservkortet är knutet till personen. Aktivera det tillsammans med innehavaren.")
+    messages.success(request, own if done.issue.identification_id else visit)
     return redirect("activate", done.issue.carrier_id)
 
 

@@ -50,7 +50,8 @@ def _followed(request: HttpRequest, found: Signing) -> HttpResponse:
     if found.is_first:
         messages.success(request, _("Du har skrivit under. Nu väntar utlämningen på en andra person."))
     else:
-        messages.success(request, _("Utlämningen är godkänd. Aktivera kortet tillsammans med innehavaren."))
+        done = _("Utlämningen är godkänd. Innehavaren kan aktivera kortet på Mina sidor, eller här tillsammans med dig.")
+        messages.success(request, done)
     return redirect("person", found.issue.person_id)
 
 

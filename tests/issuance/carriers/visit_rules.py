@@ -141,7 +141,7 @@ class VisitRules(SupplyRules):
         if by_two:
             approved(proposed(card.keys, post, self.scene.first), self.scene.second)
             names = ("created", "started", "completed")
-            self.model.count("reserve_issue.proposed", "reserve_issue.signed", "reserve_issue.approved")
+            self.model.count("reserve_issue.proposed", "reserve_issue.signed", "reserve_issue.approved", "holder.identified")
             self.model.count(*(f"transaction.{name}" for name in names * 2))
         else:
             hand_out(card.keys, post, self.officer, last_day=handing_out.proposed_last_day(2))
