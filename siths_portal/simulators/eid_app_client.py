@@ -26,7 +26,7 @@ from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
 
 from siths_portal.simulators import eid_app_documents as documents
-from siths_portal.simulators.card import Card, CardError
+from siths_portal.simulators.card import TRANSPORT, Card, CardError
 from siths_portal.simulators.eid_app_errors import (
     AGAIN,
     CardRefused,
@@ -156,7 +156,7 @@ class EidAppClient:
         new = NEW_PROFILES[1]
         signature = cast(bytes, self._on_card(lambda: self.card.sign(new, made.statement, code=code, slot=made.slot)))
         result = self.complete(made, signature)
-        if SIGNING_PROFILE in made.profiles:
+        if SIGNING_PROFILE in made.profiles or TRANSPORT in self.card.certificates():  # a reserve card has one eID
             self._on_card(lambda: self.card.take_into_use(made.profiles, made.slot, code=code))
         return result
 

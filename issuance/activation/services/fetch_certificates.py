@@ -41,6 +41,11 @@ def profiles_of(order: EidOrder) -> tuple[str, ...]:
     return kind.profiles(None if order.kind == EidOrderKind.RENEWAL else Owner.EID)
 
 
+def extension_end() -> dt.datetime:
+    """Returns the latest end of a reserve card's eID that is extended now."""
+    return clock.end_of_day(clock.today() + dt.timedelta(days=settings.RESERVE_CARD_DAYS_LOA3))
+
+
 def certify(seen: EidAppTransaction, csrs: Mapping[str, bytes], signature: bytes) -> Certified | None:
     """Has the new keys certified. Returns None while the worker has not made the certificates. Repeatable.
 
@@ -156,7 +161,12 @@ def _begin(
 
 
 def _valid_to(carrier: Carrier, order: EidOrder) -> dt.datetime:
-    """Returns the end of the eID: after the policy's years, but not after the card or the assignment ends."""
+    """Returns the end of the eID: after the policy's years, or the days of an extension, but not after the card or the assignment
+    ends.
+    """
+    if order.kind == EidOrderKind.EXTENSION:
+        ends = (extension_end(), carrier.valid_to, post_ends_at(order.post))
+        return min(end for end in ends if end is not None)
     return rules.eid_valid_to(
         issued_at=clock.now().replace(microsecond=0),
         policy_years=getattr(settings, kinds.kind_of(carrier.kind).eid_years),

@@ -55,10 +55,13 @@ class Function(StrEnum):
 
 
 class EidOrderKind(StrEnum):
-    """Why an eID is ordered on a carrier in use: for a further assignment, or to replace an eID on the carrier."""
+    """Why an eID is ordered on a carrier in use: for a further assignment, or to replace an eID on the carrier. An extension
+    replaces the one of a reserve card, once, by its holder.
+    """
 
     ADDITIONAL = "additional"
     RENEWAL = "renewal"
+    EXTENSION = "extension"
 
 
 @dataclass(frozen=True)
@@ -314,6 +317,11 @@ RESERVE_CARD = CarrierKind(
             labels={_S.ACTIVATED_UNSIGNED: _("Fortsätt aktiveringen")},
         ),
         Function.REVOKE: REVOKE_CARD,
+    },
+    eid_orders={
+        EidOrderKind.EXTENSION: EidOrderRule(
+            Action.FETCH_EID, _("Förlängning av SITHS eID"), frozenset({_S.ACTIVE}), replaces=True
+        ),
     },
     subscribed=True,
     generic_look=True,

@@ -19,16 +19,16 @@ from siths_portal.lib.ids import new_id
 
 _WAITING = Q(state=EidOrderState.ORDERED.value)
 _FETCHED = Q(state=EidOrderState.FETCHED.value)
-_RENEWAL = Q(kind=EidOrderKind.RENEWAL.value)
+_REPLACES = Q(kind__in=[EidOrderKind.RENEWAL.value, EidOrderKind.EXTENSION.value])
 
 
 class EidOrder(Stateful):
     """Beställning av SITHS eID: an eID of one assignment, ordered on a carrier that the person uses (rules/issuance 3.6).
 
-    `kind` is a `kinds.EidOrderKind`; a renewal refers to the eID that it `replaces`. The other values are copied at the order
-    and never change: `article` and `assurance_level` are the carrier's, so that the price is that of `ordered_at`; `hsa_id`,
-    `mail`, `upn` and `title` are the assignment's. The holder may fetch it until `expires_at` (exclusive); `eid` is the fetched
-    eID. Scoped by its assignment's organisation, like the fetched eID.
+    `kind` is a `kinds.EidOrderKind`; a renewal or extension refers to the eID that it `replaces`. The other values are copied at
+    the order and never change: `article` and `assurance_level` are the carrier's, so that the price is that of `ordered_at`;
+    `hsa_id`, `mail`, `upn` and `title` are the assignment's. The holder may fetch it until `expires_at` (exclusive); `eid` is the
+    fetched eID. Scoped by its assignment's organisation, like the fetched eID.
     """
 
     subject = "eid_order"
@@ -60,7 +60,7 @@ class EidOrder(Stateful):
         constraints = [
             models.CheckConstraint(condition=Q(state__in=[s.value for s in EidOrderState]), name="issuance_eid_order_state"),
             models.CheckConstraint(condition=Q(kind__in=[k.value for k in EidOrderKind]), name="issuance_eid_order_kind"),
-            models.CheckConstraint(condition=_RENEWAL ^ Q(replaces__isnull=True), name="issuance_eid_order_replaces"),
+            models.CheckConstraint(condition=_REPLACES ^ Q(replaces__isnull=True), name="issuance_eid_order_replaces"),
             models.CheckConstraint(condition=_FETCHED ^ Q(eid__isnull=True), name="issuance_eid_order_fetched"),
             models.CheckConstraint(condition=_WAITING ^ Q(ended_at__isnull=False), name="issuance_eid_order_ended"),
             models.CheckConstraint(condition=Q(expires_at__gt=F("ordered_at")), name="issuance_eid_order_span"),

@@ -71,6 +71,29 @@ def order_renewed_eid(*, actor: Actor, eid_id: UUID) -> EidOrder:
     return _submit(_Request(actor, EidOrderKind.RENEWAL, eid.carrier_id, eid.post_id, eid.pk))
 
 
+def order_extension(*, actor: Actor, eid_id: UUID) -> EidOrder:
+    """Orders, for its holder, an eID that takes the place of the one on a reserve card on level 3, once. Returns the order that
+    waits already if there is one. Raises as `order_additional_eid`, Conflict also if the eID cannot be extended.
+    """
+    eid = policy.get(actor, Action.FETCH_EID, Eid.objects.select_related("carrier"), eid_id)
+    waiting = EidOrder.objects.filter(replaces=eid, kind=EidOrderKind.EXTENSION.value, state=EidOrderState.ORDERED.value)
+    if (known := waiting.filter(expires_at__gt=clock.now()).first()) is not None:
+        return known
+    if not is_extendable(eid):
+        raise Conflict("not-extendable", "Reservkortet kan inte förlängas. Be en ID-administratör om ett nytt.")
+    return _submit(_Request(actor, EidOrderKind.EXTENSION, eid.carrier_id, eid.post_id, eid.pk))
+
+
+def is_extendable(eid: Eid) -> bool:
+    """Returns whether the holder may extend the eID, with its carrier: it is that of a hand-out on level 3, in force, and no
+    extension itself.
+    """
+    if kinds.kind_of(eid.carrier.kind).eid_order(EidOrderKind.EXTENSION) is None or eid.assurance_level < rules.LOA3:
+        return False
+    in_force = eid.state == EidState.ACTIVE and eid.valid_to is not None and eid.valid_to > clock.now()
+    return in_force and not EidOrder.objects.filter(eid=eid).exists()
+
+
 @transaction.atomic(durable=True)
 def withdraw_eid_order(*, actor: Actor, order_id: UUID) -> EidOrder:
     """Withdraws an order that waits for its holder. A cancelled one stays as it is. Raises NotFound, Forbidden,
@@ -236,7 +259,7 @@ def _place(request: _Request, live: people.Live) -> EidOrder:
         state=EidOrderState.ORDERED.value,
         ordered_by_ref=actor.ref,
         ordered_at=now,
-        expires_at=_expires_at(carrier, post),
+        expires_at=_expires_at(carrier, post, request),
     )
     facts = {"kind": order.kind, "carrier": str(carrier.pk), "hsa_id": post.hsa_id}
     if request.replaces_id is not None:
@@ -316,7 +339,9 @@ def _not_active() -> Conflict:
     return Conflict("eid-not-active", "Bara ett aktivt SITHS eID kan uppdateras. Ladda om sidan.")
 
 
-def _expires_at(carrier: Carrier, post: Post) -> dt.datetime:
-    """Returns the end of the time to fetch the eID, not after the carrier or the assignment ends."""
-    ends = (clock.end_of_day(clock.today() + dt.timedelta(days=settings.EID_ORDER_DAYS)), carrier.valid_to, post_ends_at(post))
+def _expires_at(carrier: Carrier, post: Post, request: _Request) -> dt.datetime:
+    """Returns the end of the time to fetch the eID, not after the carrier, the assignment or the extended eID ends."""
+    ends = [clock.end_of_day(clock.today() + dt.timedelta(days=settings.EID_ORDER_DAYS)), carrier.valid_to, post_ends_at(post)]
+    if request.kind is EidOrderKind.EXTENSION:
+        ends += Eid.objects.filter(pk=request.replaces_id).values_list("valid_to", flat=True)
     return min(end for end in ends if end is not None)
