@@ -43,7 +43,7 @@ def profiles_of(order: EidOrder) -> tuple[str, ...]:
 
 def extension_end() -> dt.datetime:
     """Returns the latest end of a reserve card's eID that is extended now."""
-    return clock.end_of_day(clock.today() + dt.timedelta(days=settings.RESERVE_CARD_DAYS_LOA3))
+    return clock.start_of_day(clock.today() + dt.timedelta(days=settings.RESERVE_CARD_DAYS_LOA3 + 1))
 
 
 def certify(seen: EidAppTransaction, csrs: Mapping[str, bytes], signature: bytes) -> Certified | None:

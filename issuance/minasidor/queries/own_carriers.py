@@ -221,7 +221,7 @@ def _task(carrier: OwnCarrier) -> Iterator[Task]:
         text = _("Ta med kortet och en giltig id-handling till en ID-administratör senast {day}. Sedan spärras kortet.")
         yield Task(Urgency.WAITS, _("Aktivera ditt nya kort"), f"{carrier.name}. {text.format(day=day)}")
     elif carrier.state == CarrierState.RESERVED:
-        text = _("Reservkortet är reserverat för dig men inte aktiverat. Fortsätt hos den ID-administratör som lämnade ut det.")
+        text = _("Reservkortet är utlämnat men inte aktiverat. Logga in här med det, eller gå till den som lämnade ut det.")
         yield Task(Urgency.WAITS, _("Aktivera ditt reservkort"), text)
     elif carrier.days_left is not None:
         text = _("{name} gäller till och med {day}. Be en ID-administratör om ett nytt i god tid.")

@@ -8,6 +8,7 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
 from django.db import transaction as database
 from django.utils.translation import gettext as _
 
@@ -76,7 +77,8 @@ def ask(*, actor: Actor, certificate_id: UUID) -> Opened:
     }
     text = _("Det här är ett test av {use}, {owner}. Du skriver inte under något.")
     summary = text.format(use=certificate.use.lower(), owner=certificate.owner)
-    return statements.open_for(actor, PURPOSE, card.pk, content, summary, card=card)
+    own = settings.MINASIDOR_BASE_URL
+    return statements.open_for(actor, PURPOSE, card.pk, content, summary, card=card, origin=own)
 
 
 def seen(*, actor: Actor, transaction_id: UUID) -> Progress:

@@ -21,18 +21,21 @@ from issuance.authz import Actor
 from issuance.minasidor.domain import MyFunction, offers
 from issuance.minasidor.queries import own_orders
 from issuance.minasidor.queries.todo import Task, Urgency
-from issuance.minasidor.web.frame import offered
+from issuance.minasidor.web.frame import offered, require_offered
+from issuance.orders.services import eid_orders
 from issuance.records.web import handles
 from issuance.records.web.frame import actor_of
 from issuance.records.web.refreshing import refreshing
-from siths_portal.lib.errors import Conflict
+from siths_portal.lib.errors import Conflict, Invalid, Unavailable
 from siths_portal.lib.pages.dates import in_words
+
+_FETCH = (MyFunction.FETCH_NEW, MyFunction.EXTEND_RESERVE_CARD)
 
 
 def tasks(actor: Actor, means: str) -> Iterator[Task]:
     """Yields the eIDs that wait for the holder, with the way to fetch them if this log-in may."""
-    may = offers(means, MyFunction.FETCH_NEW)
     for order in own_orders.waiting(actor):
+        may = offers(means, order.function)
         heading = _("Förnya ditt SITHS eID för {organisation}") if order.renews else _("Hämta ditt SITHS eID för {organisation}")
         text = _("Det är beställt till kortet som slutar på {last}. Hämta det senast {day}.")
         action = _("Förnya") if order.renews else _("Hämta")
@@ -46,11 +49,12 @@ def tasks(actor: Actor, means: str) -> Iterator[Task]:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@offered(MyFunction.FETCH_NEW)
+@offered(*_FETCH)
 def fetch(request: HttpRequest, order_id: UUID) -> HttpResponse:
     """Shows what is fetched and what is needed; a post opens the eID app's transaction. Raises NotFound."""
     actor = actor_of(request)
     order = own_orders.own_order(actor, order_id)
+    require_offered(request, order.function)
     if order.fetched:
         messages.success(request, _("SITHS eID:t finns på kortet."))
         return redirect("start")
@@ -67,7 +71,7 @@ def fetch(request: HttpRequest, order_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@offered(MyFunction.FETCH_NEW)
+@offered(*_FETCH)
 def under_way(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     """Shows the way to the app and follows it to its end. A post gives a new link. Raises NotFound."""
     actor = actor_of(request)
@@ -83,13 +87,34 @@ def under_way(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         messages.success(request, _("SITHS eID:t finns på kortet. Du kan ta ut kortet nu."))
         return redirect("start")
     order = own_orders.own_order(actor, row.eid_order_id or transaction_id)
-    context = {"row": row, "state": now.value, "is_open": now in OPEN, "order": order, "tab": "start", **_app(request, row, now)}
+    context = {
+        "row": row,
+        "state": now.value,
+        "is_open": now in OPEN,
+        "order": order,
+        "tab": "start",
+        **app_of(request, row, now),
+    }
     return render(request, "minasidor/fetching.html", context | refreshing(request, live=now in OPEN))
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@offered(MyFunction.EXTEND_RESERVE_CARD)
+def extend(request: HttpRequest, eid_id: UUID) -> HttpResponse:
+    """Orders the extension of a reserve card's eID and leads to its fetch. A GET leads to the start page. Raises NotFound."""
+    if request.method != "POST":
+        return redirect("start")
+    try:
+        order = eid_orders.order_extension(actor=actor_of(request), eid_id=eid_id)
+    except (Conflict, Invalid, Unavailable):
+        messages.error(request, _("Reservkortet kan inte förlängas nu. Försök igen om en stund, eller be en ID-administratör."))
+        return redirect("start")
+    return redirect("my_fetch", order.pk)
 
 
 @not_activity
 @require_safe
-@offered(MyFunction.FETCH_NEW)
+@offered(*_FETCH)
 def state(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     """Says that nothing has changed since the page, or has the browser load it again. Raises NotFound."""
     row = fetching.seen(actor_of(request), transaction_id)
@@ -99,7 +124,7 @@ def state(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
-@offered(MyFunction.FETCH_NEW)
+@offered(*_FETCH)
 def cancel(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     """Breaks off. The order still waits. Raises NotFound."""
     actor = actor_of(request)
@@ -114,7 +139,8 @@ def cancel(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     return redirect("start")
 
 
-def _app(request: HttpRequest, row: EidAppTransaction, now: TransactionState) -> dict[str, Any]:
+def app_of(request: HttpRequest, row: EidAppTransaction, now: TransactionState) -> dict[str, Any]:
+    """Returns the way to the eID app, for `minasidor/app_link.html`; empty values if this browser has none that can be used."""
     handle = handles.find_of(request, row, now)
     qr = segno.make(handle, error="m").svg_data_uri(scale=5, border=3, light="#fff") if handle else ""
     return {"handle": handle, "link": handles.link(handle) if handle else "", "qr": qr}

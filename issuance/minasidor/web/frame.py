@@ -71,8 +71,8 @@ def frame(request: HttpRequest) -> dict[str, object]:
     return {"frame": Frame(request)}
 
 
-def offered(function: MyFunction) -> Callable[[View], View]:
-    """Returns a decorator that opens a view only to log-ins that `domain.OFFERED` lists for the function.
+def offered(*functions: MyFunction) -> Callable[[View], View]:
+    """Returns a decorator that opens a view only to log-ins that `domain.OFFERED` lists for one of the functions.
 
     The view raises Forbidden for others. What it reads is limited to the actor besides.
     """
@@ -80,17 +80,20 @@ def offered(function: MyFunction) -> Callable[[View], View]:
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            user: Any = request.user
-            if not offers(user.means, function):
-                raise Forbidden(
-                    "not-with-this-log-in",
-                    _("Det går inte med det som du är inloggad med. Logga in med ett kort som är aktiverat."),
-                )
+            require_offered(request, *functions)
             return view(request, *args, **kwargs)
 
         return guarded
 
     return decorate
+
+
+def require_offered(request: HttpRequest, *functions: MyFunction) -> None:
+    """Raises Forbidden unless `domain.OFFERED` lists the log-in for one of the functions."""
+    if not any(offers(means_of(request), function) for function in functions):
+        raise Forbidden(
+            "not-with-this-log-in", _("Det går inte med det som du är inloggad med. Logga in med ett kort som är aktiverat.")
+        )
 
 
 def means_of(request: HttpRequest) -> str:

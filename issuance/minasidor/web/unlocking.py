@@ -1,9 +1,7 @@
 """Lås upp kort on Mina sidor: which card, a signature with another carrier, and a new code for the locked card."""
 
-from typing import Any
 from uuid import UUID
 
-import segno
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -15,7 +13,7 @@ from authn.web import not_activity
 from issuance.activation.domain.transaction_states import TransactionState
 from issuance.minasidor.domain import MyFunction
 from issuance.minasidor.services import unlocking
-from issuance.minasidor.services.unlocking import Progress
+from issuance.minasidor.web.fetching import app_of
 from issuance.minasidor.web.frame import offered
 from issuance.records.web import handles
 from issuance.records.web.frame import actor_of
@@ -69,16 +67,10 @@ def step(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         "is_signed": is_done and found.is_signing,
         "is_unlocked": is_done and not found.is_signing,
         "tab": "",
-        **_app(request, found),
+        **app_of(request, found.transaction, found.state),
         **refreshing(request, live=found.is_open),
     }
     return render(request, "minasidor/unlock_step.html", context)
-
-
-def _app(request: HttpRequest, found: Progress) -> dict[str, Any]:
-    handle = handles.find_of(request, found.transaction, found.state)
-    qr = segno.make(handle, error="m").svg_data_uri(scale=5, border=3, light="#fff") if handle else ""
-    return {"handle": handle, "link": handles.link(handle) if handle else "", "qr": qr}
 
 
 @not_activity

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from issuance.minasidor.queries.todo import TASKS
-from issuance.minasidor.web import fetching, language, revoking, testing, unlocking, views
+from issuance.minasidor.web import activating, fetching, language, revoking, testing, unlocking, views
 
 urlpatterns = [
     path("", views.start, name="start"),
@@ -18,6 +18,10 @@ urlpatterns = [
     path("las-upp/<uuid:transaction_id>/lage/", unlocking.state, name="my_unlocking_state"),
     path("las-upp/<uuid:transaction_id>/nasta/", unlocking.go_on, name="my_unlocking_next"),
     path("las-upp/<uuid:transaction_id>/avbryt/", unlocking.cancel, name="my_unlocking_cancel"),
+    path("aktivera/", activating.activate, name="my_activate"),
+    path("aktiverar/<uuid:transaction_id>/", activating.under_way, name="my_activating"),
+    path("aktiverar/<uuid:transaction_id>/lage/", activating.state, name="my_activating_state"),
+    path("aktiverar/<uuid:transaction_id>/avbryt/", activating.cancel, name="my_activating_cancel"),
     path("sparra/", revoking.revocations, name="my_revocations"),
     path("sparra/kort/<uuid:carrier_id>/", revoking.revoke_carrier, name="my_revoke"),
     path("sparra/kort/<uuid:carrier_id>/klart/", revoking.carrier_revoked, name="my_revoked"),
@@ -29,6 +33,7 @@ urlpatterns = [
     path("testar/<uuid:transaction_id>/lage/", testing.state, name="my_testing_state"),
     path("testar/<uuid:transaction_id>/avbryt/", testing.cancel, name="my_testing_cancel"),
     path("underskriftscertifikat/<uuid:certificate_id>/", testing.signature_certificate, name="my_signature_certificate"),
+    path("forlang/<uuid:eid_id>/", fetching.extend, name="my_extend"),
     path("hamta/<uuid:order_id>/", fetching.fetch, name="my_fetch"),
     path("hamtar/<uuid:transaction_id>/", fetching.under_way, name="my_fetching"),
     path("hamtar/<uuid:transaction_id>/lage/", fetching.state, name="my_fetching_state"),

@@ -10,13 +10,15 @@ from django.views.decorators.http import require_safe
 
 from authn.web import with_login_form
 from issuance.activation.queries import receipt_view
-from issuance.minasidor.domain import Means, MyFunction
-from issuance.minasidor.queries import looked, own_card
+from issuance.carriers.domain.kinds import RESERVE_CARD
+from issuance.minasidor.domain import Means, MyFunction, offers
+from issuance.minasidor.queries import looked, own_card, own_orders
 from issuance.minasidor.queries.own_carriers import own_carrier, own_carriers
 from issuance.minasidor.queries.todo import tasks_of
 from issuance.minasidor.web.frame import Frame, means_of, offered, pdf
 from issuance.minasidor.web.tiles import tiles_of
 from issuance.records.web.frame import actor_of
+from issuance.reserve_cards.services import own_activation
 
 _LATEST = 3
 _PAGE = 50
@@ -36,7 +38,9 @@ def start(request: HttpRequest) -> HttpResponse:
 
 @offered(MyFunction.OWN_CARD)
 def _card(request: HttpRequest) -> HttpResponse:
-    context = {"card": own_card.own_card(actor_of(request)), "tab": "start", "support": settings.SUPPORT_CONTACT}
+    actor = actor_of(request)
+    may = own_activation.waiting(actor) is not None
+    context = {"card": own_card.own_card(actor), "may_activate": may, "tab": "start", "support": settings.SUPPORT_CONTACT}
     return render(request, "minasidor/card.html", context)
 
 
@@ -64,8 +68,11 @@ def _start(request: HttpRequest) -> HttpResponse:
 @offered(MyFunction.LIST)
 def carrier(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     """A carrier of the holder's with its eIDs. Raises NotFound, Forbidden."""
-    found = own_carrier(actor_of(request), carrier_id)
-    return render(request, "minasidor/carrier.html", {"carrier": found, "tab": "start"})
+    actor = actor_of(request)
+    found = own_carrier(actor, carrier_id)
+    may_extend = found.kind == RESERVE_CARD.code and offers(means_of(request), MyFunction.EXTEND_RESERVE_CARD)
+    extendable = own_orders.extendable(actor, found.id) if may_extend else None
+    return render(request, "minasidor/carrier.html", {"carrier": found, "extendable": extendable, "tab": "start"})
 
 
 @require_safe

@@ -342,6 +342,6 @@ def _not_active() -> Conflict:
 def _expires_at(carrier: Carrier, post: Post, request: _Request) -> dt.datetime:
     """Returns the end of the time to fetch the eID, not after the carrier, the assignment or the extended eID ends."""
     ends = [clock.end_of_day(clock.today() + dt.timedelta(days=settings.EID_ORDER_DAYS)), carrier.valid_to, post_ends_at(post)]
-    if request.kind is EidOrderKind.EXTENSION:
+    if request.kind is EidOrderKind.EXTENSION and request.replaces_id is not None:
         ends += Eid.objects.filter(pk=request.replaces_id).values_list("valid_to", flat=True)
     return min(end for end in ends if end is not None)

@@ -13,18 +13,21 @@ from playwright.sync_api import Browser, Page, expect
 
 from issuance.activation.models import EidAppTransaction
 from issuance.authz import system
+from issuance.authz.actor import card
 from issuance.carriers.models import Carrier
 from issuance.imports.services import migration
 from issuance.minasidor.domain import Means
 from issuance.orders.services import eid_orders
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
+from issuance.reserve_cards.services import own_activation
 from siths_portal.demo import log_scan
 from tests.browser import look
 from tests.issuance.activated import activated_beside_a_browser
 from tests.issuance.carriers.making import mobile
 from tests.issuance.migrated import CA, migrated_card
 from tests.issuance.minasidor.mina import session_key
+from tests.issuance.reserve_cards.blank import hand_out, stocked
 from tests.lib.faces import serving
 from tests.lib.traffic import Traffic, findings
 
@@ -72,7 +75,7 @@ def test_a_holder_revokes_a_lost_card_on_a_phone(
     browser: Browser, site: str, traffic: Traffic, world: Any, authorities: None
 ) -> None:
     post = world.post(given_name="Elin", surname="Olsson")
-    card = migration.register_migrated_card(
+    lost = migration.register_migrated_card(
         actor=system("migration"), card=migrated_card(post, card_serial="9753000000000009240"), ca=CA
     )
     mobile(post, is_in_use=True)
@@ -95,7 +98,7 @@ def test_a_holder_revokes_a_lost_card_on_a_phone(
     page.get_by_role("button", name="Spärra kortet").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Kortet är spärrat")
     look(page, "minasidor-sparrat")
-    assert Carrier.objects.get(pk=card.pk).state == "revoked"
+    assert Carrier.objects.get(pk=lost.pk).state == "revoked"
     page.get_by_role("button", name="In English").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("The card is revoked")
     for link, name in (("Settings", "minasidor-installningar"), ("Who looked?", "minasidor-tittat")):
@@ -142,3 +145,21 @@ def test_a_holder_fetches_unlocks_and_tests_on_a_phone(
     EidAppTransaction.objects.filter(pk=row.pk).update(state="completed")
     expect(page.get_by_role("heading", level=1)).to_have_text("Certifikatet fungerar")
     look(page, "minasidor-testat")
+
+
+def test_a_card_is_activated_on_a_phone_as_far_as_the_app(
+    browser: Browser, site: str, traffic: Traffic, world: Any, demo_pki: Any
+) -> None:
+    (blank,) = stocked(world)
+    hand_out(blank, world.post(), world.officer(), document="passport")
+    page = page_of(browser, site, traffic, f"card:{blank.carrier.pk}", Means.CARD)
+    page.get_by_role("link", name="Aktivera reservkortet").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Aktivera reservkortet")
+    look(page, "minasidor-aktivera")
+    opened = own_activation.open_for(actor=card(blank.carrier.pk)).transaction
+    page.goto(f"{site}/aktiverar/{opened.pk}/")
+    page.get_by_role("button", name="Öppna appen igen").click()
+    expect(page.get_by_role("link", name="Öppna SITHS eID-appen")).to_be_visible()
+    look(page, "minasidor-aktiverar")
+    own_activation.cancel(actor=card(blank.carrier.pk), transaction_id=opened.pk)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Kortet är inte aktiverat")  # the page follows by itself

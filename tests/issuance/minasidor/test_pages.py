@@ -42,6 +42,7 @@ def without_chance(answer: Any) -> str:
 
 PUBLIC, ANY, PERSON = "public", "any log-in", "a person"
 ORDER = "a person, and a card that has an order"
+CARD = "the card alone"
 APP = ("start", "certificates", "code-set", "card-report", "complete", "cancel", "openapi")
 """The calls of the eID app, whose credential is a start code and the card."""
 
@@ -52,7 +53,8 @@ ACCESS: dict[str, str] = {
     "session_state": ANY, "session_continue": ANY, "settings": ANY,
     "my_carrier": PERSON, "my_receipt": PERSON, "my_access_log": PERSON, "my_revocations": PERSON, "my_revoke": PERSON,
     "my_revoked": PERSON, "my_revoke_eid": PERSON, "my_eid_revoked": PERSON,
-    "my_fetch": ORDER, "my_fetching": ORDER, "my_fetching_state": ORDER, "my_fetching_cancel": ORDER,
+    "my_fetch": ORDER, "my_fetching": ORDER, "my_fetching_state": ORDER, "my_fetching_cancel": ORDER, "my_extend": PERSON,
+    "my_activate": CARD, "my_activating": CARD, "my_activating_state": CARD, "my_activating_cancel": CARD,
     "^api/eidapp/v1/": PUBLIC, **{f"eidapp-{each}": PUBLIC for each in APP},
     "my_unlockings": PERSON, "my_unlock": PERSON, "my_unlocking": PERSON, "my_unlocking_state": PERSON,
     "my_unlocking_next": PERSON, "my_unlocking_cancel": PERSON,
@@ -284,7 +286,8 @@ def test_no_form_is_taken_without_its_token_and_no_get_writes(holding: Any) -> N
     client = Client(enforce_csrf_checks=True)
     client.cookies[live_settings.SESSION_COOKIE_NAME] = key
     path = f"/sparra/kort/{holding.active.pk}/"
-    for form in ("/sprak/", "/logga-in/", "/logga-ut/", "/installningar/", path):
+    forms = [path_of(name, holding.active.pk) for name, who in ACCESS.items() if who != PUBLIC]
+    for form in ("/sprak/", "/logga-in/", "/logga-ut/", *forms):
         assert client.post(form, LOST | {"bekrafta": "1"}).status_code == 403, form
     token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', client.get(path).content.decode())[0]
     sent = LOST | {"bekrafta": "1", "csrfmiddlewaretoken": token}
