@@ -194,6 +194,36 @@ class SeriesCorrection(models.Model):
         indexes = [models.Index(fields=["series", "after_sequence"], name="billing_correction_place")]
 
 
+class UsedNumber(models.Model):
+    """A number that the journal has and a restored database had lost: somebody may have its document. Append-only.
+
+    Only a document with the same content gets the number again, with its date and its place in the chain. Until then the series
+    has a gap there that this row explains. `restored_at` is when the journal was read.
+    """
+
+    series = models.CharField(max_length=10)
+    sequence = models.PositiveIntegerField()
+    number = models.CharField(max_length=20, unique=True)
+    party_id = models.UUIDField()
+    issue_date = models.DateField()
+    previous_hash = models.CharField(max_length=64)
+    content_sha256 = models.CharField(max_length=64)
+    chain_hash = models.CharField(max_length=64)
+    restored_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["series", "sequence"], name="billing_usednumber_once")]
+        indexes = [models.Index(fields=["content_sha256"], name="billing_usednumber_content")]
+
+    def __str__(self) -> str:
+        return self.number
+
+
+def without_document() -> QuerySet[UsedNumber]:
+    """Returns the numbers that no document here has: those of before a restore that were not given again."""
+    return UsedNumber.objects.filter(~Exists(Invoice.objects.filter(number=OuterRef("number"))))
+
+
 class FileFormat(models.TextChoices):
     """The two formats of an issued invoice: `peppol` is the invoice itself, `pdf` a copy for reading."""
 

@@ -19,6 +19,7 @@ from billing.invoices.models import (
     InvoiceState,
     LineEvent,
     SeriesCorrection,
+    UsedNumber,
 )
 from billing.ledger.models import FeedPosition, LedgerEntry, SubscriptionEvidence, SubscriptionSnapshot, UnpricedFact
 from billing.payments.models import Dispute, DisputeReason, Payment, PaymentAllocation, PaymentFile, Reminder, ReminderState
@@ -76,4 +77,5 @@ __all__ = [
     "SubscriptionSnapshot",
     "Treatment",
     "UnpricedFact",
+    "UsedNumber",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 from uuid import UUID
 
-from pki.models import Certificate, CertificateAuthority, ProfileVersion
+from pki.models import Certificate, CertificateAuthority, HoldRelease, ProfileVersion
 from siths_portal.lib.files import journal
 
 NAME = "pki"
@@ -46,9 +46,20 @@ def _issued(row: SignedRow, der: bytes) -> dict[str, Any]:
     return _named(ISSUED, row.id, row.ca, row.serial) | own | {"profile": profile, "der": journal.packed(der)}
 
 
-def released(rows: Iterable[Certificate]) -> None:
-    """Writes that holds ended. The rows need id, `ca` and serial. Raises OSError."""
-    journal.append(NAME, (_named(RELEASED, row.id, row.ca, row.serial) for row in rows))
+def released(ended: Iterable[tuple[Certificate, HoldRelease]]) -> None:
+    """Writes that holds ended, each with the request and the proof that it rests on. The rows need id, `ca` and serial.
+
+    Raises OSError.
+    """
+    journal.append(
+        NAME,
+        (
+            _named(RELEASED, row.id, row.ca, row.serial)
+            | {"delivery": release.delivery_id, "proof_verified_at": release.delivery.proof_verified_at}
+            | {"actor_ref": release.actor_ref, "requested_at": release.requested_at}
+            for row, release in ended
+        ),
+    )
 
 
 def revoked(ca: CertificateAuthority, rows: Iterable[Certificate]) -> None:

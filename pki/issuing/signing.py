@@ -124,7 +124,7 @@ def sign_reserved(certificate_ids: Iterable[UUID] | None = None, *, limit: int =
     claimed, moment = claim(None if certificate_ids is None else list(certificate_ids), limit)
     signed = _sign_batch(claimed, moment) if claimed else []
     _journal(signed)
-    issued = _store_batch(signed)
+    issued = store_signed(signed)
     if issued and answers:
         _presign(issued)
     return len(issued)
@@ -275,8 +275,8 @@ def _journal(signed: list[SignedCertificate]) -> None:
     faults.point("pki.sign.after-journal")
 
 
-def _store_batch(signed: list[SignedCertificate]) -> list[UUID]:
-    """Stores signed certificates and returns the ids of those that are issued now.
+def store_signed(signed: list[SignedCertificate]) -> list[UUID]:
+    """Stores signed certificates that the journal has, and returns the ids of those that are issued now.
 
     If the database refuses the batch, it tries each half by itself, so that one row that cannot be stored stops no other. Such a
     row stays reserved: its signature exists, so a later attempt issues it or the sweeper revokes it.
@@ -292,7 +292,7 @@ def _store_batch(signed: list[SignedCertificate]) -> list[UUID]:
             _log_failure("certificate.storing_failed", signed[0].row, error)
             return []
         half = len(signed) // 2
-        return _store_batch(signed[:half]) + _store_batch(signed[half:])
+        return store_signed(signed[:half]) + store_signed(signed[half:])
     faults.point("pki.sign.after-commit")
     return issued
 

@@ -5,7 +5,8 @@ itself, so neither a supplier, who makes the card, nor a process of the portal c
 """
 
 import datetime as dt
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import batched
 from uuid import UUID
 
@@ -29,6 +30,7 @@ from pki.models import (
 from pki.ocsp import presigning
 from pki.revocation.holds import CardCodes
 from siths_portal.lib import clock, faults, ports
+from siths_portal.lib.canonical import sha256_hex
 
 log = structlog.get_logger(__name__)
 
@@ -118,10 +120,60 @@ def _refuse(row: Certificate, release: HoldRelease, fault: str) -> None:
     )
 
 
-def _end_holds(released: list[tuple[Certificate, HoldRelease]]) -> None:
-    """Ends the holds of locked rows with their CAs' next status versions. Last in the transaction: it locks the CAs' rows."""
+@dataclass(frozen=True)
+class JournalledRelease:
+    """The end of a hold as the journal has it: the request, and when the worker verified the proof of its delivery."""
+
+    certificate: UUID
+    delivery: str
+    actor_ref: str
+    requested_at: dt.datetime
+    proof_verified_at: dt.datetime
+
+
+def release_again(found: Sequence[JournalledRelease], *, actor_ref: str) -> int:
+    """Ends the holds whose end the journal has, and returns how many certificates were still on hold.
+
+    Enters request and proof again, without which the database ends no hold.
+    """
+    by_id = {each.certificate: each for each in found}
+    with transaction.atomic(durable=True):
+        locked = Certificate.objects.filter(id__in=by_id, held=True, status=CertificateStatus.ISSUED)
+        rows = list(locked.select_for_update(no_key=True).order_by("id").only("ca_id", "serial", "carrier_ref"))
+        for row in rows:
+            told = by_id[row.id]
+            HoldRelease.objects.create(
+                certificate=row, delivery=_proof(told, row.carrier_ref), requested_at=told.requested_at, actor_ref=told.actor_ref
+            )
+        versions = _end(rows)
+        facts = ((str(row.id), {"ca_id": row.ca_id, "serial": row.serial, "status_version": versions[row.id]}) for row in rows)
+        Event.record_each(facts, at=clock.now(), actor_ref=actor_ref, action=_RELEASED, subject_type="certificate")
+    return len(rows)
+
+
+def _proof(told: JournalledRelease, owner_ref: str) -> SecretDelivery:
+    """Returns the row that has the proof of a lost delivery; the secret itself went to the card long ago."""
+    made, _ = SecretDelivery.objects.get_or_create(
+        handle_sha256=sha256_hex(f"journal {told.delivery}".encode()),
+        defaults={
+            "owner_ref": owner_ref,
+            "actor_ref": told.actor_ref,
+            "purpose": "restored",
+            "state": DeliveryState.DESTROYED,
+            "kind": ProofKind.ACTIVATE,
+            "proof_verified_at": told.proof_verified_at,
+            "recipient_jwk": {},
+            "header": {},
+            "created_at": told.requested_at,
+        },
+    )
+    return made
+
+
+def _end(rows: list[Certificate]) -> dict[UUID, int]:
+    """Ends the holds of locked rows and returns their new status versions, the next of their CAs, whose rows it locks."""
     by_ca: dict[int, list[Certificate]] = {}
-    for row, _ in released:
+    for row in rows:
         by_ca.setdefault(row.ca_id, []).append(row)
     versions: dict[UUID, int] = {}
     for ca_id in sorted(by_ca):
@@ -133,6 +185,12 @@ def _end_holds(released: list[tuple[Certificate, HoldRelease]]) -> None:
             " FROM unnest(%s::uuid[], %s::bigint[]) AS numbered (id, version) WHERE pki_certificate.id = numbered.id",
             [[str(id_) for id_ in versions], list(versions.values())],
         )
+    return versions
+
+
+def _end_holds(released: list[tuple[Certificate, HoldRelease]]) -> None:
+    """Ends the holds, with an event for each and a record in the journal. Last in the transaction: it locks the CAs' rows."""
+    versions = _end([row for row, _ in released])
     subjects = (
         (
             str(row.id),
@@ -147,7 +205,7 @@ def _end_holds(released: list[tuple[Certificate, HoldRelease]]) -> None:
         for row, release in released
     )
     Event.record_each(subjects, at=clock.now(), actor_ref=ACTOR, action=_RELEASED, subject_type="certificate")
-    journal.released(row for row, _ in released)
+    journal.released(released)
     faults.point("pki.release.before-commit")
 
 

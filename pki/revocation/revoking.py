@@ -162,10 +162,17 @@ def revoke_serial(ca: CertificateAuthority, serial: int, request: RevocationRequ
     return Certificate.objects.get(id=row)
 
 
-def revoke(ids: Iterable[UUID], request: RevocationRequest, *, approval_request_id: UUID | None = None) -> RevocationResult:
+def revoke(
+    ids: Iterable[UUID],
+    request: RevocationRequest,
+    *,
+    approval_request_id: UUID | None = None,
+    revoked_at: dt.datetime | None = None,
+) -> RevocationResult:
     """Revokes in the caller's transaction, in a number of queries that does not grow with the certificates.
 
-    Wakes only the job that replaces an OCSP responder. Only mass revocation calls it; other callers use `plan_revocation`.
+    Wakes only the job that replaces an OCSP responder. Only mass revocation and the replay of the journal call it, which passes
+    `revoked_at`, when the certificates were revoked before the database was lost; other callers use `plan_revocation`.
     Raises Invalid, NotFound.
     """
     wanted = set(ids)
@@ -175,7 +182,7 @@ def revoke(ids: Iterable[UUID], request: RevocationRequest, *, approval_request_
     if request.reason == RevocationReason.CA_COMPROMISE:
         _refuse_holders(wanted)
     now = clock.now()
-    actions = {row.id: action for row in rows if (action := _apply(row, request, now))}
+    actions = {row.id: action for row in rows if (action := _apply(row, request, revoked_at or now))}
     changed = [row for row in rows if row.id in actions]
     if changed:
         bulk.insert(_record(row, request, now, approval_request_id) for row in changed)
@@ -230,13 +237,13 @@ def _refuse_holders(ids: set[UUID]) -> None:
         )
 
 
-def _apply(row: _RevokedRow, request: RevocationRequest, now: dt.datetime) -> str:
+def _apply(row: _RevokedRow, request: RevocationRequest, revoked_at: dt.datetime) -> str:
     """Applies the request to `row` and returns the event's name; empty if nothing changed."""
     if row.status == CertificateStatus.FAILED:
         return ""
     if row.status != CertificateStatus.REVOKED:
         row.status = CertificateStatus.REVOKED
-        row.revoked_at = now
+        row.revoked_at = revoked_at
         row.reason = request.reason
         row.invalidity_date = request.invalidity_date
         return _REVOKED

@@ -165,6 +165,8 @@ TABLES: Mapping[str, Rights] = {
         f"billing_{name}": {PORTAL: "SIUD", WORKER: "SIUD", PKI: "S"}
         for name in ("invoice", "invoiceline", "lineevent", "unpricedfact", "customerimport", "paymentfile", "priceimport")
     },
+    # Numbers of before a restore, which only the replay of the journal enters.
+    "billing_usednumber": {PORTAL: "S", WORKER: "SI", PKI: "S"},
     "billing_retentionrule": {PORTAL: "S", WORKER: "S", PKI: "S"},
     "billing_deliveryattempt": {PORTAL: "S", WORKER: "SI", PKI: "S"},
     **{

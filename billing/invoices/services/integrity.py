@@ -10,7 +10,7 @@ from django.db.models.functions import Cast
 
 from billing.documents import pdf, ubl
 from billing.documents.domain.invoices import NumberedInvoice
-from billing.invoices.models import FileFormat, Invoice, InvoiceFile, InvoiceState
+from billing.invoices.models import FileFormat, Invoice, InvoiceFile, InvoiceState, UsedNumber
 from billing.invoices.services import frozen, numbering
 from billing.records.domain import money
 from billing.records.models import Event, EventSeal
@@ -127,12 +127,24 @@ def events_without_invoice() -> list[str]:
     return [str(facts.get("number")) for facts in events.values_list("facts", flat=True)]
 
 
+def _before(invoice: Invoice, previous: dict[str | None, str], used: dict[tuple[str, int], str]) -> str:
+    """Returns the hash to which the invoice is chained; after a gap that a restore left, that of the lost number."""
+    series, place = invoice.series or "", (invoice.sequence or 0) - 1
+    return used.get((series, place)) or previous.get(series) or numbering.genesis(series)
+
+
+def _used() -> dict[tuple[str, int], str]:
+    rows = UsedNumber.objects.values_list("series", "sequence", "chain_hash")
+    return {(series, sequence): chain_hash for series, sequence, chain_hash in rows}
+
+
 def broken_chain(series_of: Iterator[Evidence]) -> Iterator[Invoice]:
     """Yields each invoice whose chain does not hold. `series_of` must yield complete series in order of number."""
     previous: dict[str | None, str] = {}
+    used = _used()
     for evidence in series_of:
         invoice = evidence.invoice
-        if not chain_holds(evidence, previous.get(invoice.series) or numbering.genesis(invoice.series or "")):
+        if not chain_holds(evidence, _before(invoice, previous, used)):
             yield invoice
         previous[invoice.series] = invoice.chain_hash or ""
 
@@ -149,9 +161,10 @@ def verify_issued() -> IssuedCheck:
     """Compares every issued invoice with its hashes, its sealed events and its files. A file that is not made yet passes."""
     checked, wrong = 0, []
     previous: dict[str | None, str] = {}
+    used = _used()
     for evidence in issued():
         invoice, checked = evidence.invoice, checked + 1
-        before = previous.get(invoice.series) or numbering.genesis(invoice.series or "")
+        before = _before(invoice, previous, used)
         made = [each for each in wrong_files(evidence) if each in evidence.files or each in evidence.rendered]
         if made or wrong_texts(evidence) or not chain_holds(evidence, before):
             wrong.append(str(invoice.number))

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from django.db import connection
 
-from billing.invoices.models import Counter, Invoice, SeriesCorrection
+from billing.invoices.models import Counter, Invoice, SeriesCorrection, UsedNumber, without_document
 from billing.records.domain import identifiers
 from billing.records.models import Event
 from siths_portal.lib import clock, faults
@@ -19,19 +19,35 @@ JOURNAL = "billing"
 _JOURNALLED = ("number", "sequence", "issue_date", "previous_hash", "content_sha256", "chain_hash")
 _ISSUE = """
 UPDATE billing_invoice i
-SET state = 'issued', series = %(series)s, sequence = n.sequence, number = n.number, issue_date = %(issue_date)s,
+SET state = 'issued', series = n.series, sequence = n.sequence, number = n.number, issue_date = n.issue_date,
     due_date = n.due_date, payment_reference = n.reference, issued_at = %(issued_at)s, previous_hash = n.previous,
     chain_hash = n.hash
-FROM unnest(%(id)s::uuid[], %(sequence)s::int[], %(number)s::text[], %(due_date)s::date[], %(reference)s::text[],
-            %(previous)s::text[], %(hash)s::text[]) AS n (id, sequence, number, due_date, reference, previous, hash)
+FROM unnest(%(id)s::uuid[], %(series)s::text[], %(sequence)s::int[], %(number)s::text[], %(issue_date)s::date[],
+            %(due_date)s::date[], %(reference)s::text[], %(previous)s::text[], %(hash)s::text[])
+     AS n (id, series, sequence, number, issue_date, due_date, reference, previous, hash)
 WHERE i.id = n.id AND i.state = 'draft'
 """
+
+
+_COLUMNS = {
+    "id": "pk",
+    "series": "series",
+    "sequence": "sequence",
+    "number": "number",
+    "issue_date": "issue_date",
+    "due_date": "due_date",
+    "reference": "payment_reference",
+    "previous": "previous_hash",
+    "hash": "chain_hash",
+}
+"""The columns of `_ISSUE`, each with the field of the invoice that it takes."""
 
 
 def assign(drafts: Sequence[Invoice], *, actor_ref: str) -> None:
     """Numbers and freezes the drafts in this order, in the caller's transaction, with an event for each.
 
     The counter row is locked last, and held until the caller commits: a crash before that leaves drafts and counter unchanged.
+    A draft whose document had a number before the database was restored gets that number and its date again (`UsedNumber`).
     The journal has each number with its hash before the caller can commit: `ops_restore` then keeps the number for that document.
     Dates must not decrease as numbers increase: raises Conflict if today is before the series' last date, unless two people have
     approved a step back, and if a draft changed after the caller locked it; OSError if the journal cannot be written.
@@ -86,26 +102,54 @@ def link_hash(invoice: Invoice, previous: str) -> str:
 
 
 def _number(drafts: Sequence[Invoice], counter: Counter, today: dt.date) -> None:
-    columns: dict[str, list[Any]] = {
-        name: [] for name in ("id", "sequence", "number", "due_date", "reference", "previous", "hash")
-    }
+    used = _used_before(drafts)
     for draft in drafts:
-        counter.last += 1
-        draft.sequence = counter.last
-        draft.number = f"{counter.series}-{counter.last:06d}"
-        draft.issue_date = today
-        draft.due_date = today + dt.timedelta(days=draft.buyer["payment_terms_days"])
-        draft.payment_reference = identifiers.ocr_reference(today.year, counter.last)
-        draft.previous_hash, draft.chain_hash = counter.last_hash, link_hash(draft, counter.last_hash)
-        counter.last_hash = draft.chain_hash
-        row = (draft.pk, draft.sequence, draft.number, draft.due_date, draft.payment_reference, draft.previous_hash)
-        for name, value in zip(columns, (*row, draft.chain_hash), strict=True):
-            columns[name].append(str(value) if isinstance(value, UUID) else value)
-    counter.last_date = today
+        before = used.get(draft.content_sha256)
+        place = before.pop(0) if before else _next(counter, today)
+        draft.series, draft.sequence, draft.number, draft.issue_date = (
+            place.series,
+            place.sequence,
+            place.number,
+            place.issue_date,
+        )
+        draft.due_date = place.issue_date + dt.timedelta(days=draft.buyer["payment_terms_days"])
+        draft.payment_reference = identifiers.ocr_reference(int(place.series), place.sequence)
+        draft.previous_hash, draft.chain_hash = place.previous_hash, link_hash(draft, place.previous_hash)
+        if place.pk is None:
+            counter.last_hash = draft.chain_hash
+        elif draft.chain_hash != place.chain_hash:
+            raise Conflict("number-used-otherwise", f"Numret {place.number} gavs före återläsningen till ett annat dokument.")
+    values = ((getattr(draft, name) for draft in drafts) for name in _COLUMNS.values())
+    columns = {
+        column: [str(value) if isinstance(value, UUID) else value for value in each]
+        for column, each in zip(_COLUMNS, values, strict=True)
+    }
     with connection.cursor() as cursor:
-        cursor.execute(_ISSUE, {**columns, "series": counter.series, "issue_date": today, "issued_at": clock.now()})
+        cursor.execute(_ISSUE, {**columns, "issued_at": clock.now()})
         if cursor.rowcount != len(drafts):
             raise Conflict("drafts-moved", "Utkasten ändrades medan de skulle utfärdas. Försök igen.")
+
+
+def _next(counter: Counter, today: dt.date) -> UsedNumber:
+    """Moves the counter and returns its new place, which is not stored and has no `pk`."""
+    counter.last += 1
+    counter.last_date = today
+    return UsedNumber(
+        series=counter.series,
+        sequence=counter.last,
+        number=f"{counter.series}-{counter.last:06d}",
+        issue_date=today,
+        previous_hash=counter.last_hash,
+    )
+
+
+def _used_before(drafts: Sequence[Invoice]) -> dict[str, list[UsedNumber]]:
+    """Returns the free numbers that documents with the same content had before a restore, by that content."""
+    found: dict[str, list[UsedNumber]] = {}
+    contents = {draft.content_sha256 for draft in drafts}
+    for row in without_document().filter(content_sha256__in=contents).order_by("series", "sequence"):
+        found.setdefault(row.content_sha256, []).append(row)
+    return found
 
 
 def _event(draft: Invoice, actor_ref: str) -> Event:

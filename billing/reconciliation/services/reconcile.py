@@ -13,7 +13,16 @@ from billing import ports
 from billing.customers.models import BillingCustomer, CustomerState
 from billing.documents import sie
 from billing.documents.domain.invoices import DocumentType, total
-from billing.invoices.models import Counter, Invoice, InvoiceLine, InvoiceState, LineEvent, SeriesCorrection, live_links
+from billing.invoices.models import (
+    Counter,
+    Invoice,
+    InvoiceLine,
+    InvoiceState,
+    LineEvent,
+    SeriesCorrection,
+    live_links,
+    without_document,
+)
 from billing.invoices.services import frozen, integrity
 from billing.ledger.domain import line_kinds
 from billing.ledger.domain.line_kinds import Reconciliation
@@ -199,10 +208,16 @@ def _numbers() -> Difference:
     counted = {
         row["series"]: row for row in issued.values("series").annotate(highest=Max("sequence"), invoices=Count("pk")).order_by()
     }
+    # Numbers of before a restore explain their gaps.
+    lost = {
+        row["series"]: row
+        for row in without_document().values("series").annotate(highest=Max("sequence"), lost=Count("pk")).order_by()
+    }
     named = []
     for counter in Counter.objects.order_by("series"):
         row = counted.pop(counter.series, {"highest": 0, "invoices": 0})
-        if not counter.last == row["highest"] == row["invoices"]:
+        gaps = lost.get(counter.series, {"highest": 0, "lost": 0})
+        if not counter.last == max(row["highest"], gaps["highest"]) == row["invoices"] + gaps["lost"]:
             named.append(f"serie {counter.series}: räknare {counter.last}, högsta {row['highest']}, antal {row['invoices']}")
     named += [f"serie {series}: räknare saknas" for series in counted]
     steps = set(SeriesCorrection.objects.filter(approved_at__isnull=False).values_list("series", "after_sequence"))

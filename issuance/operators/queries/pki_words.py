@@ -158,6 +158,7 @@ SYSTEM: Mapping[str, str] = {
     "system:certificate-sample": _("Systemet: stickprov av certifikat"),
     "system:crl": _("Systemet: spärrlistor"),
     "system:import": _("Systemet: import"),
+    "system:journal": _("Systemet: återläsningen av journalen"),
     "system:imports": _("Systemet: rapporter om importer"),
     "system:audit": _("Systemet: händelseloggen"),
     "system:kek-rotation": _("Systemet: byte av förseglingsnyckel"),

@@ -1,17 +1,20 @@
 """A database restored from a backup (`pg_dump`), and the run started again: the same numbers and the same bytes."""
 
+import datetime as dt
 import subprocess
 
 import pytest
 from django.db import connection
 
 from billing.delivery.models import Delivery
-from billing.invoices.models import Counter, Invoice, InvoiceFile
+from billing.invoices.models import Counter, Invoice, InvoiceFile, without_document
+from billing.invoices.services import replaying
 from billing.reconciliation.services.reconcile import reconcile
 from billing.service import run_month, verify_issued
 from siths_portal.dev.private_services import postgres_bin
+from siths_portal.lib import clock
 from tests import superuser
-from tests.billing.world import APRIL
+from tests.billing.world import APRIL, IN_MAY, MUNICIPALITY, REGION, customer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ME = "user:test"
@@ -61,5 +64,29 @@ def test_a_rerun_after_a_restored_backup_gives_the_same_numbers_and_bytes(small_
     assert (again.drafted, again.issued, again.rendered) == (0, 0, 0)
     assert documents() == before
     assert Counter.objects.get().last == 2
+    assert [check.number for check in reconcile(APRIL) if not check.ok] == []
+    assert verify_issued().wrong == ()
+
+
+def test_a_lost_number_goes_only_to_its_own_document(sketches, settings, tmp_path):
+    """The database is restored from before the numbers were given; the journal has them, and a customer's terms have changed."""
+    settings.JOURNAL_DIR = tmp_path
+    run_month(APRIL, actor_ref=ME)
+    drafted = backup()
+    run_month(APRIL, actor_ref=ME, issue=True)
+    before = dict(Invoice.objects.exclude(number=None).values_list("party_id", "number"))
+    chains = dict(Invoice.objects.values_list("number", "chain_hash"))
+
+    restore(drafted)
+    assert replaying.replay() == sorted(chains)
+    assert replaying.replay() == []
+    customer(REGION, name="Västra Götalandsregionen", organisation_number="2329990010", buyer_reference="another")
+    with clock.moved_to(IN_MAY + dt.timedelta(days=1)):
+        assert run_month(APRIL, actor_ref=ME, issue=True).issued == 2
+    after = {invoice.party_id: invoice for invoice in Invoice.objects.exclude(number=None)}
+    assert after[MUNICIPALITY].number == before[MUNICIPALITY]
+    assert after[MUNICIPALITY].chain_hash == chains[before[MUNICIPALITY]], "its date is that of the first time"
+    assert (after[REGION].sequence, before[REGION]) == (3, without_document().get().number)
+    assert Counter.objects.get().last == 3
     assert [check.number for check in reconcile(APRIL) if not check.ok] == []
     assert verify_issued().wrong == ()
