@@ -14,13 +14,13 @@ RUN python3 -c 'from pathlib import Path; from siths_portal.dev.toolchain import
 
 FROM debian:13-slim
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends python3 tzdata softhsm2 opensc libpango-1.0-0 libpangoft2-1.0-0 \
+    && apt-get install -y --no-install-recommends postgresql-client python3 tzdata softhsm2 opensc libpango-1.0-0 libpangoft2-1.0-0 \
         libharfbuzz-subset0 fontconfig fonts-dejavu-core poppler-utils \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --system --uid 10001 --home-dir /srv/siths --shell /usr/sbin/nologin siths
 WORKDIR /srv/siths
 COPY --from=build /srv/siths /srv/siths
-RUN install -d -o siths -g siths var/audit var/ceremony var/demo var/hsm var/journal/billing \
+RUN install -d -o siths -g siths var/audit var/backup var/ceremony var/demo var/hsm var/journal/billing \
         var/journal/pki var/metrics var/ocsp var/push var/sandbox \
         var/simulators var/status var/tls \
         /run/api /run/login /run/minasidor /run/portal /run/status

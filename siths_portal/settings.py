@@ -147,6 +147,12 @@ OUTBOUND_READ_TIMEOUT = env.float("OUTBOUND_READ_TIMEOUT", default=10.0)
 AUDIT_ANCHOR_DIR = Path(env.str("AUDIT_ANCHOR_DIR", default=str(VAR_DIR / "audit")))
 # The folder of the journals of what was issued, on another volume than the database.
 JOURNAL_DIR = Path(env.str("JOURNAL_DIR", default=str(VAR_DIR / "journal")))
+# Backups: the role that may copy the database, the folders that belong to it, and the age recipients of two groups of custodians.
+DATABASE_BACKUP_URL = env.str("DATABASE_BACKUP_URL", default="")
+DATABASE_BACKUP_PASSWORD = _secret("DATABASE_BACKUP_PASSWORD_FILE")
+BACKUP_DIR = env.str("BACKUP_DIR", default=str(VAR_DIR / "backup"))
+BACKUP_FOLDERS = env.list("BACKUP_FOLDERS", default=[str(VAR_DIR / "tokens"), str(VAR_DIR / "ceremony")])
+BACKUP_RECIPIENT_FILES = env.list("BACKUP_RECIPIENT_FILES", default=[])
 # How often a key of the token signs the newest seals.
 AUDIT_HEAD_SECONDS = env.int("AUDIT_HEAD_SECONDS", default=3600)
 # The folder of the processes' metrics; prometheus_client itself reads the variable.

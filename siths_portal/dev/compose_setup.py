@@ -21,7 +21,9 @@ from siths_portal.lib.processes.table import PIN, PROCESSES, SECRET_KEY
 
 DAYS = 365
 TLS_SITES = ("portal", "minasidor", "login")
-DATABASE_PASSWORDS = tuple(f"database_{name}_password" for name in ("superuser", "owner", "app", "api", "pki", "worker"))
+DATABASE_PASSWORDS = tuple(
+    f"database_{name}_password" for name in ("superuser", "owner", "app", "api", "pki", "worker", "backup")
+)
 CEREMONY, ADMINISTRATORS = "ceremony/ceremony.yaml", "administrators.yaml"
 OWN_FILES = (
     CEREMONY,

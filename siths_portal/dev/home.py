@@ -19,6 +19,7 @@ from siths_portal.dev import users
 from siths_portal.dev.private_services import (
     API_ROLE,
     APP_ROLE,
+    BACKUP_ROLE,
     OWNER_ROLE,
     PKI_ROLE,
     WORKER_ROLE,
@@ -138,6 +139,7 @@ class House:
             "DATABASE_API_URL": self.postgres.url(API_ROLE),
             "DATABASE_PKI_URL": self.postgres.url(PKI_ROLE),
             "DATABASE_WORKER_URL": self.postgres.url(WORKER_ROLE),
+            "DATABASE_BACKUP_URL": self.postgres.url(BACKUP_ROLE),
             "REDIS_URL": self.redis.url(),
             "CELERY_BROKER_URL": self.redis.broker_url(),
             "SECRET_KEY_FILE": str(self.var / "secrets" / "secret_key"),

@@ -15,20 +15,30 @@ APP_ROLE = "siths_app"  # the portal and Mina sidor
 API_ROLE = "siths_api"
 PKI_ROLE = "siths_pki"  # the process with the token
 WORKER_ROLE = "siths_worker"  # all other processes and commands
+BACKUP_ROLE = "siths_backup"  # copies the files of the cluster and reads no table
 ROLES = (OWNER_ROLE, APP_ROLE, API_ROLE, PKI_ROLE, WORKER_ROLE)
 DATABASE = "siths"
 PATIENCE = 180  # seconds for a server to start or end on a busy machine
 
 # The owner makes tables. `migrate` grants the other roles their privileges at its end (`siths_portal.wiring.privileges`).
-ROLES_SQL = "".join(
-    f"""
+ROLES_SQL = (
+    "".join(
+        f"""
 DO $$ BEGIN
   IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
     CREATE ROLE {role} LOGIN{" CREATEDB" if role == OWNER_ROLE else ""};
   END IF;
 END $$;
 """
-    for role in ROLES
+        for role in ROLES
+    )
+    + f"""
+DO $$ BEGIN
+  IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{BACKUP_ROLE}') THEN
+    CREATE ROLE {BACKUP_ROLE} LOGIN REPLICATION;
+  END IF;
+END $$;
+"""
 )
 _USERS = ", ".join(ROLES[1:])
 _DEFAULT = f"ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER_ROLE} IN SCHEMA public"
@@ -80,7 +90,7 @@ class PrivatePostgres:
             if os.geteuid() == 0:
                 shutil.chown(folder, self.user)
         if (self.data / "PG_VERSION").exists():
-            self._write_ident()
+            self._write_access()
             return
         options = ["--no-sync"] if not self.fsync else []
         self._run(
@@ -101,14 +111,14 @@ class PrivatePostgres:
             # ANALYZE runs in a transaction with a number. During a test it would hold back the horizon of feeds.
             settings += ["autovacuum_analyze_threshold = 2147483647"]
         self._write("postgresql.conf", settings, append=True)
-        self._write_ident()
-        self._write("pg_hba.conf", ["local all all peer map=siths"])
+        self._write_access()
 
-    def _write_ident(self) -> None:
+    def _write_access(self) -> None:
         """Maps the starting user and the server's user to each role. PostgreSQL reads it at start and at pg_reload_conf."""
         own = sorted({self.user, pwd.getpwuid(os.geteuid()).pw_name})
-        pairs = [(user, role) for user in own for role in ("postgres", *ROLES, *self.roles)]
+        pairs = [(user, role) for user in own for role in ("postgres", *ROLES, BACKUP_ROLE, *self.roles)]
         self._write("pg_ident.conf", [f"siths {user} {role}" for user, role in (*pairs, *self.users)])
+        self._write("pg_hba.conf", ["local all all peer map=siths", f"local replication {BACKUP_ROLE} peer map=siths"])
 
     def _write(self, name: str, lines: list[str], *, append: bool = False) -> None:
         path = self.data / name
