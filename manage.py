@@ -8,7 +8,7 @@ import os
 import sys
 
 # Commands that connect as the process with the token. All `pki_` commands do too.
-PKI_COMMANDS = frozenset({"audit_head", "audit_verify"})
+PKI_COMMANDS = frozenset({"audit_head", "audit_verify", "ops_restore_drill"})
 WITHOUT_TOKEN = frozenset({"pki_ocsp_publish", "pki_ocspd"})
 SIMULATORS = frozenset(f"{name}_simulator" for name in ("access_point", "directory", "eid_app", "idp", "mail", "supplier"))
 
