@@ -31,7 +31,7 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 DATABASE = "database"
 JOURNALS = ("pki", "billing")
-_NAME = "%Y-%m-%dT%H%M%SZ"
+_NAME = "%Y-%m-%dT%H%M%S.%fZ"
 _PART = ".part-"
 _EACH = 5.0  # seconds between two reports of progress
 
