@@ -355,6 +355,8 @@ REGISTER_CARE_AWAITED_DAYS = env.int("REGISTER_CARE_AWAITED_DAYS", default=14)
 REGISTER_CARE_SILENT_ORDER_DAYS = env.int("REGISTER_CARE_SILENT_ORDER_DAYS", default=14)
 REGISTER_CARE_STOCK_DAYS = env.int("REGISTER_CARE_STOCK_DAYS", default=60)
 REMINDER_DAYS = env.list("REMINDER_DAYS", cast=int, default=[30, 60, 80])
+# Days before the last day of an eID on which its holder is reminded (rules/issuance 7.13).
+EID_REMINDER_DAYS = env.list("EID_REMINDER_DAYS", cast=int, default=[90, 60, 30])
 # Activation: seconds that a start code is valid and that a started transaction lasts, minutes for which an identification can be
 # reused, wrong proofs that end a transaction, seconds that `start` waits for the worker, and calls a minute by address.
 EID_APP_URL = env.str("EID_APP_URL", default=f"http://127.0.0.1:{PORT_BASE + 11}/")

@@ -27,7 +27,7 @@ from issuance.people.models.persons import CatalogueName, Person, PersonIdentifi
 from issuance.people.models.photos import Photo
 from issuance.receipt_texts.models import ReceiptText
 from issuance.records.models.events import Document, Event, EventMacs, EventSeal
-from issuance.register_care.models import CardReminder, CareRun, WorkItem
+from issuance.register_care.models import CardReminder, CareRun, EidNotice, WorkItem
 from issuance.reserve_cards.models import ReserveCardIssue
 from issuance.revocation.models import HeldRevocation, HeldRevocationState
 from issuance.roles.models.extended_reach import ExtendedReach
@@ -58,6 +58,7 @@ __all__ = [
     "DocumentSuspicion",
     "Eid",
     "EidAppTransaction",
+    "EidNotice",
     "EidOrder",
     "Event",
     "EventMacs",

@@ -105,6 +105,7 @@ TABLES: Mapping[str, Rights] = {
     # Counts of days stay as they were counted, and old ones are deleted.
     "issuance_dailyoutcome": {PORTAL: "S", WORKER: "SID"},
     "issuance_cardreminder": READ | {PORTAL: "SI", WORKER: "SIU"},
+    "issuance_eidnotice": READ | {PORTAL: "SI", WORKER: "SIU"},
     "issuance_eid": READ
     | {PORTAL: "SIU", WORKER: "SIU", API: "SU(state seq valid_from valid_to activated_at ended_at revocation_reason)"},
     # The link between certificate and order, inserted with the certificate requests. For a card that is activated the portal

@@ -111,6 +111,7 @@ def _planned(
     CarrierCertificate.objects.bulk_create(
         CarrierCertificate(certificate_id=id_, carrier=carrier, eid=eid, profile=profile) for profile, id_ in ids.items()
     )
+    card_certificates.follow_new([eid])
     return CertificateRequest.objects.create(eid=eid, keys=dict(keys), certificate_ids=planned, created_at=clock.now(), **asked)
 
 

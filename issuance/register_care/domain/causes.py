@@ -25,6 +25,14 @@ def _day(column: str) -> str:
 
 
 _LAST = _day("c.valid_to - interval '1 microsecond'")
+LAST_OF_EID = _day("e.valid_to - interval '1 microsecond'")
+"""The last day of an eID."""
+
+ACTIVATED = _day("e.activated_at")
+NO_LATER_EID = """NOT EXISTS (
+    SELECT FROM issuance_eid l WHERE l.post_id = e.post_id AND l.state = 'active' AND l.valid_to > e.valid_to
+)"""
+"""True of an eID without another one of the same assignment that ends later, such as its renewal."""
 
 NOT_ACTIVATED = f"""
 SELECT c.id AS subject_id, c.organisation_id, c.person_id, c.id AS carrier_id, o.id AS order_id, o.office_id,
@@ -161,3 +169,25 @@ WHERE c.state = 'sent' AND {_day("c.sent_at")} <= %(today)s - %(first_reminder)s
     OR EXISTS (SELECT FROM issuance_cardreminder r WHERE r.carrier_id = c.id AND r.state = 'refused')
     AND NOT EXISTS (SELECT FROM issuance_cardreminder r WHERE r.carrier_id = c.id AND r.state = 'sent'))
 """  # noqa: S608
+
+_UNTOLD = f"""
+SELECT n.id AS subject_id, e.organisation_id, c.person_id, c.id AS carrier_id, NULL::uuid AS order_id, {_OFFICE} AS office_id,
+       %s FROM issuance_eidnotice n
+JOIN issuance_eid e ON e.id = n.eid_id
+JOIN issuance_carrier c ON c.id = e.carrier_id
+JOIN issuance_person h ON h.id = c.person_id AND NOT h.deceased
+WHERE n.state IN ('refused', 'unreached') AND %s
+"""  # noqa: S608
+
+EID_NOT_TOLD = _UNTOLD % (
+    f"NULL::date AS due, jsonb_build_object('day', {_day('n.queued_at')}) AS facts",
+    "n.days IS NULL AND e.state IN ('ordered', 'active')",
+)
+
+# A row for each day of reminders, as for chiefs. A later reminder that was sent ends it.
+EID_NOT_REMINDED = _UNTOLD % (
+    f"{LAST_OF_EID} AS due, '{{}}'::jsonb AS facts",
+    f"""n.days IS NOT NULL AND e.state = 'active' AND {NO_LATER_EID} AND NOT EXISTS (
+    SELECT FROM issuance_eidnotice r WHERE r.eid_id = n.eid_id AND r.days < n.days AND r.state IN ('sent', 'refused', 'unreached')
+)""",
+)

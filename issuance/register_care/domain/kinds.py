@@ -216,9 +216,38 @@ CHIEF_UNTOLD = WorkKind(
     on_day=False,
 )
 
+EID_NOT_TOLD = WorkKind(
+    code="eid_not_told",
+    slug="nya-siths-eid-att-beratta-om",
+    name=_("Nya SITHS eID att berätta om"),
+    heading=_("Nya SITHS eID vars innehavare inte har fått e-post"),
+    lead=_(
+        "Innehavaren ska få veta att ett nytt SITHS eID finns, men portalen kan inte skicka e-post. "
+        "Ring eller skriv, och avsluta sedan raden."
+    ),
+    causes=causes.EID_NOT_TOLD,
+    days=3,
+    acts=(_PERSON,),
+    cause=_("Nytt sedan {day}"),
+)
+
+EID_NOT_REMINDED = WorkKind(
+    code="eid_not_reminded",
+    slug="siths-eid-att-paminna-om",
+    name=_("SITHS eID att påminna om"),
+    heading=_("SITHS eID som slutar gälla, vars innehavare inte har fått e-post"),
+    lead=_(
+        "Ett SITHS eID slutar snart gälla, men portalen kan inte skicka e-post till innehavaren. "
+        "Ring eller skriv, och avsluta sedan raden."
+    ),
+    causes=causes.EID_NOT_REMINDED,
+    days=0,
+    acts=(_PERSON,),
+)
+
 KINDS = (
-    DECEASED, ENDED, NOT_SIGNED, NOT_ACTIVATED, NOT_REMINDED, CHIEF_UNTOLD, NEWLY_PROTECTED, RENAMED, NAME_DIFFERS, SILENT_ORDER,
-    STALE_STOCK, RENAMED_ORGANISATION,
+    DECEASED, ENDED, NOT_SIGNED, NOT_ACTIVATED, NOT_REMINDED, CHIEF_UNTOLD, EID_NOT_TOLD, EID_NOT_REMINDED, NEWLY_PROTECTED,
+    RENAMED, NAME_DIFFERS, SILENT_ORDER, STALE_STOCK, RENAMED_ORGANISATION,
 )  # fmt: skip
 """Every kind, in the order of the overview."""
 

@@ -23,7 +23,7 @@ from issuance.people.services import register_reading
 from issuance.register_care.domain import kinds
 from issuance.register_care.domain.kinds import WorkKind
 from issuance.register_care.models import CareRun
-from issuance.register_care.services import merging, reminding
+from issuance.register_care.services import eid_notices, merging, reminding
 from siths_portal.lib import clock, ports
 from siths_portal.lib.database import bulk, locks
 from siths_portal.lib.errors import Conflict, NotFound, Refused, Unavailable
@@ -196,6 +196,7 @@ def _create_organisations(rows: Sequence[tuple[UUID, str]]) -> None:
 
 def _finish(run: CareRun) -> None:
     reminding.plan_due()
+    eid_notices.plan_due()
     _store(run, ended_at=clock.now())
     run.refresh_from_db()
     log.info(

@@ -6,7 +6,6 @@ same message id, and looks again before: a card that was activated or revoked, o
 
 import datetime as dt
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
@@ -20,23 +19,17 @@ from issuance.records.domain import wording
 from issuance.records.models.events import Event
 from issuance.register_care.domain import kinds
 from issuance.register_care.models import CardReminder, ReminderState
-from issuance.register_care.services import deciding
+from issuance.register_care.services import deciding, mailing
 from siths_portal.lib import clock
-from siths_portal.lib import ports as connected
-from siths_portal.lib.database import bulk, leases
-from siths_portal.lib.errors import Conflict, Refused, Unavailable
+from siths_portal.lib.database import bulk
+from siths_portal.lib.errors import Conflict
 from siths_portal.lib.ids import new_id
-from siths_portal.lib.mail import Mailer, Message
+from siths_portal.lib.mail import Message
 
 SENDER = "system:card-reminders"
-BATCH = 500
 BETWEEN = dt.timedelta(days=7)
 """The least time between a reminder and one that an officer asks for."""
 
-MORNING, EVENING = dt.timedelta(hours=7), dt.timedelta(hours=20)
-"""The times of the day in Stockholm between which planned reminders are sent."""
-
-_LASTS, _FURTHEST = dt.timedelta(minutes=5), dt.timedelta(days=1)
 _COLUMNS = ("id", "carrier_id", "days", "requested_by_ref", "requested_at", "state", "attempts", "next_at")
 # The last day that has come counts, so a card that was not listed before gets one reminder and not all of them.
 _DUE = """
@@ -57,14 +50,6 @@ ORDER BY id
 """
 
 
-@dataclass(frozen=True)
-class _Leased:
-    """A reminder for this worker, with its message; without one it is not needed any more."""
-
-    reminder_id: UUID
-    message: Message | None
-
-
 @transaction.atomic(durable=True)
 def plan_due() -> int:
     """Plans the reminders of today for every card that has reached a day of REMINDER_DAYS, by two statements. Returns how many.
@@ -76,15 +61,8 @@ def plan_due() -> int:
     with connection.cursor() as cursor:
         cursor.execute(_DUE, {"days": days, "today": clock.today()})
         rows = cursor.fetchall()
-    values = ((new_id(), carrier, day, SENDER, now, ReminderState.WAITING.value, 0, _by_day(now)) for carrier, day in rows)
+    values = ((new_id(), carrier, day, SENDER, now, ReminderState.WAITING.value, 0, mailing.by_day(now)) for carrier, day in rows)
     return bulk.insert_values(CardReminder, _COLUMNS, values)
-
-
-def _by_day(now: dt.datetime) -> dt.datetime:
-    """Returns `now`, or the next morning if it is night."""
-    today = clock.start_of_day(clock.today())
-    tomorrow = clock.start_of_day(clock.today() + dt.timedelta(days=1))
-    return max(now, today + MORNING) if now < today + EVENING else tomorrow + MORNING
 
 
 @transaction.atomic(durable=True)
@@ -140,25 +118,14 @@ def addresses(carrier_ids: Collection[UUID]) -> dict[UUID, str]:
     return dict(posts.order_by("pk").values_list("eids__carrier", "mail"))
 
 
-def send_due(*, limit: int = BATCH) -> int:
+def send_due(*, limit: int = mailing.BATCH) -> int:
     """Sends each reminder that is due and returns how many it tried. Can be repeated, run by several workers and killed."""
-    tried = 0
-    while tried < limit and (leased := _lease()) is not None:
-        state = ReminderState.NOT_NEEDED
-        if leased.message:
-            state = _send(leased.message)
-        _settle(leased, state)
-        tried += 1
-    return tried
+    return mailing.send_due(_OUTBOX, limit=limit)
 
 
-def _lease() -> _Leased | None:
-    with transaction.atomic(durable=True):
-        reminder = leases.lease(CardReminder.objects.all(), lasts=_LASTS, furthest=_FURTHEST)
-        if reminder is None:
-            return None
-        recipient = _recipient(reminder.carrier_id)
-        return _Leased(reminder.pk, message_about(reminder, recipient) if recipient else None)
+def _compose(reminder: CardReminder) -> Message | ReminderState:
+    recipient = _recipient(reminder.carrier_id)
+    return message_about(reminder, recipient) if recipient else ReminderState.NOT_NEEDED
 
 
 def _recipient(carrier_id: UUID) -> str:
@@ -187,37 +154,19 @@ def message_about(reminder: CardReminder, recipient: str) -> Message:
     return Message(f"card-reminder-{reminder.pk}@{domain}", recipient, "Ditt SITHS-kort väntar på att aktiveras", text)
 
 
-def _send(message: Message) -> ReminderState:
-    try:
-        connected.get(Mailer).send(message)
-    except Unavailable:
-        return ReminderState.WAITING
-    except Refused:
-        return ReminderState.REFUSED
-    return ReminderState.SENT
-
-
-def _settle(leased: _Leased, state: ReminderState) -> None:
-    with transaction.atomic(durable=True):
-        reminder = CardReminder.objects.select_for_update(no_key=True).get(pk=leased.reminder_id)
-        if reminder.state != ReminderState.WAITING:
-            return
-        now = clock.now()
-        reminder.attempts += 1
-        reminder.state = state
-        reminder.next_at = now + leases.wait_after(reminder.attempts) if state == ReminderState.WAITING else None
-        reminder.settled_at = None if state == ReminderState.WAITING else now
-        reminder.save()
-        if state in _TOLD:
-            facts = {"days": reminder.days, "reminder": str(reminder.pk)}
-            Event.record(
-                actor_ref=SENDER,
-                action=_TOLD[state],
-                subject_type="carrier",
-                subject_ref=str(reminder.carrier_id),
-                facts=facts,
-            )
+def _record(reminder: CardReminder) -> None:
+    """Records in the history of the card what became of its reminder."""
+    if action := _TOLD.get(ReminderState(reminder.state)):
+        Event.record(
+            actor_ref=SENDER,
+            action=action,
+            subject_type="carrier",
+            subject_ref=str(reminder.carrier_id),
+            facts={"days": reminder.days, "reminder": str(reminder.pk)},
+        )
 
 
 _TOLD = {ReminderState.SENT: "carrier.reminded", ReminderState.REFUSED: "carrier.reminder_refused"}
 """What is recorded of the card when its reminder is settled."""
+
+_OUTBOX = mailing.Outbox(CardReminder, _compose, _record)

@@ -19,6 +19,7 @@ from issuance.orders.services import eid_orders
 from issuance.people.models.persons import Post
 from issuance.person_page.queries.person_view import person_view
 from issuance.records.models.events import Event
+from issuance.register_care.models import EidNotice
 from issuance.revocation.services import certificate_revocation, revocation
 from issuance.suppliers.services import issuance_check
 from pki import service as pki
@@ -67,6 +68,8 @@ def test_an_extra_eid_comes_beside_the_first_with_the_ordered_values(world: Any,
     certified = app.certify()
     assert set(certified.certificates) == set(HSA_PROFILES)
     assert EidOrder.objects.get(pk=app.order.pk).state == "ordered"
+    notice = EidNotice.objects.get(eid=CertificateRequest.objects.get(eid_order=app.order).eid)
+    assert (notice.state, notice.days) == ("waiting", None), "the holder is told of what is certified, confirmed or not"
     assert app.confirm() == app.confirm() == made.carrier
     order = EidOrder.objects.get(pk=app.order.pk)
     eid = order.eid

@@ -1,0 +1,123 @@
+"""E-mail about eIDs: reminders before the end, the notice of a new one, and the rows of work for holders without e-mail."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from issuance.carriers.models import Carrier, Eid
+from issuance.people.models.persons import Person, Post
+from issuance.records.models.events import Event
+from issuance.register_care.models import EidNotice
+from issuance.register_care.services import eid_notices
+from siths_portal.lib import clock
+from tests.issuance.orders.test_eid_orders import further_post
+from tests.issuance.register_care.works import Mails, active, found, later, night
+
+
+def ending(world: Any, post: Post, *, days_left: int = 100, since: int = 400) -> Eid:
+    """An eID in use whose last day is so many days from now."""
+    card, now = active(world, post), clock.now()
+    end = clock.start_of_day(clock.today() + dt.timedelta(days=days_left + 1))
+    begun = now - dt.timedelta(days=since)
+    Eid.objects.filter(carrier=card).update(state="active", activated_at=begun, valid_from=begun, valid_to=end)
+    return Eid.objects.get(carrier=card)
+
+
+def plan_and_send() -> int:
+    eid_notices.plan_due()
+    EidNotice.objects.filter(state="waiting").update(next_at=clock.now())
+    return eid_notices.send_due()
+
+
+def test_a_holder_is_reminded_on_three_days_once_each(world: Any, mails: Mails) -> None:
+    post = world.post(given_name="Hjalmar", surname="Almgren")
+    eid = ending(world, post)
+    last, days = clock.today() + dt.timedelta(days=100), []
+    for day in (9, 10, 11, 39, 40, 69, 70, 99, 100, 101):
+        with later(day):
+            days += [day] * plan_and_send()
+    assert days == [10, 40, 70]
+    told = Event.objects.filter(action="eid.reminder_sent").order_by("id")
+    assert [(each.subject_ref, each.facts["days"]) for each in told] == [(str(eid.pk), day) for day in (90, 60, 30)]
+    message = mails.sent[0]
+    assert message.recipient == "prov@example.org"
+    assert f"till och med {last}" in message.text
+    for secret in ("Hjalmar", "Almgren", post.hsa_id, post.person.identifiers.get().value, post.organisation.name):
+        assert secret not in message.text + message.subject + message.message_id
+
+
+def test_missed_nights_cost_one_reminder_and_days_before_the_holder_got_it_none(world: Any, mails: Mails, settings: Any) -> None:
+    ending(world, world.post(), days_left=20)
+    ending(world, world.post(), days_left=50, since=5)
+    assert [plan_and_send(), plan_and_send()] == [1, 0]
+    assert list(EidNotice.objects.values_list("days", "state")) == [(30, "sent")]
+    settings.EID_REMINDER_DAYS = []
+    with later(30):
+        assert plan_and_send() == 0
+
+
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        lambda eid: Eid.objects.filter(pk=eid.pk).update(state="revoked", ended_at=clock.now(), revocation_reason="renewed"),
+        lambda eid: Person.objects.filter(pk=eid.carrier.person_id).update(deceased=True),
+    ],
+)
+def test_a_renewal_or_a_death_stops_a_planned_reminder(world: Any, mails: Mails, meanwhile: Any) -> None:
+    eid = ending(world, world.post(), days_left=60)
+    assert eid_notices.plan_due() == 1
+    meanwhile(eid)
+    assert (plan_and_send(), mails.sent, EidNotice.objects.get().state) == (1, [], "not-needed")
+
+
+def test_an_eid_of_the_same_assignment_that_ends_later_and_a_reserve_card_need_no_reminder(world: Any, mails: Mails) -> None:
+    post = world.post()
+    ending(world, post, days_left=60)
+    ending(world, post, days_left=900)
+    reserve = ending(world, world.post(), days_left=60)
+    Carrier.objects.filter(pk=reserve.carrier_id).update(kind="reserve_card")
+    assert plan_and_send() == 0
+
+
+def test_without_an_address_and_for_the_protected_the_office_has_a_row_until_a_renewal(world: Any, mails: Mails) -> None:
+    without, hidden = ending(world, world.post(), days_left=60), ending(world, world.post(), days_left=60)
+    Post.objects.filter(pk=without.post_id).update(mail="")
+    Person.objects.filter(pk=hidden.carrier.person_id).update(is_protected=True, protected_person_indicator=True)
+    assert (plan_and_send(), mails.sent) == (2, [])
+    night()
+    rows = found("eid_not_reminded")
+    assert {row.carrier_id for row in rows} == {without.carrier_id, hidden.carrier_id}
+    assert {(row.office_id, row.due) for row in rows} == {(world.office.pk, clock.today() + dt.timedelta(days=60))}
+    Eid.objects.filter(pk=hidden.pk).update(state="revoked", ended_at=clock.now(), revocation_reason="renewed")
+    with later(30):
+        plan_and_send()
+        night()
+        (row,) = found("eid_not_reminded")
+        assert (row.carrier_id, row.subject_id) == (without.carrier_id, EidNotice.objects.get(days=30).pk)
+
+
+def test_a_new_eid_is_told_at_once_by_another_address_if_its_own_is_gone(world: Any, mails: Mails) -> None:
+    eid = ending(world, world.post())
+    other = further_post(world, eid.carrier)
+    Post.objects.filter(pk=eid.post_id).update(mail="")
+    Post.objects.filter(pk=other.pk).update(mail="annan@example.org")
+    eid_notices.queue([eid])
+    assert [eid_notices.send_due() for _ in range(2)] == [1, 0]
+    (message,) = mails.sent
+    assert (message.recipient, "Ett nytt SITHS eID skapades" in message.text) == ("annan@example.org", True)
+    assert eid.hsa_id not in message.text
+    assert Event.objects.get(action="eid.notice_sent").subject_ref == str(eid.pk)
+
+
+def test_a_refused_notice_of_a_new_eid_is_a_row_at_the_office(world: Any, mails: Mails) -> None:
+    eid = ending(world, world.post())
+    eid_notices.queue([eid])
+    mails.away = True
+    assert (eid_notices.send_due(), EidNotice.objects.get().state) == (1, "waiting")
+    mails.away, mails.refuses = False, True
+    with clock.moved_to(clock.now() + dt.timedelta(hours=2)):
+        assert eid_notices.send_due() == 1
+    night()
+    (row,) = found("eid_not_told")
+    assert (row.carrier_id, row.organisation_id, row.facts) == (eid.carrier_id, eid.organisation_id, {"day": f"{clock.today()}"})
