@@ -7,7 +7,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
@@ -17,6 +17,8 @@ from issuance.carriers.domain.carrier_states import INVALID, CarrierState
 from issuance.carriers.domain.eid_states import LIVE_EIDS, EidState
 from issuance.carriers.models import Carrier, Eid
 from issuance.minasidor.queries.todo import Task, Urgency
+from issuance.orders.domain.eid_order_states import EidOrderState
+from issuance.orders.models.eid_orders import EidOrder
 from issuance.person_page.queries import carrier_words
 from issuance.person_page.queries.carrier_words import Face
 from issuance.records.domain import wording
@@ -54,7 +56,9 @@ WHY_ENDED: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class OwnEid:
-    """An eID on a carrier. `valid_to` is its last day, None before it has certificates."""
+    """An eID on a carrier. `valid_to` is its last day, None before it has certificates. `is_renewed` means that a renewal waits
+    for the holder.
+    """
 
     id: UUID
     organisation: str
@@ -62,6 +66,7 @@ class OwnEid:
     state: str
     valid_to: dt.date | None
     why: str
+    is_renewed: bool
 
     @property
     def is_live(self) -> bool:
@@ -162,7 +167,8 @@ def _carrier_rows() -> ScopedQuerySet[Any]:
 
 @prepared
 def _eids(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[Eid]:
-    rows = Eid.objects.visible_to(actor).filter(carrier__in=carrier_ids)
+    renewals = EidOrder.objects.filter(replaces=OuterRef("pk"), state=EidOrderState.ORDERED.value)
+    rows = Eid.objects.visible_to(actor).filter(carrier__in=carrier_ids).annotate(is_renewed=Exists(renewals))
     return rows.select_related("organisation").order_by("created_at", "id")
 
 
@@ -188,9 +194,9 @@ def _carrier(row: Any, eids: Iterable[Eid]) -> OwnCarrier:
     )
 
 
-def _eid(row: Eid) -> OwnEid:
+def _eid(row: Any) -> OwnEid:
     why = wording.label(WHY_ENDED, row.revocation_reason)
-    return OwnEid(row.id, row.organisation.name, row.hsa_id, row.state, wording.last_day(row.valid_to), why)
+    return OwnEid(row.id, row.organisation.name, row.hsa_id, row.state, wording.last_day(row.valid_to), why, row.is_renewed)
 
 
 def _act_by(row: Carrier) -> dt.date | None:
@@ -235,7 +241,7 @@ def _task(carrier: OwnCarrier) -> Iterator[Task]:
 
 
 def _ending(carrier: OwnCarrier, eid: OwnEid) -> Iterator[Task]:
-    if eid.state != EidState.ACTIVE or eid.valid_to is None or carrier.days_left is not None:
+    if eid.state != EidState.ACTIVE or eid.valid_to is None or carrier.days_left is not None or eid.is_renewed:
         return
     if (eid.valid_to - clock.today()).days <= SOON:
         text = _("Det gäller till och med {day}. Be en ID-administratör att förnya det.").format(day=in_words(eid.valid_to))

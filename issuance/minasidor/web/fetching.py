@@ -21,6 +21,7 @@ from issuance.authz import Actor
 from issuance.minasidor.domain import MyFunction, offers
 from issuance.minasidor.queries import own_orders
 from issuance.minasidor.queries.todo import Task, Urgency
+from issuance.minasidor.web import refusals
 from issuance.minasidor.web.frame import offered, require_offered
 from issuance.orders.services import eid_orders
 from issuance.records.web import handles
@@ -63,7 +64,7 @@ def fetch(request: HttpRequest, order_id: UUID) -> HttpResponse:
         try:
             opened = fetching.open_for(actor=actor, order_id=order_id)
         except Conflict as error:
-            status, refusal = error.http_status, error.message
+            status, refusal = error.http_status, refusals.text_of(error)
         else:
             handles.keep(request, opened)
             return redirect("my_fetching", opened.transaction.pk)
@@ -79,7 +80,7 @@ def under_way(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         try:
             handles.keep(request, fetching.renew(actor=actor, transaction_id=transaction_id))
         except Conflict as error:
-            messages.error(request, error.message)
+            messages.error(request, refusals.text_of(error))
         return redirect("my_fetching", transaction_id)
     row = fetching.seen(actor, transaction_id)
     now = transactions.state_now(row)

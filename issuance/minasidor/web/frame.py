@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from issuance.minasidor.domain import MyFunction, offers
-from siths_portal.lib.errors import Forbidden
+from issuance.minasidor.web import refusals
+from siths_portal.lib.errors import DomainError, Forbidden
 
 View = Callable[..., HttpResponse]
 
@@ -74,14 +75,19 @@ def frame(request: HttpRequest) -> dict[str, object]:
 def offered(*functions: MyFunction) -> Callable[[View], View]:
     """Returns a decorator that opens a view only to log-ins that `domain.OFFERED` lists for one of the functions.
 
-    The view raises Forbidden for others. What it reads is limited to the actor besides.
+    The view raises Forbidden for others. What it reads is limited to the actor besides, and what services refuse is told in words
+    for holders.
     """
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             require_offered(request, *functions)
-            return view(request, *args, **kwargs)
+            try:
+                return view(request, *args, **kwargs)
+            except DomainError as error:
+                error.message = refusals.text_of(error)
+                raise
 
         return guarded
 

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.conf import settings as live_settings
@@ -64,7 +65,16 @@ class TestChoice:
     def test_a_holders_pages_have_no_swedish_left(self, holding: Any) -> None:
         client = holder_client(holding.person)
         client.cookies[live_settings.LANGUAGE_COOKIE_NAME] = "en"
-        paths = ["/", "/hjalp/", "/sparra/", "/vem-har-tittat/", "/installningar/", "/testa/", "/finns-inte/"]
+        paths = [
+            "/",
+            "/hjalp/",
+            "/sparra/",
+            "/vem-har-tittat/",
+            "/installningar/",
+            "/testa/",
+            "/finns-inte/",
+            f"/kort/{uuid4()}/",
+        ]
         paths += [f"/kort/{holding.active.pk}/", f"/sparra/kort/{holding.active.pk}/"]
         for path in paths:
             text = re.sub(r"<[^>]*>", " ", client.get(path).content.decode())

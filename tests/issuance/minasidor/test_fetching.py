@@ -1,9 +1,11 @@
 """A holder fetches an ordered eID on Mina sidor: found on the start page, opened in the app, followed to its end."""
 
+import datetime as dt
 import re
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.urls import reverse
 
 from issuance.activation.models import EidAppTransaction
@@ -11,6 +13,7 @@ from issuance.activation.services.visits import Opened
 from issuance.minasidor.domain import Means
 from issuance.orders.services import eid_orders
 from issuance.people.models.persons import Person
+from siths_portal.lib import clock
 from siths_portal.lib.pages import named_buttons
 from tests.issuance.activated import App, Made, activated_card
 from tests.issuance.activation.fetched import Fetching
@@ -28,12 +31,15 @@ def made(world: Any, demo_pki: Any) -> Made:
 
 
 def test_a_renewal_is_fetched_from_the_start_page(world: Any, made: Made, mina: None) -> None:
-    order = eid_orders.order_renewed_eid(actor=world.officer(), eid_id=made.carrier.eids.get().pk)
+    made.carrier.eids.update(valid_to=clock.now() + dt.timedelta(days=20))
     holder = holder_client(Person.objects.get(pk=made.carrier.person_id))
+    assert "Be en ID-administratör att förnya det." in text(holder.get("/"))
+    order = eid_orders.order_renewed_eid(actor=world.officer(), eid_id=made.carrier.eids.get().pk)
     address = reverse("my_fetch", args=[order.pk])
     start = holder.get("/")
     assert f'href="{address}"' in start.content.decode()
     assert "Förnya ditt SITHS eID för Regionen" in text(start)
+    assert "att förnya det" not in text(start), "a renewal that is ordered is not asked for again"
     assert "Det gamla fungerar tills det nya finns på kortet." in text(holder.get(address))
     page = holder.post(address, PRESSED, follow=True)
     row = EidAppTransaction.objects.get(kind="fetch")
@@ -72,4 +78,6 @@ def test_breaking_off_leaves_the_order_and_a_lower_level_or_another_person_fetch
         assert card.get(path).status_code == 404
     assert f'href="{address}"' not in low.get("/").content.decode()
     eid_orders.withdraw_eid_order(actor=world.officer(), order_id=order.pk)
-    assert holder.post(address, PRESSED).status_code == 409
+    holder.cookies[settings.LANGUAGE_COOKIE_NAME] = "en"
+    refused = holder.post(address, PRESSED)
+    assert (refused.status_code, "Ask an ID administrator for a new one." in text(refused)) == (409, True)
