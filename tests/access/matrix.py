@@ -115,7 +115,7 @@ ROWS: list[Row] = [
     Row("day_unsigned", "GET", ACTIVATE),
     Row("day_orders", "GET", ORDER),
     Row("day_ending", "GET", ORDER),
-    Row("day_to_fetch", "GET", ORDER),
+    Row("day_to_fetch", "GET", Action.ORDER_EID),
     # search
     Row("search", "GET", Action.VIEW),
     Row("search", "POST", Action.VIEW, ok=422),

@@ -82,10 +82,19 @@ def _waiting(
     sent = _kind(cards.not_activated(actor), what, "sent_at").order_by(cards.oldest())[: cards.MOST + 1]
     orders = _kind(cards.to_nothing(actor, since), F("state"), "ordered_at").order_by()[: cards.MOST + 1]
     eids = _kind(cards.ending(actor, until), Value(_ENDING), "valid_to").order_by()[: cards.MOST + 1]
-    ordered = _kind(cards.to_fetch(actor), Value(_TO_FETCH), "expires_at").order_by()[: cards.MOST + 1]
+    ordered = _of_to_fetch(actor)
     suspected = _kind(suspicions.waiting(actor), Value(_SUSPECTED), "at").order_by()[: cards.MOST + 1]
     counted = [outcome.rows(places, first, offices_from)] if places else []
     return sent.union(orders, eids, ordered, register_care.due(actor, soon), suspected, *counted, all=True)
+
+
+@prepared
+def _eids_to_fetch(actor: Actor) -> QuerySet[Any, Any]:
+    return _of_to_fetch(actor)
+
+
+def _of_to_fetch(actor: Actor) -> QuerySet[Any, Any]:
+    return _kind(cards.to_fetch(actor), Value(_TO_FETCH), "expires_at").order_by()[: cards.MOST + 1]
 
 
 def _kind(rows: QuerySet[Any], kind: Any, moment: str) -> QuerySet[Any, Any]:
@@ -106,12 +115,14 @@ def _sent_through() -> Any:
 
 
 def counted(actor: Actor, *, in_charge: bool = False) -> Counted:
-    """Returns what waits within what the actor may act on, by one query, or nothing if the actor orders no cards.
+    """Returns what waits within what the actor may act on, by one query. Those who order no cards but eIDs, such as officers for
+    reserve cards, get the eIDs that wait for their holders; others get nothing.
 
     For those `in_charge` with the offices of sent cards, and the outcome of the last weeks.
     """
     if not policy.holds(actor, Action.ORDER_ORDINARY_CARD):
-        return Counted()
+        may = policy.holds(actor, Action.ORDER_EID)
+        return Counted(fetch_by=[at for _what, at in _eids_to_fetch(actor)] if may else ())
     places = outcome.places_of(actor) if in_charge else []
     times = (cards.orders_since(), cards.ending_until(), register_care.soon())
     rows = _waiting(actor, *times, places, outcome.since(), outcome.offices_since())

@@ -92,7 +92,7 @@ def ending(request: HttpRequest) -> HttpResponseBase:
 
 
 @require_safe
-@DAY.requires(Action.ORDER_ORDINARY_CARD)
+@DAY.requires(Action.ORDER_EID)
 def to_fetch(request: HttpRequest) -> HttpResponseBase:
     """Lists the ordered eIDs that wait for their holders. Raises Forbidden."""
     lead = _("Innehavarna hämtar dem på Mina sidor med kortet. Öppna personen för att ta bort en beställning.")

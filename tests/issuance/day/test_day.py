@@ -32,6 +32,12 @@ from tests.portal import portal_client
 
 MOST_QUERIES = 15
 LISTS = ("day_sent", "day_unsigned", "day_orders", "day_ending", "day_to_fetch")
+RIGHTS = {
+    "day_sent": Action.ACTIVATE_ORDINARY_CARD,
+    "day_unsigned": Action.ACTIVATE_ORDINARY_CARD,
+    "day_to_fetch": Action.ORDER_EID,
+}
+"""Those of the lists that the right to order cards does not open."""
 
 
 def client_of(actor: Actor) -> Client:
@@ -174,6 +180,15 @@ def test_nothing_outside_the_scope_and_nobody_hidden_is_in_a_line_or_list(world:
         assert "Hemlig" not in listed
 
 
+def test_an_officer_for_reserve_cards_is_told_of_the_eids_to_fetch(world: Any) -> None:
+    ending(world, world.post())
+    client = client_of(world.officer(role=Role.RESERVE_CARD_ADMIN_LOA2))
+    assert titles(shown(client)) == ["1 SITHS eID väntar på att hämtas"]
+    assert "Provsson" in shown(client, reverse("day_to_fetch"))
+    other = client_of(world.officer(world.city, role=Role.RESERVE_CARD_ADMIN_LOA2))
+    assert titles(shown(other)) == []
+
+
 def test_nobody_is_told_of_a_card_of_their_own(world: Any) -> None:
     clerk, other = world.officer(), world.officer(role=Role.DEPUTY_ISSUER)
     own = Post.objects.get(person=clerk.person_id)
@@ -297,8 +312,7 @@ def test_every_role_has_its_start(world: Any, role: Role, django_assert_max_num_
     assert body.count("autofocus") == 2, "the field or the heading, and the warning of the session, which is closed"
     assert client.get("/").url == "/dagen/"
     for name in LISTS:
-        activating = name in ("day_sent", "day_unsigned")
-        right = Action.ACTIVATE_ORDINARY_CARD if activating else Action.ORDER_ORDINARY_CARD
+        right = RIGHTS.get(name, Action.ORDER_ORDINARY_CARD)
         assert client.get(reverse(name)).status_code == (200 if right in ALLOWED[role] else 403)
 
 
