@@ -17,6 +17,7 @@ from issuance.housekeeping.services.state_integrity import verify_states
 from issuance.offices.services import disconnect_office
 from issuance.people.models.persons import Post
 from issuance.records.models.events import Event
+from issuance.register_care.models import EidNotice
 from issuance.reserve_cards.models import ReserveCardIssue
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
@@ -162,6 +163,7 @@ class TestActivation:
             activation_app.set_code(step_token=step.app.token)
         certified = step.certify()
         assert set(certified.certificates) == {"person-hsaid-auth", "person-hsaid-sign"}
+        assert list(EidNotice.objects.values_list("eid__carrier", "days")) == [(blank.carrier.pk, None)]
         carrier = step.finish()
         assert (carrier.state, Eid.objects.get(carrier=carrier).state) == ("active", "active")
         assert not cards.ending(world.officer(), cards.ending_until()).exists(), "it ends soon by its nature"
