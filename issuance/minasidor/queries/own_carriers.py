@@ -56,8 +56,9 @@ WHY_ENDED: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class OwnEid:
-    """An eID on a carrier. `valid_to` is its last day, None before it has certificates. `is_renewed` means that a renewal waits
-    for the holder.
+    """An eID on a carrier. `valid_to` is its last day, None before it has certificates.
+
+    `renewal_waits` means that its renewal is ordered and waits for the holder.
     """
 
     id: UUID
@@ -66,7 +67,7 @@ class OwnEid:
     state: str
     valid_to: dt.date | None
     why: str
-    is_renewed: bool
+    renewal_waits: bool
 
     @property
     def is_live(self) -> bool:
@@ -168,7 +169,7 @@ def _carrier_rows() -> ScopedQuerySet[Any]:
 @prepared
 def _eids(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[Eid]:
     renewals = EidOrder.objects.filter(replaces=OuterRef("pk"), state=EidOrderState.ORDERED.value)
-    rows = Eid.objects.visible_to(actor).filter(carrier__in=carrier_ids).annotate(is_renewed=Exists(renewals))
+    rows = Eid.objects.visible_to(actor).filter(carrier__in=carrier_ids).annotate(renewal_waits=Exists(renewals))
     return rows.select_related("organisation").order_by("created_at", "id")
 
 
@@ -196,7 +197,7 @@ def _carrier(row: Any, eids: Iterable[Eid]) -> OwnCarrier:
 
 def _eid(row: Any) -> OwnEid:
     why = wording.label(WHY_ENDED, row.revocation_reason)
-    return OwnEid(row.id, row.organisation.name, row.hsa_id, row.state, wording.last_day(row.valid_to), why, row.is_renewed)
+    return OwnEid(row.id, row.organisation.name, row.hsa_id, row.state, wording.last_day(row.valid_to), why, row.renewal_waits)
 
 
 def _act_by(row: Carrier) -> dt.date | None:
@@ -241,7 +242,7 @@ def _task(carrier: OwnCarrier) -> Iterator[Task]:
 
 
 def _ending(carrier: OwnCarrier, eid: OwnEid) -> Iterator[Task]:
-    if eid.state != EidState.ACTIVE or eid.valid_to is None or carrier.days_left is not None or eid.is_renewed:
+    if eid.state != EidState.ACTIVE or eid.valid_to is None or carrier.days_left is not None or eid.renewal_waits:
         return
     if (eid.valid_to - clock.today()).days <= SOON:
         text = _("Det gäller till och med {day}. Be en ID-administratör att förnya det.").format(day=in_words(eid.valid_to))

@@ -13,6 +13,7 @@ from authn.web import not_activity
 from issuance.activation.domain.transaction_states import TransactionState
 from issuance.minasidor.domain import MyFunction
 from issuance.minasidor.services import unlocking
+from issuance.minasidor.web import refusals
 from issuance.minasidor.web.fetching import app_of
 from issuance.minasidor.web.frame import offered
 from issuance.records.web import handles
@@ -41,7 +42,7 @@ def begin(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
     try:
         opened = unlocking.ask(actor=actor, carrier_id=carrier_id)
     except (Conflict, TooManyRequests) as error:
-        context = {"cards": unlocking.lockable(actor), "refusal": error.message, "tab": ""}
+        context = {"cards": unlocking.lockable(actor), "refusal": refusals.text_of(error), "tab": ""}
         return render(request, "minasidor/unlock.html", context, status=error.http_status)
     handles.keep(request, opened)
     return redirect("my_unlocking", opened.transaction.pk)
@@ -56,7 +57,7 @@ def step(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         try:
             handles.keep(request, unlocking.renew(actor=actor, transaction_id=transaction_id))
         except Conflict as error:
-            messages.error(request, error.message)
+            messages.error(request, refusals.text_of(error))
         return redirect("my_unlocking", transaction_id)
     found = unlocking.seen(actor=actor, transaction_id=transaction_id)
     if found.unlocking_id is not None and found.is_signing:
@@ -92,7 +93,7 @@ def go_on(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         try:
             opened = unlocking.unlock(actor=actor_of(request), transaction_id=transaction_id)
         except Conflict as error:
-            messages.error(request, error.message)
+            messages.error(request, refusals.text_of(error))
         else:
             handles.keep(request, opened)
             return redirect("my_unlocking", opened.transaction.pk)
