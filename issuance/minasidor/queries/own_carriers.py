@@ -167,7 +167,7 @@ def _carrier_rows() -> ScopedQuerySet[Any]:
 
 
 @prepared
-def _eids(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[Eid]:
+def _eids(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[Any]:
     renewals = EidOrder.objects.filter(replaces=OuterRef("pk"), state=EidOrderState.ORDERED.value)
     rows = Eid.objects.visible_to(actor).filter(carrier__in=carrier_ids).annotate(renewal_waits=Exists(renewals))
     return rows.select_related("organisation").order_by("created_at", "id")
