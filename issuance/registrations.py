@@ -5,16 +5,7 @@ Registries are filled only here. Entries are called in the order in which they a
 
 from issuance.activation.domain import own_unlocking
 from issuance.activation.event_words import WORDS as ACTIVATION
-from issuance.activation.services import (
-    card_certificates,
-    completing,
-    fetch_app,
-    receipt_content,
-    statements,
-    suspicions,
-    transactions,
-    visits,
-)
+from issuance.activation.services import completing, fetch_app, receipt_content, statements, suspicions, transactions, visits
 from issuance.activation.services.statements import Purpose
 from issuance.articles.event_words import WORDS as ARTICLES
 from issuance.articles.services import articles, fees
@@ -26,6 +17,7 @@ from issuance.housekeeping.event_words import WORDS as HOUSEKEEPING
 from issuance.imports.event_words import WORDS as IMPORTS
 from issuance.minasidor.queries import own_carriers, todo
 from issuance.minasidor.services import testing, unlocking
+from issuance.notices.event_words import WORDS as NOTICES
 from issuance.offices import services as offices
 from issuance.offices.event_words import WORDS as OFFICES
 from issuance.orders.event_words import WORDS as ORDERS
@@ -39,7 +31,6 @@ from issuance.people.services.directory_import_apply import LostPosts
 from issuance.receipt_texts.event_words import WORDS as RECEIPT_TEXTS
 from issuance.records.domain.event_words import WORDS
 from issuance.register_care.event_words import WORDS as REGISTER_CARE
-from issuance.register_care.services import eid_notices
 from issuance.reserve_cards.event_words import WORDS as RESERVE_CARDS
 from issuance.reserve_cards.queries import signers
 from issuance.reserve_cards.services import approving, handing_out
@@ -85,7 +76,6 @@ def register_all() -> None:
         ),
     )
     completing.ON_ACTIVATION.register(replacing.revoke_replaced)
-    card_certificates.ON_NEW_EIDS.register(eid_notices.queue)
     todo.TASKS.register(own_carriers.tasks)
     fetch_app.ON_RENEWAL.register(renewing.revoke_renewed)
     eid_orders.ON_END.register(renewing.end_unfetched)
@@ -101,6 +91,7 @@ def _of_events() -> None:
         CUSTOMISATIONS,
         RECEIPT_TEXTS,
         CARRIERS,
+        NOTICES,
         ORDERS,
         ACTIVATION,
         REVOCATION,

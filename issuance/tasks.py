@@ -5,8 +5,9 @@ from celery import shared_task
 from issuance.activation.services import activation
 from issuance.day.services import counting_outcome
 from issuance.housekeeping.services import clean_up, deadlines
-from issuance.register_care.services import eid_notices, nightly, reminding
+from issuance.notices.services import sending as notice_sending
 from issuance.register_care.services import measures as care_measures
+from issuance.register_care.services import nightly, reminding
 from issuance.reserve_cards.services import approving
 from issuance.roles.services import ended_roles, role_holder_reading
 from issuance.stock.services import measures as stock_measures
@@ -97,4 +98,4 @@ def measure_stock() -> None:
 def remind() -> None:
     """Sends the reminders of cards that wait for activation, and the notices and reminders of eIDs, that are due."""
     reminding.send_due()
-    eid_notices.send_due()
+    notice_sending.send_due()

@@ -16,6 +16,7 @@ from issuance.carriers.models import Carrier, CarrierCertificate, Eid, Receipt
 from issuance.customisations.models import CardCustomisation, CustomisationRequest
 from issuance.day.models import DailyOutcome
 from issuance.imports.models import SetupImport
+from issuance.notices.models import EidNotice
 from issuance.offices.models import Office, OrganisationOffice
 from issuance.operators.models import CertificateSearch, MassTrial
 from issuance.orders.models.drafts import OrderDraft
@@ -27,7 +28,7 @@ from issuance.people.models.persons import CatalogueName, Person, PersonIdentifi
 from issuance.people.models.photos import Photo
 from issuance.receipt_texts.models import ReceiptText
 from issuance.records.models.events import Document, Event, EventMacs, EventSeal
-from issuance.register_care.models import CardReminder, CareRun, EidNotice, WorkItem
+from issuance.register_care.models import CardReminder, CareRun, WorkItem
 from issuance.reserve_cards.models import ReserveCardIssue
 from issuance.revocation.models import HeldRevocation, HeldRevocationState
 from issuance.roles.models.extended_reach import ExtendedReach

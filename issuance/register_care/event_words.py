@@ -9,7 +9,6 @@ WORDS = EventWords(
     rules={
         "system:register-care": _("Systemet: nattens avstämning"),
         "system:card-reminders": _("Systemet: påminnelser"),
-        "system:eid-notices": _("Systemet: e-post om SITHS eID"),
     },
     actions={
         "work_item.found": _("En rad kom till i Registervård"),
@@ -22,11 +21,5 @@ WORDS = EventWords(
         "carrier.reminder_requested": _("En påminnelse till innehavaren beställdes"),
         "carrier.reminded": _("Innehavaren fick en påminnelse med e-post"),
         "carrier.reminder_refused": _("Innehavarens e-postadress tog inte emot påminnelsen"),
-        "eid.notice_sent": _("Innehavaren fick e-post om det nya SITHS eID:t"),
-        "eid.notice_refused": _("Innehavarens e-postadress tog inte emot beskedet om det nya SITHS eID:t"),
-        "eid.notice_unreached": _("Innehavaren fick ingen e-post om det nya SITHS eID:t"),
-        "eid.reminder_sent": _("Innehavaren påmindes med e-post om att SITHS eID:t slutar gälla"),
-        "eid.reminder_refused": _("Innehavarens e-postadress tog inte emot påminnelsen om SITHS eID:t"),
-        "eid.reminder_unreached": _("Innehavaren fick ingen e-post om att SITHS eID:t slutar gälla"),
     },
 )

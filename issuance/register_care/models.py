@@ -7,7 +7,8 @@ from django.db import models
 from django.db.models import Q
 
 from issuance.authz.scope import ScopedManager, ScopeRule
-from issuance.carriers.models import Carrier, Eid
+from issuance.carriers.models import Carrier
+from issuance.notices.models import SETTLED, Mailed, MailState
 from issuance.offices.models import Office
 from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import Organisation
@@ -103,23 +104,8 @@ class CareRun(models.Model):
     changed = models.PositiveIntegerField(default=0)
 
 
-class ReminderState(models.TextChoices):
-    """The state of a reminder."""
-
-    WAITING = "waiting", "Väntar på att skickas"
-    SENT = "sent", "Skickad"
-    REFUSED = "refused", "Avvisad av e-postservern"
-    NOT_NEEDED = "not-needed", "Behövdes inte längre"
-    UNREACHED = "unreached", "Innehavaren får ingen e-post"
-
-
-_SETTLED = Q(state=ReminderState.WAITING.value, settled_at=None, next_at__isnull=False) | ~Q(
-    state=ReminderState.WAITING.value
-) & Q(settled_at__isnull=False, next_at=None)
-
-
-class CardReminder(models.Model):
-    """A reminder by e-mail of a card that is sent and not activated. It keeps no address: the worker reads it when it sends.
+class CardReminder(Mailed):
+    """A reminder by e-mail of a card that is sent and not activated.
 
     `days` is the day after sending for which it is made, empty if an officer asked for it.
     """
@@ -129,10 +115,6 @@ class CardReminder(models.Model):
     days = models.PositiveSmallIntegerField(null=True)
     requested_by_ref = models.CharField(max_length=200)
     requested_at = models.DateTimeField()
-    state = models.CharField(max_length=10, choices=ReminderState, default=ReminderState.WAITING)
-    attempts = models.PositiveIntegerField(default=0)
-    next_at = models.DateTimeField(null=True)
-    settled_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
@@ -140,41 +122,10 @@ class CardReminder(models.Model):
                 fields=["carrier", "days"], condition=Q(days__isnull=False), name="issuance_reminder_once_a_day"
             ),
             models.UniqueConstraint(
-                fields=["carrier"], condition=Q(state=ReminderState.WAITING.value), name="issuance_reminder_one_waits"
+                fields=["carrier"], condition=Q(state=MailState.WAITING.value), name="issuance_reminder_one_waits"
             ),
-            models.CheckConstraint(condition=_SETTLED, name="issuance_reminder_settled"),
+            models.CheckConstraint(condition=SETTLED, name="issuance_reminder_settled"),
         ]
         indexes = [
             models.Index(fields=["next_at"], condition=Q(next_at__isnull=False), name="issuance_reminder_due"),
-        ]
-
-
-class EidNotice(models.Model):
-    """An e-mail about an eID to its holder: that it is new, or that it ends soon. Like a `CardReminder` it keeps no address.
-
-    `days` is the number of days before its last day for which a reminder is made, empty for the notice of a new eID. UNREACHED
-    and REFUSED are causes of rows of work: the office tells the holder.
-    """
-
-    id = models.UUIDField(primary_key=True, default=new_id)
-    eid = models.ForeignKey(Eid, on_delete=models.PROTECT, related_name="notices")
-    days = models.PositiveSmallIntegerField(null=True)
-    queued_at = models.DateTimeField()
-    state = models.CharField(max_length=10, choices=ReminderState, default=ReminderState.WAITING)
-    attempts = models.PositiveIntegerField(default=0)
-    next_at = models.DateTimeField(null=True)
-    settled_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["eid", "days"], nulls_distinct=False, name="issuance_eid_notice_once"),
-            models.CheckConstraint(condition=_SETTLED, name="issuance_eid_notice_settled"),
-        ]
-        indexes = [
-            models.Index(fields=["next_at"], condition=Q(next_at__isnull=False), name="issuance_eid_notice_due"),
-            models.Index(
-                fields=["eid"],
-                condition=Q(state__in=[ReminderState.REFUSED.value, ReminderState.UNREACHED.value]),
-                name="issuance_eid_notice_untold",
-            ),
         ]

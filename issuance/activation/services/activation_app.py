@@ -9,22 +9,14 @@ from django.db import transaction as database
 from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.domain.transaction_states import TransactionAction, TransactionKind, TransactionState
 from issuance.activation.models import EidAppTransaction, PreparedReceipt
-from issuance.activation.services import (
-    card_certificates,
-    completing,
-    fetch_app,
-    receipts,
-    refusals,
-    statements,
-    transactions,
-    unlock_app,
-)
+from issuance.activation.services import completing, fetch_app, receipts, refusals, statements, transactions, unlock_app
 from issuance.activation.services.starting import Started, Texts, start
 from issuance.carriers import services as _holds
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierAction
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, Eid
+from issuance.notices.services import notices
 from issuance.records.services import steps
 from siths_portal.lib import clock, faults
 from siths_portal.lib.errors import Conflict, Invalid
@@ -59,7 +51,7 @@ def set_code(*, step_token: str) -> str:
             steps.step([row], TransactionAction.SET_CODE, actor_ref=actor_ref, code_set_at=now)
             if kinds.kind_of(carrier.kind).held_until_code:
                 _holds.plan_release(carrier, transactions.delivery_of(row), actor_ref=actor_ref)
-                card_certificates.follow_new(list(Eid.objects.filter(carrier=carrier, state=EidState.ORDERED.value)))
+                notices.queue_new_eids(Eid.objects.filter(carrier=carrier, state=EidState.ORDERED.value))
             faults.point("issuance.code-set.before-commit")
     faults.point("issuance.code-set.after-commit")
     return TransactionState.CODE_SET.value

@@ -3,7 +3,6 @@
 A reserve card that was used before still has the ended certificates of its earlier eIDs. They do not count.
 """
 
-from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from django.db.models import Q
@@ -11,12 +10,7 @@ from django.db.models import Q
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.domain.kinds import Owner, Stage
-from issuance.carriers.models import Carrier, Eid
-from siths_portal.lib.registry import Registry
-
-ON_NEW_EIDS = Registry[Callable[[Sequence[Eid]], None]]()
-"""What the packages above do when eIDs get certificates that their holder can use, in the same transaction: the transaction that
-asks for certificates of keys made on the card, or the one that has those of a supplier's card released from hold."""
+from issuance.carriers.models import Carrier
 
 
 def ids(carrier: Carrier) -> list[UUID]:
@@ -38,9 +32,3 @@ def made_before(carrier: Carrier) -> list[UUID]:
 def of_eid(carrier: Carrier) -> tuple[str, ...]:
     """Returns the profiles that are certified when the card is activated; none for a card that its supplier finishes."""
     return kinds.kind_of(carrier.kind).profiles(Owner.EID, Stage.ACTIVATION)
-
-
-def follow_new(eids: Sequence[Eid]) -> None:
-    """Calls `ON_NEW_EIDS`, in the caller's transaction."""
-    for follow in ON_NEW_EIDS:
-        follow(eids)

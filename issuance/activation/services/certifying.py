@@ -18,6 +18,7 @@ from issuance.activation.services import card_certificates, card_requests, fetch
 from issuance.activation.services.card_requests import Certified
 from issuance.carriers.domain.eid_states import EidAction, EidState
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.notices.services import notices
 from issuance.orders.models.orders import CardOrder
 from issuance.records.services import steps
 from issuance.roles.services.actors import actor_of_person
@@ -111,7 +112,7 @@ def _planned(
     CarrierCertificate.objects.bulk_create(
         CarrierCertificate(certificate_id=id_, carrier=carrier, eid=eid, profile=profile) for profile, id_ in ids.items()
     )
-    card_certificates.follow_new([eid])
+    notices.queue_new_eids([eid])
     return CertificateRequest.objects.create(eid=eid, keys=dict(keys), certificate_ids=planned, created_at=clock.now(), **asked)
 
 

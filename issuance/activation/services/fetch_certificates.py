@@ -15,12 +15,13 @@ from django.db import transaction as database
 
 from issuance.activation.domain.transaction_states import TransactionState
 from issuance.activation.models import CertificateRequest, EidAppTransaction
-from issuance.activation.services import card_certificates, card_requests, fetching, transactions
+from issuance.activation.services import card_requests, fetching, transactions
 from issuance.activation.services.card_requests import Certified
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.eid_states import EidAction, EidState
 from issuance.carriers.domain.kinds import EidOrderKind, Owner
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.notices.services import notices
 from issuance.orders.domain import rules
 from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.services.ordering import post_ends_at
@@ -155,7 +156,7 @@ def _begin(
         )
         for profile, id_ in ids.items()
     )
-    card_certificates.follow_new([eid])
+    notices.queue_new_eids([eid])
     return CertificateRequest.objects.create(
         eid=eid, eid_order=order, keys=dict(keys), certificate_ids=planned, created_at=clock.now(), **asked
     )

@@ -23,6 +23,8 @@ from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.kinds import Function
 from issuance.carriers.models import Carrier
+from issuance.notices.models import NoticeAbout
+from issuance.notices.services import notices
 from issuance.people.models.persons import Person
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, NotFound, TooManyRequests
@@ -137,7 +139,8 @@ def renew(*, actor: Actor, transaction_id: UUID) -> Opened:
 def unlock(*, actor: Actor, transaction_id: UUID) -> Opened:
     """Opens the transaction in which the holder chooses a new code for the locked card, once for each signed statement.
 
-    A second click gets the same transaction with a new handle. Raises NotFound, Conflict (not signed, too old, used, the card).
+    A second click gets the same transaction with a new handle. Queues the notice to the holder, who is told of it before anybody
+    can get the PUK. Raises NotFound, Conflict (not signed, too old, used, the card).
     """
     found = seen(actor=actor, transaction_id=transaction_id)
     rows = Carrier.objects.select_for_update(of=("self",), no_key=True)
@@ -161,6 +164,7 @@ def unlock(*, actor: Actor, transaction_id: UUID) -> Opened:
         origin=settings.MINASIDOR_BASE_URL,
         ground=statement,
     )
+    notices.queue_about_carrier(carrier, NoticeAbout.UNLOCKED)
     return Opened(row, handle)
 
 

@@ -5,6 +5,9 @@ the last day; NULL stands for a number of days after the cause was found, which 
 tells, without personal data. The parameters are those of `services.merging.values`.
 """
 
+from issuance.notices.domain.ending import LAST_DAY, NO_LATER_EID
+from siths_portal.lib.database.days import day_of, last_day_of
+
 COLUMNS = ("subject_id", "organisation_id", "person_id", "carrier_id", "order_id", "office_id", "due", "facts")
 
 _LIVING = "('sent', 'reserved', 'activated_unsigned', 'active')"
@@ -18,33 +21,19 @@ _OFFICE = """coalesce(c.office_id, (
 _CARD = f"""c.id AS subject_id, c.organisation_id, c.person_id, c.id AS carrier_id, NULL::uuid AS order_id,
        {_OFFICE} AS office_id"""
 _NEWS = "e.action = 'person.changed' AND e.at >= %(since)s"
-
-
-def _day(column: str) -> str:
-    return f"(({column}) AT TIME ZONE 'Europe/Stockholm')::date"
-
-
-_LAST = _day("c.valid_to - interval '1 microsecond'")
-LAST_OF_EID = _day("e.valid_to - interval '1 microsecond'")
-"""The last day of an eID."""
-
-ACTIVATED = _day("e.activated_at")
-NO_LATER_EID = """NOT EXISTS (
-    SELECT FROM issuance_eid l WHERE l.post_id = e.post_id AND l.state = 'active' AND l.valid_to > e.valid_to
-)"""
-"""True of an eID without another one of the same assignment that ends later, such as its renewal."""
+_LAST = last_day_of("c.valid_to")
 
 NOT_ACTIVATED = f"""
 SELECT c.id AS subject_id, c.organisation_id, c.person_id, c.id AS carrier_id, o.id AS order_id, o.office_id,
-       {_day("c.sent_at")} + %(not_activated_days)s AS due, '{{}}'::jsonb AS facts
+       {day_of("c.sent_at")} + %(not_activated_days)s AS due, '{{}}'::jsonb AS facts
 FROM issuance_carrier c
 LEFT JOIN issuance_orderitem i ON i.carrier_id = c.id
 LEFT JOIN issuance_cardorder o ON o.id = i.order_id
-WHERE c.state = 'sent' AND c.person_id IS NOT NULL AND {_day("c.sent_at")} <= %(today)s - %(listed_days)s
+WHERE c.state = 'sent' AND c.person_id IS NOT NULL AND {day_of("c.sent_at")} <= %(today)s - %(listed_days)s
 """  # noqa: S608  (only constants of this module are put into these statements)
 
 NOT_SIGNED = f"""
-SELECT {_CARD}, {_day("c.code_set_at")} + %(not_signed_days)s AS due, '{{}}'::jsonb AS facts
+SELECT {_CARD}, {day_of("c.code_set_at")} + %(not_signed_days)s AS due, '{{}}'::jsonb AS facts
 FROM issuance_carrier c WHERE c.state = 'activated_unsigned' AND c.person_id IS NOT NULL
 """  # noqa: S608
 
@@ -128,28 +117,28 @@ LEFT JOIN issuance_stockcard s ON s.carrier_id = c.id
 WHERE o.person_id IS NULL AND (
     s.state = 'in_stock' AND c.state = 'in_stock' AND {_LAST} <= %(today)s + %(stock_days)s
     OR s.state = 'missing' AND c.state IN ('sent', 'in_stock')
-    OR s.id IS NULL AND c.state = 'sent' AND {_day("c.sent_at")} <= %(today)s - %(awaited_days)s)
+    OR s.id IS NULL AND c.state = 'sent' AND {day_of("c.sent_at")} <= %(today)s - %(awaited_days)s)
 GROUP BY o.id
 """  # noqa: S608
 
 SILENT_ORDER = f"""
 SELECT o.id AS subject_id, o.organisation_id, o.person_id, NULL::uuid AS carrier_id, o.id AS order_id, o.office_id,
-       NULL::date AS due, jsonb_build_object('day', {_day("news.at")}) AS facts
+       NULL::date AS due, jsonb_build_object('day', {day_of("news.at")}) AS facts
 FROM issuance_cardorder o
 CROSS JOIN LATERAL (SELECT greatest(o.ordered_at, o.restarted_at, o.accepted_at, o.produced_at) AS at) news
-WHERE o.state IN ('queued', 'accepted', 'in_production', 'produced') AND {_day("news.at")} <= %(today)s - %(silent_days)s
+WHERE o.state IN ('queued', 'accepted', 'in_production', 'produced') AND {day_of("news.at")} <= %(today)s - %(silent_days)s
 """  # noqa: S608
 
 # A row for each day of reminders: a new day ends the row of the day before, whatever was decided about it.
 CHIEF_UNTOLD = f"""
 SELECT md5(c.id::text || '/' || reached.days)::uuid AS subject_id, c.organisation_id, c.person_id, c.id AS carrier_id,
-       o.id AS order_id, o.office_id, {_day("c.sent_at")} + reached.days + 7 AS due,
+       o.id AS order_id, o.office_id, {day_of("c.sent_at")} + reached.days + 7 AS due,
        jsonb_build_object('days', reached.days) AS facts
 FROM issuance_carrier c
 JOIN issuance_person h ON h.id = c.person_id AND NOT h.is_protected AND NOT h.deceased
 CROSS JOIN LATERAL (
     SELECT max(d.days) AS days FROM unnest(%(reminder_days)s::integer[]) AS d(days)
-    WHERE {_day("c.sent_at")} + d.days <= %(today)s
+    WHERE {day_of("c.sent_at")} + d.days <= %(today)s
 ) reached
 LEFT JOIN issuance_orderitem i ON i.carrier_id = c.id
 LEFT JOIN issuance_cardorder o ON o.id = i.order_id
@@ -158,12 +147,12 @@ WHERE c.state = 'sent' AND reached.days IS NOT NULL
 
 NOT_REMINDED = f"""
 SELECT c.id AS subject_id, c.organisation_id, c.person_id, c.id AS carrier_id, o.id AS order_id, o.office_id,
-       {_day("c.sent_at")} + %(not_activated_days)s AS due, '{{}}'::jsonb AS facts
+       {day_of("c.sent_at")} + %(not_activated_days)s AS due, '{{}}'::jsonb AS facts
 FROM issuance_carrier c
 JOIN issuance_person h ON h.id = c.person_id AND NOT h.is_protected
 LEFT JOIN issuance_orderitem i ON i.carrier_id = c.id
 LEFT JOIN issuance_cardorder o ON o.id = i.order_id
-WHERE c.state = 'sent' AND {_day("c.sent_at")} <= %(today)s - %(first_reminder)s AND (
+WHERE c.state = 'sent' AND {day_of("c.sent_at")} <= %(today)s - %(first_reminder)s AND (
     NOT EXISTS (SELECT FROM issuance_eid e JOIN issuance_post p ON p.id = e.post_id
                 WHERE e.carrier_id = c.id AND p.ended_at IS NULL AND p.mail <> '')
     OR EXISTS (SELECT FROM issuance_cardreminder r WHERE r.carrier_id = c.id AND r.state = 'refused')
@@ -171,23 +160,26 @@ WHERE c.state = 'sent' AND {_day("c.sent_at")} <= %(today)s - %(first_reminder)s
 """  # noqa: S608
 
 _UNTOLD = f"""
-SELECT n.id AS subject_id, e.organisation_id, c.person_id, c.id AS carrier_id, NULL::uuid AS order_id, {_OFFICE} AS office_id,
-       %s FROM issuance_eidnotice n
-JOIN issuance_eid e ON e.id = n.eid_id
-JOIN issuance_carrier c ON c.id = e.carrier_id
+SELECT n.id AS subject_id, coalesce(e.organisation_id, c.organisation_id) AS organisation_id, c.person_id, c.id AS carrier_id,
+       NULL::uuid AS order_id, {_OFFICE} AS office_id, %s
+FROM issuance_eidnotice n
+JOIN issuance_carrier c ON c.id = n.carrier_id
+LEFT JOIN issuance_eid e ON e.id = n.eid_id
 JOIN issuance_person h ON h.id = c.person_id AND NOT h.deceased
 WHERE n.state IN ('refused', 'unreached') AND %s
 """  # noqa: S608
+_SINCE = f"NULL::date AS due, jsonb_build_object('day', {day_of('n.queued_at')}) AS facts"
 
 EID_NOT_TOLD = _UNTOLD % (
-    f"NULL::date AS due, jsonb_build_object('day', {_day('n.queued_at')}) AS facts",
-    "n.days IS NULL AND e.state IN ('ordered', 'active')",
+    _SINCE,
+    "n.about = 'new' AND coalesce(e.state IN ('ordered', 'active'), c.state IN ('ordered', 'activated_unsigned', 'active'))",
 )
+UNLOCKING_NOT_TOLD = _UNTOLD % (_SINCE, "n.about = 'unlocked' AND c.state = 'active'")
 
-# A row for each day of reminders, as for chiefs. A later reminder that was sent ends it.
+# A row for each day of reminders, as for chiefs. A later reminder ends it.
 EID_NOT_REMINDED = _UNTOLD % (
-    f"{LAST_OF_EID} AS due, '{{}}'::jsonb AS facts",
-    f"""n.days IS NOT NULL AND e.state = 'active' AND {NO_LATER_EID} AND NOT EXISTS (
+    f"{LAST_DAY} AS due, '{{}}'::jsonb AS facts",
+    f"""n.about = 'ending' AND e.state = 'active' AND {NO_LATER_EID} AND NOT EXISTS (
     SELECT FROM issuance_eidnotice r WHERE r.eid_id = n.eid_id AND r.days < n.days AND r.state IN ('sent', 'refused', 'unreached')
 )""",
 )

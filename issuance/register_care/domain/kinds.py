@@ -231,6 +231,21 @@ EID_NOT_TOLD = WorkKind(
     cause=_("Nytt sedan {day}"),
 )
 
+UNLOCKING_NOT_TOLD = WorkKind(
+    code="unlocking_not_told",
+    slug="upplasta-kort-att-beratta-om",
+    name=_("Upplåsta kort att berätta om"),
+    heading=_("Kort som låses upp på Mina sidor, vars innehavare inte har fått e-post"),
+    lead=_(
+        "Någon har skrivit under med innehavarens andra kort för att låsa upp det här, men portalen kan inte skicka e-post. "
+        "Ring eller skriv och fråga om det var innehavaren, och avsluta sedan raden."
+    ),
+    causes=causes.UNLOCKING_NOT_TOLD,
+    days=3,
+    acts=(_PERSON,),
+    cause=_("Underskrivet {day}"),
+)
+
 EID_NOT_REMINDED = WorkKind(
     code="eid_not_reminded",
     slug="siths-eid-att-paminna-om",
@@ -246,8 +261,8 @@ EID_NOT_REMINDED = WorkKind(
 )
 
 KINDS = (
-    DECEASED, ENDED, NOT_SIGNED, NOT_ACTIVATED, NOT_REMINDED, CHIEF_UNTOLD, EID_NOT_TOLD, EID_NOT_REMINDED, NEWLY_PROTECTED,
-    RENAMED, NAME_DIFFERS, SILENT_ORDER, STALE_STOCK, RENAMED_ORGANISATION,
+    DECEASED, ENDED, NOT_SIGNED, NOT_ACTIVATED, NOT_REMINDED, CHIEF_UNTOLD, EID_NOT_TOLD, UNLOCKING_NOT_TOLD, EID_NOT_REMINDED,
+    NEWLY_PROTECTED, RENAMED, NAME_DIFFERS, SILENT_ORDER, STALE_STOCK, RENAMED_ORGANISATION,
 )  # fmt: skip
 """Every kind, in the order of the overview."""
 

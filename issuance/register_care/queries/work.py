@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import Count, Exists, Min, OuterRef, Q, QuerySet
 
 from issuance.authz import Actor
+from issuance.notices.models import MailState
 from issuance.orders.models.orders import CardOrder
 from issuance.people.models.persons import PersonIdentifier
 from issuance.people.queries import officers
@@ -18,7 +19,7 @@ from issuance.records.domain import wording
 from issuance.register_care.domain import kinds
 from issuance.register_care.domain.kinds import WorkKind
 from issuance.register_care.domain.states import WorkState
-from issuance.register_care.models import CardReminder, CareRun, ReminderState, WorkItem
+from issuance.register_care.models import CardReminder, CareRun, WorkItem
 from issuance.register_care.services import deciding, reminding
 from siths_portal.lib import clock
 
@@ -149,7 +150,7 @@ def _condition(view: View, actor: Actor, office_id: UUID | None) -> Q:
         case View.WEEK:
             return state & Q(due__lte=clock.today() + dt.timedelta(days=WEEK))
         case View.UNREMINDED:
-            counted = [ReminderState.WAITING, ReminderState.SENT]
+            counted = [MailState.WAITING, MailState.SENT]
             return state & ~Q(Exists(CardReminder.objects.filter(carrier=OuterRef("carrier"), state__in=counted)))
         case View.OFFICE:
             return state & (Q(office=office_id) if office_id else Q(pk__in=[]))
@@ -213,6 +214,6 @@ def _reminders(carrier_ids: Collection[UUID]) -> dict[UUID, int]:
     """Returns how many reminders of each card were sent or wait to be."""
     if not carrier_ids:
         return {}
-    counted = [ReminderState.WAITING, ReminderState.SENT]
+    counted = [MailState.WAITING, MailState.SENT]
     rows = CardReminder.objects.filter(carrier__in=carrier_ids, state__in=counted).order_by().values("carrier")
     return {row["carrier"]: row["n"] for row in rows.annotate(n=Count("pk"))}

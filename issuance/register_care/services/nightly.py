@@ -16,6 +16,7 @@ from django.db.models import Exists, F, OuterRef, QuerySet
 
 from issuance.carriers.domain.carrier_states import INVALID
 from issuance.carriers.models import Carrier
+from issuance.notices.services import reminding as eid_reminding
 from issuance.organisations.models import Organisation
 from issuance.organisations.ports import OrganisationDirectory
 from issuance.people.models.persons import Person
@@ -23,7 +24,7 @@ from issuance.people.services import register_reading
 from issuance.register_care.domain import kinds
 from issuance.register_care.domain.kinds import WorkKind
 from issuance.register_care.models import CareRun
-from issuance.register_care.services import eid_notices, merging, reminding
+from issuance.register_care.services import merging, reminding
 from siths_portal.lib import clock, ports
 from siths_portal.lib.database import bulk, locks
 from siths_portal.lib.errors import Conflict, NotFound, Refused, Unavailable
@@ -196,7 +197,7 @@ def _create_organisations(rows: Sequence[tuple[UUID, str]]) -> None:
 
 def _finish(run: CareRun) -> None:
     reminding.plan_due()
-    eid_notices.plan_due()
+    eid_reminding.plan_due()
     _store(run, ended_at=clock.now())
     run.refresh_from_db()
     log.info(

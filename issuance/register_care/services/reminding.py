@@ -14,14 +14,17 @@ from django.db import connection, transaction
 from issuance.authz import Actor
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.models import Carrier
+from issuance.notices.models import MailState
+from issuance.notices.services import mailing
 from issuance.people.models.persons import Post
 from issuance.records.domain import wording
 from issuance.records.models.events import Event
 from issuance.register_care.domain import kinds
-from issuance.register_care.models import CardReminder, ReminderState
-from issuance.register_care.services import deciding, mailing
+from issuance.register_care.models import CardReminder
+from issuance.register_care.services import deciding
 from siths_portal.lib import clock
 from siths_portal.lib.database import bulk
+from siths_portal.lib.database.days import day_of
 from siths_portal.lib.errors import Conflict
 from siths_portal.lib.ids import new_id
 from siths_portal.lib.mail import Message
@@ -32,12 +35,12 @@ BETWEEN = dt.timedelta(days=7)
 
 _COLUMNS = ("id", "carrier_id", "days", "requested_by_ref", "requested_at", "state", "attempts", "next_at")
 # The last day that has come counts, so a card that was not listed before gets one reminder and not all of them.
-_DUE = """
+_DUE = f"""
 WITH reached AS (
     SELECT c.id, max(d.days) AS days
     FROM issuance_carrier c
     JOIN issuance_person h ON h.id = c.person_id AND NOT h.is_protected AND NOT h.deceased
-    JOIN unnest(%(days)s) AS d(days) ON (c.sent_at AT TIME ZONE 'Europe/Stockholm')::date + d.days <= %(today)s
+    JOIN unnest(%(days)s) AS d(days) ON {day_of("c.sent_at")} + d.days <= %(today)s
     WHERE c.state = 'sent'
       AND EXISTS (SELECT FROM issuance_eid e JOIN issuance_post p ON p.id = e.post_id
                   WHERE e.carrier_id = c.id AND p.ended_at IS NULL AND p.mail <> '')
@@ -47,7 +50,7 @@ SELECT id, days FROM reached
 WHERE NOT EXISTS (SELECT FROM issuance_cardreminder r
                   WHERE r.carrier_id = reached.id AND (r.state = 'waiting' OR r.days >= reached.days))
 ORDER BY id
-"""
+"""  # noqa: S608  (constants of our own)
 
 
 @transaction.atomic(durable=True)
@@ -61,7 +64,7 @@ def plan_due() -> int:
     with connection.cursor() as cursor:
         cursor.execute(_DUE, {"days": days, "today": clock.today()})
         rows = cursor.fetchall()
-    values = ((new_id(), carrier, day, SENDER, now, ReminderState.WAITING.value, 0, mailing.by_day(now)) for carrier, day in rows)
+    values = ((new_id(), carrier, day, SENDER, now, MailState.WAITING.value, 0, mailing.by_day(now)) for carrier, day in rows)
     return bulk.insert_values(CardReminder, _COLUMNS, values)
 
 
@@ -97,7 +100,7 @@ def hindrances(carrier_ids: Collection[UUID]) -> dict[UUID, str]:
     """Returns for each card why its holder can get no reminder now, "" if they can, in a constant number of queries."""
     cards = Carrier.objects.filter(pk__in=carrier_ids).select_related("person").defer("card_key_spki")
     reachable = addresses(carrier_ids)
-    recent = CardReminder.objects.filter(carrier__in=carrier_ids).exclude(state=ReminderState.NOT_NEEDED)
+    recent = CardReminder.objects.filter(carrier__in=carrier_ids).exclude(state=MailState.NOT_NEEDED)
     reminded = set(recent.filter(requested_at__gt=clock.now() - BETWEEN).values_list("carrier", flat=True))
 
     def hindrance(card: Carrier) -> str:
@@ -123,9 +126,9 @@ def send_due(*, limit: int = mailing.BATCH) -> int:
     return mailing.send_due(_OUTBOX, limit=limit)
 
 
-def _compose(reminder: CardReminder) -> Message | ReminderState:
+def _compose(reminder: CardReminder) -> Message | MailState:
     recipient = _recipient(reminder.carrier_id)
-    return message_about(reminder, recipient) if recipient else ReminderState.NOT_NEEDED
+    return message_about(reminder, recipient) if recipient else MailState.NOT_NEEDED
 
 
 def _recipient(carrier_id: UUID) -> str:
@@ -156,7 +159,7 @@ def message_about(reminder: CardReminder, recipient: str) -> Message:
 
 def _record(reminder: CardReminder) -> None:
     """Records in the history of the card what became of its reminder."""
-    if action := _TOLD.get(ReminderState(reminder.state)):
+    if action := _TOLD.get(MailState(reminder.state)):
         Event.record(
             actor_ref=SENDER,
             action=action,
@@ -166,7 +169,7 @@ def _record(reminder: CardReminder) -> None:
         )
 
 
-_TOLD = {ReminderState.SENT: "carrier.reminded", ReminderState.REFUSED: "carrier.reminder_refused"}
+_TOLD = {MailState.SENT: "carrier.reminded", MailState.REFUSED: "carrier.reminder_refused"}
 """What is recorded of the card when its reminder is settled."""
 
 _OUTBOX = mailing.Outbox(CardReminder, _compose, _record)

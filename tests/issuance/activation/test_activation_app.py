@@ -14,9 +14,9 @@ from issuance.activation.services import activation, activation_app
 from issuance.activation.services.card_proofs import Proof
 from issuance.authz import Role
 from issuance.carriers.models import Eid, Receipt
+from issuance.notices.models import EidNotice
 from issuance.people.models.persons import Post
 from issuance.records.models.events import Document, Event
-from issuance.register_care.models import EidNotice
 from issuance.revocation.services import revocation
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services import role_assignment
@@ -274,7 +274,7 @@ def test_the_code_is_noted_once(world: Any) -> None:
     app.start(identify(world, made))
     assert [app.set_code() for _ in range(3)] == ["code_set"] * 3
     assert Event.objects.filter(action="carrier.code_set").count() == 1
-    assert list(EidNotice.objects.values_list("eid__carrier", "days")) == [(made.carrier.pk, None)]
+    assert list(EidNotice.objects.values_list("eid__carrier", "about")) == [(made.carrier.pk, "new")]
     assert made.fresh().code_set_at is not None
     app.complete()
     assert app.set_code() == "code_set"

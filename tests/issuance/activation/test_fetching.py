@@ -14,12 +14,12 @@ from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.housekeeping.services import deadlines
 from issuance.housekeeping.services.state_integrity import verify_states
+from issuance.notices.models import EidNotice
 from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.services import eid_orders
 from issuance.people.models.persons import Post
 from issuance.person_page.queries.person_view import person_view
 from issuance.records.models.events import Event
-from issuance.register_care.models import EidNotice
 from issuance.revocation.services import certificate_revocation, revocation
 from issuance.suppliers.services import issuance_check
 from pki import service as pki
@@ -69,7 +69,7 @@ def test_an_extra_eid_comes_beside_the_first_with_the_ordered_values(world: Any,
     assert set(certified.certificates) == set(HSA_PROFILES)
     assert EidOrder.objects.get(pk=app.order.pk).state == "ordered"
     notice = EidNotice.objects.get(eid=CertificateRequest.objects.get(eid_order=app.order).eid)
-    assert (notice.state, notice.days) == ("waiting", None), "the holder is told of what is certified, confirmed or not"
+    assert (notice.state, notice.about) == ("waiting", "new"), "the holder is told of what is certified, confirmed or not"
     assert app.confirm() == app.confirm() == made.carrier
     order = EidOrder.objects.get(pk=app.order.pk)
     eid = order.eid

@@ -22,6 +22,7 @@ from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier
 from issuance.minasidor.domain import Means
 from issuance.minasidor.services import unlocking
+from issuance.notices.models import EidNotice
 from issuance.people.models.persons import Post
 from issuance.records.models.events import Event
 from pki import service as pki
@@ -82,7 +83,9 @@ def test_a_holder_unlocks_a_card_with_another_one(locked: Made, other: Made, cli
     signed_page = client.get(begun)
     assert "sätt i kortet som slutar på" in text(signed_page)
     following = client.post(f"{begun}nasta/")["Location"]
-    assert client.get(begun)["Location"] == following
+    assert client.get(begun)["Location"] == client.post(f"{begun}nasta/")["Location"] == following
+    told = EidNotice.objects.filter(about="unlocked").values_list("carrier", flat=True)
+    assert list(told) == [locked.carrier.pk], "the holder is told of it before the app gets the PUK, once"
     followed = client.get(following)
     row, app = EidAppTransaction.objects.get(kind="unlock"), App(locked)
     assert (row.origin, followed.context["handle"][:4]) == (settings.MINASIDOR_BASE_URL, "oun.")

@@ -14,10 +14,10 @@ from issuance.carriers.models import Carrier, CarrierCertificate, Eid, Receipt
 from issuance.day.queries import cards
 from issuance.housekeeping.services import deadlines
 from issuance.housekeeping.services.state_integrity import verify_states
+from issuance.notices.models import EidNotice
 from issuance.offices.services import disconnect_office
 from issuance.people.models.persons import Post
 from issuance.records.models.events import Event
-from issuance.register_care.models import EidNotice
 from issuance.reserve_cards.models import ReserveCardIssue
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
@@ -163,7 +163,7 @@ class TestActivation:
             activation_app.set_code(step_token=step.app.token)
         certified = step.certify()
         assert set(certified.certificates) == {"person-hsaid-auth", "person-hsaid-sign"}
-        assert list(EidNotice.objects.values_list("eid__carrier", "days")) == [(blank.carrier.pk, None)]
+        assert list(EidNotice.objects.values_list("eid__carrier", "about")) == [(blank.carrier.pk, "new")]
         carrier = step.finish()
         assert (carrier.state, Eid.objects.get(carrier=carrier).state) == ("active", "active")
         assert not cards.ending(world.officer(), cards.ending_until()).exists(), "it ends soon by its nature"

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from issuance.register_care.models import CardReminder, EidNotice, ReminderState
+from issuance.notices.models import Mailed, MailState
 from siths_portal.lib import clock, ports
 from siths_portal.lib.database import leases
 from siths_portal.lib.errors import Refused, Unavailable
@@ -32,8 +32,8 @@ class Outbox:
     what became of a settled row, in the transaction that settles it.
     """
 
-    model: type[CardReminder] | type[EidNotice]
-    compose: Callable[[Any], Message | ReminderState]
+    model: type[Mailed]
+    compose: Callable[[Any], Message | MailState]
     record: Callable[[Any], None]
 
 
@@ -56,31 +56,31 @@ def by_day(now: dt.datetime) -> dt.datetime:
     return max(now, today + MORNING) if now < today + EVENING else tomorrow + MORNING
 
 
-def _lease(outbox: Outbox) -> tuple[UUID, Message | ReminderState] | None:
+def _lease(outbox: Outbox) -> tuple[UUID, Message | MailState] | None:
     with transaction.atomic(durable=True):
-        row = leases.lease(outbox.model.objects.all(), lasts=_LASTS, furthest=_FURTHEST)
+        row = leases.lease(outbox.model._default_manager.all(), lasts=_LASTS, furthest=_FURTHEST)
         return (row.pk, outbox.compose(row)) if row is not None else None
 
 
-def _send(message: Message) -> ReminderState:
+def _send(message: Message) -> MailState:
     try:
         ports.get(Mailer).send(message)
     except Unavailable:
-        return ReminderState.WAITING
+        return MailState.WAITING
     except Refused:
-        return ReminderState.REFUSED
-    return ReminderState.SENT
+        return MailState.REFUSED
+    return MailState.SENT
 
 
-def _settle(outbox: Outbox, row_id: UUID, state: ReminderState) -> None:
+def _settle(outbox: Outbox, row_id: UUID, state: MailState) -> None:
     with transaction.atomic(durable=True):
-        row = outbox.model.objects.select_for_update(no_key=True).get(pk=row_id)
-        if row.state != ReminderState.WAITING:
+        row = outbox.model._default_manager.select_for_update(no_key=True).get(pk=row_id)
+        if row.state != MailState.WAITING:
             return
         now = clock.now()
         row.attempts += 1
         row.state = state
-        row.next_at = now + leases.wait_after(row.attempts) if state == ReminderState.WAITING else None
-        row.settled_at = None if state == ReminderState.WAITING else now
+        row.next_at = now + leases.wait_after(row.attempts) if state == MailState.WAITING else None
+        row.settled_at = None if state == MailState.WAITING else now
         row.save()
         outbox.record(row)

@@ -1,15 +1,16 @@
-"""E-mail about eIDs: reminders before the end, the notice of a new one, and the rows of work for holders without e-mail."""
+"""E-mail about eIDs: reminders before the end, notices of what is new or unlocked, and rows of work without an address."""
 
 import datetime as dt
 from typing import Any
 
 import pytest
+from django.db import IntegrityError, transaction
 
 from issuance.carriers.models import Carrier, Eid
+from issuance.notices.models import EidNotice, NoticeAbout
+from issuance.notices.services import notices, reminding, sending
 from issuance.people.models.persons import Person, Post
 from issuance.records.models.events import Event
-from issuance.register_care.models import EidNotice
-from issuance.register_care.services import eid_notices
 from siths_portal.lib import clock
 from tests.issuance.orders.test_eid_orders import further_post
 from tests.issuance.register_care.works import Mails, active, found, later, night
@@ -25,9 +26,9 @@ def ending(world: Any, post: Post, *, days_left: int = 100, since: int = 400) ->
 
 
 def plan_and_send() -> int:
-    eid_notices.plan_due()
+    reminding.plan_due()
     EidNotice.objects.filter(state="waiting").update(next_at=clock.now())
-    return eid_notices.send_due()
+    return sending.send_due()
 
 
 def test_a_holder_is_reminded_on_three_days_once_each(world: Any, mails: Mails) -> None:
@@ -66,7 +67,7 @@ def test_missed_nights_cost_one_reminder_and_days_before_the_holder_got_it_none(
 )
 def test_a_renewal_or_a_death_stops_a_planned_reminder(world: Any, mails: Mails, meanwhile: Any) -> None:
     eid = ending(world, world.post(), days_left=60)
-    assert eid_notices.plan_due() == 1
+    assert reminding.plan_due() == 1
     meanwhile(eid)
     assert (plan_and_send(), mails.sent, EidNotice.objects.get().state) == (1, [], "not-needed")
 
@@ -102,8 +103,8 @@ def test_a_new_eid_is_told_at_once_by_another_address_if_its_own_is_gone(world: 
     other = further_post(world, eid.carrier)
     Post.objects.filter(pk=eid.post_id).update(mail="")
     Post.objects.filter(pk=other.pk).update(mail="annan@example.org")
-    eid_notices.queue([eid])
-    assert [eid_notices.send_due() for _ in range(2)] == [1, 0]
+    notices.queue_new_eids([eid])
+    assert [sending.send_due() for _ in range(2)] == [1, 0]
     (message,) = mails.sent
     assert (message.recipient, "Ett nytt SITHS eID skapades" in message.text) == ("annan@example.org", True)
     assert eid.hsa_id not in message.text
@@ -112,12 +113,37 @@ def test_a_new_eid_is_told_at_once_by_another_address_if_its_own_is_gone(world: 
 
 def test_a_refused_notice_of_a_new_eid_is_a_row_at_the_office(world: Any, mails: Mails) -> None:
     eid = ending(world, world.post())
-    eid_notices.queue([eid])
+    notices.queue_new_eids([eid])
     mails.away = True
-    assert (eid_notices.send_due(), EidNotice.objects.get().state) == (1, "waiting")
+    assert (sending.send_due(), EidNotice.objects.get().state) == (1, "waiting")
     mails.away, mails.refuses = False, True
     with clock.moved_to(clock.now() + dt.timedelta(hours=2)):
-        assert eid_notices.send_due() == 1
+        assert sending.send_due() == 1
     night()
     (row,) = found("eid_not_told")
     assert (row.carrier_id, row.organisation_id, row.facts) == (eid.carrier_id, eid.organisation_id, {"day": f"{clock.today()}"})
+
+
+def test_a_new_mobile_eid_and_an_unlocking_are_told_by_what_the_carrier_is(world: Any, mails: Mails) -> None:
+    eid = ending(world, world.post())
+    Carrier.objects.filter(pk=eid.carrier_id).update(kind="mobile_eid")
+    carrier = Carrier.objects.get(pk=eid.carrier_id)
+    notices.queue_about_carrier(carrier, NoticeAbout.NEW)
+    notices.queue_about_carrier(carrier, NoticeAbout.UNLOCKED)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        notices.queue_about_carrier(carrier, NoticeAbout.NEW)
+    assert sending.send_due() == 2
+    assert {each.subject for each in mails.sent} == {"Du har fått ett nytt Mobilt SITHS", "Ditt SITHS-kort låses upp"}
+    told = Event.objects.filter(subject_type="carrier", subject_ref=str(carrier.pk), actor_ref=sending.SENDER)
+    assert {each.action for each in told} == {"carrier.notice_sent", "carrier.unlock_notice_sent"}
+
+
+def test_the_office_tells_a_protected_holder_of_a_mobile_eid_and_of_an_unlocking(world: Any, mails: Mails) -> None:
+    eid = ending(world, world.post())
+    Person.objects.filter(pk=eid.carrier.person_id).update(is_protected=True, protected_person_indicator=True)
+    for about in (NoticeAbout.NEW, NoticeAbout.UNLOCKED):
+        notices.queue_about_carrier(eid.carrier, about)
+    assert (sending.send_due(), mails.sent) == (2, [])
+    night()
+    rows = [row for kind in ("eid_not_told", "unlocking_not_told") for row in found(kind)]
+    assert [(row.carrier_id, row.organisation_id) for row in rows] == [(eid.carrier_id, eid.carrier.organisation_id)] * 2
