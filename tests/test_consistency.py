@@ -96,6 +96,13 @@ def test_templates_hold_neither_styles_nor_scripts_of_their_own() -> None:
     assert found == []
 
 
+def test_pages_with_htmx_attributes_load_htmx() -> None:
+    """Pages of the portal have it in their frame; Mina sidor loads it only where a page follows the eID app."""
+    for template, text in template_texts().items():
+        if " hx-" in text and '{% extends "minasidor/' in text:
+            assert '{% include "minasidor/app_scripts.html" %}' in text, template
+
+
 def test_no_text_for_people_has_words_that_the_style_sheet_replaced() -> None:
     """Things are created (skapa), and what has not happened has not happened yet (än)."""
     texts = template_texts() | {name(path): text for path, text in sources().items()}
