@@ -21,6 +21,8 @@ from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from siths_portal.lib.registry import Registry
 
 KINDS = ("ordinary", "student", "company", "reserve", "test")
+WITHOUT_PHOTO = frozenset({"reserve", "test"})
+"""The kinds of articles whose cards have the generic look, and so no photo (`issuance.carriers.domain.kinds`)."""
 ORIENTATIONS = ("portrait", "landscape")
 LEVELS = (3, 2)
 
@@ -73,6 +75,8 @@ class ArticleData:
         for field, allowed in (("kind", KINDS), ("orientation", ORIENTATIONS), ("assurance_level", LEVELS)):
             if getattr(self, field) not in allowed:
                 wrong[field] = ["Välj ett värde i listan."]
+        if self.photo and self.kind in WITHOUT_PHOTO:
+            wrong["photo"] = ["Kort av det här slaget har inget foto. Välj Nej."]
         if self.valid_to is not None and self.valid_to < self.valid_from:
             wrong["valid_to"] = ["Sista dagen kan inte ligga före den första."]
         refuse(wrong)

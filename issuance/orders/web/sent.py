@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.authz import Action, policy
-from issuance.carriers.domain import carrier_states
+from issuance.carriers.domain import carrier_states, kinds
 from issuance.orders.domain.items import LETTER
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder
@@ -42,7 +42,7 @@ def done(request: HttpRequest, draft_id: UUID) -> HttpResponse:
         "name": f"{person.given_name_in_use} {person.surname}",
         "lead": _next(order, protected=person.is_protected),
         "replaced": _replaced(order),
-        "stages": _stages(order),
+        "stages": stages(order),
         "rows": [
             {"label": _("Artikel"), "value": article_name(order.article)},
             {"label": _("Organisation"), "value": order.organisation.name},
@@ -79,11 +79,19 @@ def _replaced(order: CardOrder) -> str:
     return text % {"last": old.card_serial[-4:]}
 
 
-def _stages(order: CardOrder) -> list[dict[str, str]]:
-    """Returns the errand from the order to the activation, as far as it has come."""
+def stages(order: CardOrder) -> list[dict[str, str]]:
+    """Returns the errand from the order to the activation, as far as it has come. A card that needs no activation is in use
+    once it is sent.
+    """
     made, sent = order.produced_at is not None, order.sent_at is not None
-    states = ["done", "done" if made else "now", "done" if sent else ("now" if made else "later"), "now" if sent else "later"]
-    texts = [_("Beställd"), _("Kortet tillverkas"), _("Skickat till innehavaren"), _("Innehavaren aktiverar kortet hos er")]
+    states = ["done", "done" if made else "now", "done" if sent else ("now" if made else "later")]
+    texts = [_("Beställd"), _("Kortet tillverkas"), _("Skickat till innehavaren")]
+    if kinds.of_article(order.article.kind).activation:
+        states.append("now" if sent else "later")
+        texts.append(_("Innehavaren aktiverar kortet hos er"))
+    else:
+        states.append("done" if sent else "later")
+        texts.append(_("Kortet är aktivt. Det aktiveras inte vid besök."))
     return [{"state": state, "text": text} for state, text in zip(states, texts, strict=True)]
 
 

@@ -35,7 +35,8 @@ def act_text(chosen: Chosen, name: str) -> str:
 def face(draft: OrderDraft, chosen: Chosen, photo_url: str) -> dict[str, Any]:
     """Returns the parameters of the drawn card."""
     article = chosen.article
-    issuer = chosen.post.post.organisation.area.issuing_organisation if chosen.post else None
+    is_generic = article is not None and kinds.of_article(article.kind).generic_look
+    issuer = chosen.post.post.organisation.area.issuing_organisation if chosen.post and not is_generic else None
     return {
         "photo_url": photo_url if article is not None and article.photo else "",
         "name": f"{draft.person.given_name_in_use} {draft.person.surname}",

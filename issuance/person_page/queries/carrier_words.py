@@ -70,7 +70,8 @@ def rank(state: str) -> int:
 
 def face(carrier: Carrier) -> Face:
     """Returns the drawing of a carrier with its organisation and article, if it has one."""
-    state, letters = _FACE[CarrierState(carrier.state)], monogram(carrier.organisation.name)
+    is_generic = kinds.kind_of(carrier.kind).generic_look
+    state, letters = _FACE[CarrierState(carrier.state)], "" if is_generic else monogram(carrier.organisation.name)
     if (article := carrier.article) is None:
         return Face(state, letters, "portrait", has_photo=False)
     return Face(state, letters, article.orientation, article.photo)

@@ -146,6 +146,8 @@ def test_the_administration_adds_an_article(world: Any) -> None:
     assert {"photo", "valid_to"} <= set(wrong.context["form"].errors)
     early = client.post(address, new_article(number="x", valid_to="2025-12-31"))
     assert set(early.context["form"].errors) == {"number", "valid_to"}
+    generic = client.post(address, new_article(kind="test"))
+    assert set(generic.context["form"].errors) == {"photo"}, "cards of the generic look have no photo"
     assert client.post(address, new_article(number="631", photo="no")).status_code == 409
     assert client.post(address, new_article()).url == reverse("article", args=["777"])
     text = text_of(issuer(world).get(reverse("article", args=["777"])))

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from issuance.articles.services.articles import WITHOUT_PHOTO
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import INVALID, CarrierState
 from issuance.carriers.domain.described import document
@@ -51,6 +52,10 @@ def test_each_certificate_has_a_ca_that_may_issue_it_with_a_policy_of_the_level(
 def test_a_kind_without_a_ca_for_one_of_its_levels_is_refused() -> None:
     with pytest.raises(ValueError, match="mobile-auth needs one CA"):
         dataclasses.replace(kinds.MOBILE_EID, assurance_levels=frozenset({2, 3}))
+
+
+def test_articles_without_photo_are_those_of_the_generic_look() -> None:
+    assert {article for kind in kinds.all_kinds() if kind.generic_look for article in kind.article_kinds} == WITHOUT_PHOTO
 
 
 def test_the_document_is_as_declared() -> None:

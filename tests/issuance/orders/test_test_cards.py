@@ -15,7 +15,9 @@ from issuance.housekeeping.services.state_integrity import verify_states
 from issuance.imports.services import migration
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import order_checks
+from issuance.orders.web.sent import stages as errand
 from issuance.people.models.persons import Post
+from issuance.person_page.queries import carrier_words
 from issuance.records.models.events import Event
 from issuance.suppliers.domain import Produced, Returned, Sent, SupplierReport
 from issuance.suppliers.services import supplier_events, supplier_intake
@@ -95,6 +97,9 @@ def test_it_looks_generic_and_is_active_on_delivery_until_it_is_revoked(world: A
     order = world.order(post, article=CODE)
     assert (order.customisation.generic, order.photo) == (True, None)
     carrier = sent(world, order)
+    assert carrier_words.face(carrier).monogram == "", "the generic look shows no organisation"
+    order.refresh_from_db()
+    assert [stage["state"] for stage in errand(order)] == ["done"] * 4, "nobody activates it at a visit"
     assert (carrier.state, carrier.receipt, carrier.activated_at) == ("active", None, carrier.sent_at)
     eid = Eid.objects.get(carrier=carrier)
     assert (eid.state, eid.activated_at) == ("active", carrier.activated_at)
