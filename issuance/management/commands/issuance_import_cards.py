@@ -13,6 +13,7 @@ from siths_portal.lib.files.path_arguments import readable_file
 from siths_portal.lib.processes.commands import CheckedCommand
 
 _SHOWN = 1000
+_UNCONFIRMED = "Ange certifikaten på raderna, eller kör igen med --without-certificates."
 
 
 class Command(CheckedCommand):
@@ -47,7 +48,9 @@ class Command(CheckedCommand):
             else:
                 CARRIER_IMPORTER.carry_out(actor=actor, import_id=kept.pk, sha256=plan.sha256, confirmed=confirmed)
         except DomainError as error:
-            raise CommandError(f"{path.name}: {error.message}") from None
+            unconfirmed, _asks = CARRIER_IMPORTER.unconfirmed
+            message = _UNCONFIRMED if error.code == unconfirmed else error.message
+            raise CommandError(f"{path.name}: {message}") from None
         counts = plan.counts
         self.stdout.write(
             f"{path.name}: {'skulle läsa' if dry_run or plan.has_errors else 'läste'} in {counts['carriers']} kort med "

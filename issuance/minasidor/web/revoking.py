@@ -105,4 +105,6 @@ def _page(
     request: HttpRequest, template: str, subject: RevocationSubject, *, status: int = 200, **context: object
 ) -> HttpResponse:
     named = carrier_name(subject.carrier_kind, subject.last, subject.device, subject.carrier_state)
-    return render(request, template, {"subject": subject, "name": named, "tab": "my_revocations", **context}, status=status)
+    elsewhere = revocation_view.certificates_are_elsewhere([subject])
+    shown = {"subject": subject, "name": named, "elsewhere": elsewhere, "tab": "my_revocations", **context}
+    return render(request, template, shown, status=status)

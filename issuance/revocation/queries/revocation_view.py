@@ -53,7 +53,7 @@ class RevocationSubject:
     `revoked_at` and `reason` are set once it is revoked. `has_eid` means that an eID on the carrier is
     ordered or valid. `last` are the last four digits of the carrier's serial number; `carrier_kind`, `carrier_state` and
     `has_photo` say how the carrier looks, and `device` is the holder's name of a device. `has_other_eids` means, for the page of
-    one eID, that others on its carrier are ordered or valid.
+    one eID, that others on its carrier are ordered or valid. `is_migrated` means that the carrier is from an earlier portal.
     """
 
     kind: Literal["carrier", "eid"]
@@ -79,6 +79,7 @@ class RevocationSubject:
     has_photo: bool = False
     device: str = ""
     has_other_eids: bool = False
+    is_migrated: bool = False
 
     @property
     def is_card(self) -> bool:
@@ -176,6 +177,7 @@ def _looks(carrier: Carrier) -> dict[str, Any]:
         "carrier_state": carrier.state,
         "has_photo": carrier.article is not None and carrier.article.photo,
         "device": carrier.device,
+        "is_migrated": carrier.origin == "migrated",
     }
 
 
@@ -248,6 +250,18 @@ def eid_subject(eid: Eid) -> RevocationSubject:
         reason_code=eid.revocation_reason,
         **_looks(eid.carrier),
     )
+
+
+def certificates_are_elsewhere(subjects: Sequence[RevocationSubject]) -> bool:
+    """Returns whether an eID of the subjects is from an earlier portal and without its certificates here (rules/issuance 7.12):
+    the revocation does not reach them, so their issuer must revoke them too.
+    """
+    migrated = [subject for subject in subjects if subject.is_migrated]
+    if not migrated:
+        return False
+    of_carriers = Q(carrier__in=[subject.id for subject in migrated if subject.kind == "carrier"])
+    found = Eid.objects.filter(of_carriers | Q(pk__in=[subject.id for subject in migrated if subject.kind == "eid"]))
+    return found.filter(certificates=None, state__in=[*LIVE_EIDS, EidState.REVOKED]).exists()
 
 
 def publication(subjects: Sequence[RevocationSubject]) -> PublicationView:

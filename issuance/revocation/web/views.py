@@ -140,6 +140,7 @@ def _form(
         "form": form,
         "scanned": _is_scanned(request, subject),
         "photo_url": photo_url(head) if subject.has_photo else "",
+        "elsewhere": revocation_view.certificates_are_elsewhere([subject]),
         "others": revocation_view.other_carriers(actor=actor_of(request), subject=subject),
     }
     return render_page(request, SEARCH, "revocation/form.html", context, status=status)
@@ -149,6 +150,7 @@ def _last_question(request: HttpRequest, subject: RevocationSubject, head: Perso
     """Shows what the answers are and what follows, and asks for the last yes."""
     disclosures.record(actor=actor_of(request), person_id=subject.person_id, shown=Shown.REVOCATION, subject=subject.id)
     context = {"subject": subject, "head": head, "form": form, "answers": form.answers, "photo_url": ""}
+    context["elsewhere"] = revocation_view.certificates_are_elsewhere([subject])
     return render_page(request, SEARCH, "revocation/last_question.html", context)
 
 
@@ -158,6 +160,7 @@ def _revoked(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:
     publication = revocation_view.publication([subject])
     context = {
         "subject": subject,
+        "elsewhere": revocation_view.certificates_are_elsewhere([subject]),
         "publication": publication,
         "follows": publication.waits_for_ocsp and clock.now() - subject.revoked_at < FOLLOWED_FOR,
         "now": clock.now(),

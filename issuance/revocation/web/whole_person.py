@@ -67,6 +67,7 @@ def person_revoked(request: HttpRequest, person_id: UUID) -> HttpResponse:
     publication = revocation_view.publication(found.subjects)
     context = {
         "found": found,
+        "elsewhere": revocation_view.certificates_are_elsewhere(found.subjects),
         "publication": publication,
         "follows": publication.waits_for_ocsp and clock.now() - found.revoked_at < FOLLOWED_FOR,
         "now": clock.now(),
@@ -94,6 +95,7 @@ def _form(request: HttpRequest, found: PersonRevocation, form: RevocationForm, *
     disclosures.record(actor=actor, person_id=found.person_id, shown=Shown.REVOCATION)
     context = {
         "found": found,
+        "elsewhere": revocation_view.certificates_are_elsewhere(found.subjects),
         "what": held_revocations.in_numbers(len(found.carriers), len(found.eids)),
         "head": person_view.person_head(actor=actor, person_id=found.person_id),
         "form": form,

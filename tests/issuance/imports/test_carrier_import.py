@@ -47,6 +47,7 @@ from tests.database_roles import acting_as
 from tests.issuance.migrated import CA
 from tests.issuance.organisations.test_pages import client_of
 from tests.issuance.person_page.test_pages import text_of
+from tests.issuance.revocation.test_pages import revoke
 from tests.issuance.world import SETUP
 
 pytestmark = pytest.mark.usefixtures("authorities")
@@ -337,7 +338,7 @@ def test_the_command_imports_files_in_order_and_stops_at_the_first_wrong_one(wor
         call_command("issuance_import_cards", *paths, stdout=said)
     assert "Kort 2: Kortserienummer: Skriv kortserienumret med 19 siffror." in said.getvalue()
     assert Carrier.objects.count() == 1
-    with pytest.raises(CommandError, match="Ange certifikaten"):
+    with pytest.raises(CommandError, match="kör igen med --without-certificates"):
         call_command("issuance_import_cards", paths[2], stdout=said)
     call_command("issuance_import_cards", paths[2], paths[0], "--without-certificates", stdout=said)
     assert Carrier.objects.count() == 2
@@ -377,6 +378,15 @@ def test_the_pages_from_the_template_to_the_card_that_a_clerk_finds(world: Any) 
     shown = text_of(clerk.get(found["Location"]))
     assert "Kort i bruk" in shown
     assert "Spärra kort" in shown
+    for row, lacks in ((rows[0], False), (rows[1], True)):
+        carrier = Carrier.objects.get(card_serial=row["card_serial"])
+        form = text_of(clerk.get(reverse("carrier_revoke", args=[carrier.pk])))
+        everything = text_of(clerk.get(reverse("person_revoke", args=[carrier.person_id])))
+        result = text_of(clerk.get(revoke(clerk, carrier)["Location"]))
+        for told in (form, everything, result):
+            assert ("Begär spärr också hos den som gav ut dem." in told) is lacks
+        assert ("Inloggning och underskrift med kortet slutar fungera" in form) is not lacks
+        assert ("går inte att använda längre" in result) is not lacks
 
 
 def test_s39_cells_are_shown_as_they_were_written(world: Any) -> None:

@@ -338,7 +338,7 @@ def test_the_result_page_costs_few_queries_and_a_poll_fewer(world: Any, card: Ca
     for headers in ({}, {"HX-Request": "true"}):
         with CaptureQueriesContext(connection) as queries:
             answer = client.get(address, headers=headers)
-        assert len(queries) <= 10
+        assert len(queries) <= 11
         assert ("<html" in answer.content.decode()) == (not headers)
 
 
