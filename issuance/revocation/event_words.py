@@ -14,5 +14,7 @@ WORDS = EventWords(
     rules={
         "system:certificate-revoked": _("Systemet: certifikaten spärrades av certifikatutfärdaren"),
         "system:replacement": _("Systemet: det nya kortet aktiverades"),
+        "system:renewal": _("Systemet: det nya SITHS eID:t hämtades"),
+        "system:eid-not-fetched": _("Systemet: SITHS eID:t hämtades inte klart"),
     },
 )

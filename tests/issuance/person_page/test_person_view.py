@@ -9,7 +9,8 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from issuance.authz import Actor, Role, system
+from issuance.authz import Action, Actor, Role, system
+from issuance.authz.roles import SYSTEM_ALLOWED
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
 from issuance.imports.services import migration
 from issuance.orders.models.drafts import OrderDraft
@@ -350,6 +351,8 @@ class TestHistory:
         recorded = {f"{name}.{action}" for name, module in steps.items() for _state, action in module.TRANSITIONS}
         recorded |= {f"carrier.{action}" for kind in kinds.all_kinds() for _state, action in kind.transitions}
         assert recorded <= set(event_words.actions())
+        rules = {ref for ref, allowed in SYSTEM_ALLOWED.items() if allowed & {Action.REVOKE_CARRIER, Action.REVOKE_EID}}
+        assert {ref for ref in rules if event_words.who(ref) == ref} == set()
 
     def test_pages_follow_each_other_without_gap_or_repeat(self, world: Any) -> None:
         order = world.order()
