@@ -14,6 +14,7 @@ from django.utils import timezone
 from issuance.articles.models import Article
 from issuance.articles.ports import ArticlePrices
 from issuance.authz import Action, Actor
+from issuance.carriers.domain import kinds
 from issuance.customisations.models import CardCustomisation
 from issuance.customisations.services.effective import effective_customisations
 from issuance.orders.domain.rules import DeliveryMethod
@@ -131,13 +132,15 @@ def last_post(person_id: UUID, post_ids: Collection[UUID]) -> UUID | None:
 
 
 def last_choice(*, actor: Actor, organisation_id: UUID) -> LastChoice | None:
-    """Returns what the clerk ordered last for the organisation, or None."""
+    """Returns what the clerk ordered last for the organisation, or None. A test card is no habit: few persons may get one."""
     return next((LastChoice(*row) for row in _last_choice(actor.ref, organisation_id)), None)
 
 
 @prepared
 def _last_choice(owner_ref: str, organisation_id: UUID) -> QuerySet[CardOrder, Any]:
     own = CardOrder.objects.filter(ordered_by_ref=owner_ref, organisation=organisation_id, person__isnull=False)
+    for_test_persons = [name for kind in kinds.all_kinds() if kind.for_test_persons for name in kind.article_kinds]
+    own = own.exclude(article__kind__in=for_test_persons)
     return own.order_by("-ordered_at").values_list("article", "office")[:1]
 
 

@@ -253,8 +253,10 @@ def _ending_text(end: _End) -> str:
 
 
 def _ends(page: PersonView) -> Iterator[_End]:
-    """Yields carriers in use and eIDs that end soon and have no lasting counterpart in the same organisation."""
-    in_use = [each for each in page.carriers if each.state == CarrierState.ACTIVE]
+    """Yields carriers in use and eIDs that end soon and have no lasting counterpart in the same organisation. Reserve cards are
+    not among them: they are handed out for a short time.
+    """
+    in_use = [each for each in page.carriers if each.state == CarrierState.ACTIVE and not _is_handed_out(each)]
     lasting = {each.organisation for each in in_use if each.expires_in is None}
     eids = [(carrier, eid) for carrier in in_use for eid in carrier.eids if eid.state == EidState.ACTIVE]
     lasting_eids = {eid.organisation for _carrier, eid in eids if eid.expires_in is None}
@@ -265,6 +267,10 @@ def _ends(page: PersonView) -> Iterator[_End]:
     for carrier, eid in eids:
         if eid.expires_in is not None and eid.organisation not in lasting_eids | fetched_soon:
             yield _End(eid.expires_in, carrier, eid)
+
+
+def _is_handed_out(carrier: CarrierView) -> bool:
+    return kinds.Function.HAND_OUT in (kinds.kind_of(carrier.code).functions or {})
 
 
 def _days_left(carrier: CarrierView) -> int:
@@ -316,7 +322,7 @@ def _stages(page: PersonView, carrier: CarrierView) -> Iterator[Stage]:
     """
     left = _time_left(carrier)
     order, has_code = carrier.order, carrier.state == CarrierState.ACTIVATED_UNSIGNED
-    if kinds.Function.HAND_OUT in (kinds.kind_of(carrier.code).functions or {}):
+    if _is_handed_out(carrier):
         yield Stage("done", gettext("Knutet till innehavaren"))
     else:
         yield Stage("done", gettext("Kortet beställt"), in_words(wording.day(order.ordered_at)) if order else "")

@@ -14,6 +14,7 @@ from issuance.housekeeping.services import deadlines
 from issuance.housekeeping.services.state_integrity import verify_states
 from issuance.imports.services import migration
 from issuance.orders.models.orders import CardOrder
+from issuance.orders.queries import order_draft
 from issuance.orders.services import order_checks
 from issuance.orders.web.sent import stages as errand
 from issuance.people.models.persons import Post
@@ -73,7 +74,10 @@ def test_only_for_booked_test_persons_where_the_environment_has_them(world: Any,
     yesterday = clock.today() - dt.timedelta(days=1)
     number = number_of(post)
     booked.write_text(f"# Testpersonbokaren\n{number[:8]}-{number[8:]};{clock.today()}\n\n{number_of(ended)};{yesterday}\n")
-    assert world.order(post, article=CODE).carrier.kind == "test_card"
+    ordered = world.order(post, article=CODE)
+    assert ordered.carrier.kind == "test_card"
+    CardOrder.objects.filter(pk=ordered.pk).update(ordered_by_ref=world.officer().ref)
+    assert order_draft.last_choice(actor=world.officer(), organisation_id=ordered.organisation_id) is None
     for other in (ended, nobody):
         with pytest.raises(Invalid, match="person-not-booked"):
             world.order(other, article=CODE)

@@ -85,6 +85,9 @@ def test_the_most_urgent_act_comes_first(world: Any) -> None:
     step = step_of(actor, post)
     assert step
     assert step.errand == "SITHS eID i Regionen går ut om 39 dagar"
+    page = person_view(actor=actor, person_id=post.person_id)
+    handed_out = [dataclasses.replace(each, code="reserve_card") for each in page.carriers]
+    assert next_step(dataclasses.replace(page, carriers=handed_out)) is None, "a reserve card is for a short time"
     Eid.objects.filter(carrier=old).update(valid_to=end + dt.timedelta(days=300))
     assert step_of(actor, post) is None
 
