@@ -39,6 +39,8 @@ BASE_STEP = 100
 LAST_BASE = 30000  # below the ephemeral range, which starts at 32768
 PROXY_USER = users.PROXY_USER
 SOCKET_PATH_MAX = 107  # sun_path holds 108 bytes with its closing NUL (unix(7))
+FROM_THE_SHELL = ("ENVIRONMENT_NAME", "TEST_PERSONS_FILE")
+"""Settings that `make run` takes from the shell, with which the demo is another environment."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ class House:
             "ACCESS_POINT_BACKEND": "billing.delivery.adapters.rest.RestAccessPoint",
             "SUPPLIERS_FILE": str(self.var / "tls" / "clients.yaml"),
             "SUPPLIER_PUSH_HOSTS": ",".join([f"localhost:{self.port('supplier')}", *self._sandbox_push_host()]),
+            **{name: os.environ[name] for name in FROM_THE_SHELL if os.environ.get(name)},
         }
 
     def _sandbox_push_host(self) -> list[str]:

@@ -67,6 +67,16 @@ def test_a_port_base_that_is_no_port_is_refused(folder: Path, text: str) -> None
         open_house(folder, environ={"PORT_BASE": text})
 
 
+def test_the_shell_says_which_environment_it_is(folder: Path, found: Founder, monkeypatch: pytest.MonkeyPatch) -> None:
+    house = found(folder)
+    with monkeypatch.context() as environment:
+        environment.setenv("ENVIRONMENT_NAME", "QA")
+        environment.delenv("TEST_PERSONS_FILE", raising=False)
+        environment.setenv("OIDC_NAME", "not taken")
+        assert house.settings()["ENVIRONMENT_NAME"] == "QA"
+        assert not {"TEST_PERSONS_FILE", "OIDC_NAME"} & set(house.settings())
+
+
 def test_a_number_of_portal_processes_that_is_none_is_refused(
     folder: Path, found: Founder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
