@@ -193,6 +193,9 @@ UPLOAD_MAX_REQUEST_BYTES = 32 * 1024 * 1024
 UPLOADS_AT_ONCE = env.int("UPLOADS_AT_ONCE", default=4)
 UPLOADS_PER_MINUTE = env.int("UPLOADS_PER_MINUTE", default=600)
 UPLOADS_PER_MINUTE_BY_PERSON = env.int("UPLOADS_PER_MINUTE_BY_PERSON", default=20)
+# Lists that may be fetched as files per process and minute, in total and by one person.
+LIST_FILES_PER_MINUTE = env.int("LIST_FILES_PER_MINUTE", default=300)
+LIST_FILES_PER_MINUTE_BY_PERSON = env.int("LIST_FILES_PER_MINUTE_BY_PERSON", default=20)
 FILE_UPLOAD_HANDLERS = ["siths_portal.lib.files.uploads.BoundedUploadHandler"]
 
 SECURE_CONTENT_TYPE_NOSNIFF = True

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.validators import EMPTY_VALUES
 from django.http import HttpRequest, HttpResponseBase
@@ -17,9 +18,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
 from siths_portal.lib import clock
-from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.errors import Conflict, Invalid, TooManyRequests
 from siths_portal.lib.files import csv_files, workbooks
 from siths_portal.lib.files.downloads import attachment, streamed_attachment
+from siths_portal.lib.http.rate_limits import MinuteBudget
 from siths_portal.lib.lists.columns import Column
 from siths_portal.lib.lists.keyset import Cursor, Key, Order, Page
 from siths_portal.lib.lists.rows import Rows, Source
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 PAGE = 50
 FILE_LIMITS: Mapping[str, int] = {"csv": 1_000_000, "xlsx": 20_000}
 """The most rows of a file. A workbook is built in memory; a CSV file is streamed."""
+
+_FILES = MinuteBudget()
 
 _FILE_NAMES = {"csv": gettext_lazy("Hämta som CSV"), "xlsx": gettext_lazy("Hämta som Excel")}
 _PAST_END = Empty(gettext_lazy("Här tar listan slut"), gettext_lazy("Det finns inga fler rader efter den du kom från."))
@@ -186,7 +190,8 @@ class List[L]:
         )
 
     def file(self, kind: str) -> HttpResponseBase:
-        """Returns the complete list as a file of `kind`. Raises Conflict if it has more rows than FILE_LIMITS allows.
+        """Returns the complete list as a file of `kind`. Raises Conflict if it has more rows than FILE_LIMITS allows, and
+        TooManyRequests if the user or the process has used up this minute's files (S47).
 
         If a filter is invalid, redirects to the page, which shows the error.
         """
@@ -194,6 +199,7 @@ class List[L]:
             query = self.request.GET.copy()
             query.pop(f"{self.prefix}fil", None)
             return redirect(f"{self.page_url()}?{query.urlencode()}")
+        self._spend_file()
         limit = FILE_LIMITS[kind]
         rows = self._source.count(limit + 1)
         if rows > limit:
@@ -209,6 +215,13 @@ class List[L]:
             return streamed_attachment(csv_files.stream(header, cells), media_type="text/csv; charset=utf-8", filename=name)
         content = workbooks.build([workbooks.Sheet(_("Lista"), header, cells)])
         return attachment(content, media_type=workbooks.XLSX_TYPE, filename=name)
+
+    def _spend_file(self) -> None:
+        """Counts one file before its rows are read."""
+        user = str(getattr(getattr(self.request, "user", None), "subject_ref", ""))
+        if not _FILES.take(settings.LIST_FILES_PER_MINUTE, key=user, most_of_key=settings.LIST_FILES_PER_MINUTE_BY_PERSON):
+            message = _("Du har hämtat många filer. Vänta en minut och försök igen.")
+            raise TooManyRequests("file-budget", message, retry_after=int(_FILES.left()) + 1)
 
     def page_url(self) -> str:
         """Returns the URL of the list's page, also if the file has another URL."""

@@ -6,6 +6,7 @@ import io
 import itertools
 import re
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import django_filters
@@ -21,7 +22,8 @@ from issuance.offices.models import Office
 from issuance.organisations.models import IssuingArea
 from issuance.records.models.events import Event
 from siths_portal.lib import clock
-from siths_portal.lib.errors import Conflict
+from siths_portal.lib.errors import Conflict, TooManyRequests
+from siths_portal.lib.http.rate_limits import MinuteBudget
 from siths_portal.lib.lists import Column, Cursor, Empty, FormChoice, Key, Kind, Lines, List, Order, Rows, Tag, keyset, listing
 from siths_portal.lib.pages.forms import Form
 
@@ -355,3 +357,27 @@ def test_a_count_stops_where_the_list_says(offices: list[Office], monkeypatch: p
     monkeypatch.setattr(OfficeList, "counted_as", ngettext_lazy("{n} kontor", "{n} kontor"))
     assert OfficeList(RequestFactory().get("/")).shown().count == "Fler än 5 kontor"
     assert Order.parse("-namn", ["namn"], Order("nummer")).text == "-namn"
+
+
+def test_s47_a_person_fetches_so_many_files_a_minute(
+    offices: list[Office], ask: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "_FILES", MinuteBudget())
+    settings.LIST_FILES_PER_MINUTE_BY_PERSON = 2
+    moment = clock.now()
+
+    def fetch(who: str) -> int:
+        found = ask(fil="csv")
+        found.request.user = SimpleNamespace(subject_ref=who)
+        return int(found.file("csv").status_code)
+
+    with clock.moved_to(moment):
+        assert [fetch("user:1"), fetch("user:1"), fetch("user:2")] == [200, 200, 200]
+        with pytest.raises(TooManyRequests) as refused:
+            fetch("user:1")
+        assert 1 <= (refused.value.retry_after or 0) <= 61
+        settings.LIST_FILES_PER_MINUTE = 3
+        with pytest.raises(TooManyRequests):
+            fetch("user:3")
+    with clock.moved_to(moment + dt.timedelta(minutes=1)):
+        assert fetch("user:1") == 200
