@@ -12,6 +12,7 @@ TEXTS: Mapping[str, str] = {
     "forbidden": _("Det går inte att göra här. Kontakta en ID-administratör."),
     "eid-order-ended": _("Beställningen väntar inte längre. Be en ID-administratör om en ny."),
     "fetch-under-way": _("Appen är redan öppnad. Fortsätt i den, eller avbryt och börja om."),
+    "statement-under-way": _("Appen är redan öppnad. Fortsätt i den, eller avbryt och börja om."),
     "transaction-ended": _("Det är redan avslutat. Börja om om du inte blev klar."),
     "carrier-not-active": _("Kortet är inte aktivt. Kontakta en ID-administratör."),
     "card-without-key": _("Kortet är från den tidigare portalen. SITHS eID kan inte hämtas till det."),

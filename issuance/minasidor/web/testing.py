@@ -20,6 +20,7 @@ from issuance.minasidor.domain import MyFunction, offers
 from issuance.minasidor.queries.own_certificates import own_certificate, testable
 from issuance.minasidor.services import testing
 from issuance.minasidor.services.testing import Progress
+from issuance.minasidor.web import refusals
 from issuance.minasidor.web.frame import means_of, offered
 from issuance.records.web import handles
 from issuance.records.web.frame import actor_of
@@ -67,7 +68,7 @@ def begin(request: HttpRequest, certificate_id: UUID) -> HttpResponse:
     try:
         opened = testing.ask(actor=actor_of(request), certificate_id=certificate_id)
     except (Conflict, TooManyRequests) as error:
-        return _tests(request, error.message, error.http_status)
+        return _tests(request, refusals.text_of(error), error.http_status)
     handles.keep(request, opened)
     return redirect("my_testing", opened.transaction.pk)
 
@@ -81,7 +82,7 @@ def step(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         try:
             handles.keep(request, statements.renew(actor, transaction_id, testing.PURPOSE))
         except Conflict as error:
-            messages.error(request, error.message)
+            messages.error(request, refusals.text_of(error))
         return redirect("my_testing", transaction_id)
     found = testing.seen(actor=actor, transaction_id=transaction_id)
     handle = handles.find_of(request, found.transaction, found.state)

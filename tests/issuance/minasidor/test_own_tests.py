@@ -87,6 +87,8 @@ def test_another_key_of_the_card_is_no_answer(client: Client, made: Made, settin
 
 def test_what_the_card_refuses_is_said_and_a_cancelled_test_begins_again(client: Client, made: Made) -> None:
     path, _app = opened(client, made, "person-hsaid-auth")
+    client.post(path)
+    assert "Appen är redan öppnad" in text(client.get(path))
     EidAppTransaction.objects.update(card_report="wrong-code")
     assert "Koden var fel. Försök igen i appen." in text(client.get(path))
     assert client.get(f"{path}lage/", {"sedan": "started"})["HX-Refresh"] == "true"
