@@ -1,17 +1,18 @@
 """The eID app's client: it proves the card, opens what is for this card alone, and signs only what it was shown."""
 
 import base64
+import dataclasses
 import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from siths_portal.simulators.card import Card
 from siths_portal.simulators.eid_app_client import EidAppClient
@@ -102,6 +103,18 @@ def test_a_signing_handle_gives_no_puk_and_sets_no_code(app: EidAppClient, porta
     with pytest.raises(Untrusted):
         app.choose_code(app.start(SIGN_HANDLE), "999999")
     assert app.sign(SIGN_HANDLE, "246810").state == "completed"
+
+
+def test_a_test_is_signed_with_the_named_certificate(app: EidAppClient, portal: LyingPortal, card: Card) -> None:
+    named = x509.load_pem_x509_certificate(card.certificates()["person-hsaid-auth"].encode())
+    sha256, statement = named.fingerprint(hashes.SHA256()).hex(), b'{"schema":"siths-test/1"}'
+    portal.lies.change = lambda answer: answer.update(statement=base64.b64encode(statement).decode(), signing_certificate=sha256)
+    card.unblock(puk=PUK, new_code="246810")
+    opened = app.start(SIGN_HANDLE)
+    key = cast(rsa.RSAPublicKey, named.public_key())
+    key.verify(app.signature(opened, "246810"), statement, padding.PKCS1v15(), hashes.SHA256())
+    with pytest.raises(Untrusted):
+        app.signature(dataclasses.replace(opened, signing_certificate="0" * 64), "246810")
 
 
 def test_no_secret_shows_in_a_representation(app: EidAppClient) -> None:

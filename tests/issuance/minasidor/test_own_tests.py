@@ -10,6 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from authn.models import Session
+from issuance.activation.api.v1.serializers import StartAnswer
 from issuance.activation.models import EidAppTransaction, Statement
 from issuance.activation.services import activation_app
 from issuance.activation.services.visits import Opened
@@ -62,6 +63,8 @@ def test_each_certificate_is_tested_with_its_own_key(client: Client, made: Made)
         path, app = opened(client, made, profile)
         assert app.started is not None
         assert eid_app_documents.label_of(on_card, app.started.signing_certificate) == profile
+        told = {name: getattr(app.started, name) for name in app.started.__dataclass_fields__}
+        assert StartAnswer(told).data["signing_certificate"] == app.started.signing_certificate
         assert client.get(f"{path}lage/", {"sedan": "created"})["HX-Refresh"] == "true"
         activation_app.complete(step_token=app.token, signature=made.keys.sign(app.started.statement, profile))
         use = "Legitimering" if profile.endswith("auth") else "Underskrift"
