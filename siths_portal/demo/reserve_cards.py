@@ -130,7 +130,7 @@ class ReserveCards:
         first, second = self.officers
         serial = self.cards[0].card_serial
         first.clerk.find(self.person.written)
-        first.clerk.hand_out(serial, ("Tillitsnivå 3", self.person.hsa_id, "Pass"))
+        first.clerk.hand_out(serial, ("Tillitsnivå 3", self.person.hsa_id, "Pass (vinröd bok)"))
         first.sign()
         second.clerk.approve_reserve_card(serial, identity_document="Körkort")
         second.sign()

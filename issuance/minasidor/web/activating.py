@@ -17,6 +17,7 @@ from issuance.activation.domain.transaction_states import OPEN, TransactionState
 from issuance.activation.services import transactions
 from issuance.minasidor.domain import MyFunction
 from issuance.minasidor.queries import own_card
+from issuance.minasidor.web import refusals
 from issuance.minasidor.web.fetching import app_of
 from issuance.minasidor.web.frame import offered
 from issuance.records.web import handles
@@ -27,11 +28,9 @@ from siths_portal.lib.errors import Conflict, DomainError, TooManyRequests, Unav
 
 _METHODS = ["GET", "HEAD", "POST"]
 _NOT_HERE = _("Kortet kan inte aktiveras här. Gå till den ID-administratör som lämnade ut det.")
-_REFUSALS = {
-    "activation-under-way": _("En ID-administratör hjälper dig med kortet just nu. Vänta tills det är klart eller avbrutet."),
-    "unavailable": _("Det går inte just nu. Inget har ändrats på kortet. Försök igen om en stund."),
-}
-"""Refusals by their code. Of others the page does not say why, since it is open to everybody who has the card."""
+_NOT_NOW = _("Det går inte just nu. Inget har ändrats på kortet. Försök igen om en stund.")
+_TOLD = frozenset({"activation-under-way"})
+"""Refusals that say nothing of the holder. Of others the page does not say why: it is open to everybody who has the card."""
 
 
 @require_http_methods(_METHODS)
@@ -45,7 +44,7 @@ def activate(request: HttpRequest) -> HttpResponse:
         try:
             opened = own_activation.open_for(actor=actor)
         except (Conflict, TooManyRequests, Unavailable) as error:
-            status, refusal = error.http_status, str(_text_of(error))
+            status, refusal = error.http_status, _text_of(error)
         else:
             handles.keep(request, opened)
             return redirect("my_activating", opened.transaction.pk)
@@ -102,5 +101,7 @@ def cancel(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     return redirect("start")
 
 
-def _text_of(error: DomainError) -> object:
-    return _REFUSALS.get("unavailable" if isinstance(error, Unavailable) else error.code, _NOT_HERE)
+def _text_of(error: DomainError) -> str:
+    if error.code in _TOLD:
+        return refusals.text_of(error)
+    return str(_NOT_NOW if isinstance(error, Unavailable) else _NOT_HERE)

@@ -64,7 +64,7 @@ def hand_out(page: Page, portal: str, person_id: Any, serial: str) -> None:
     look(page, "reserve-1-hand-out-error")
     page.get_by_label("Kortserienummer").fill(serial)
     choose(page, "Tillitsnivå 3")
-    choose(page, "Pass")
+    choose(page, "Pass (vinröd bok)")
     press(page, "Lämna ut reservkortet")
     heading(page, SIGN)
     look(page, "reserve-2-signature")
