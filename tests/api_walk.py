@@ -21,8 +21,10 @@ from schemathesis.core.parameters import ParameterLocation
 
 from tests.described import CHECKS
 
-CALLS = 3000 if os.environ.get("SITHS_LONG") else 300
-"""Calls of one walk. `make soak` makes the longer one."""
+EACH = 13
+"""Calls of each operation, at least: some operations are reached only when others have made what they name."""
+CALLS = 3000 if os.environ.get("SITHS_LONG") else 0
+"""Calls of one walk, at least. `make soak` makes the longer one."""
 
 type Names = dict[str, Any]
 """Values of parameters that belong together, by name: an order and one of its items."""
@@ -61,10 +63,15 @@ class Walk:
         """How many calls were made."""
         return sum(counted.total() for counted in self.answers.values())
 
-    def go(self, calls: int = CALLS) -> None:
+    @property
+    def fewest(self) -> int:
+        """How many calls were made of the operation that was called least."""
+        return min(counted.total() for counted in self.answers.values())
+
+    def go(self) -> None:
         """Makes the calls, as many of each operation, in rounds of all operations. Raises the first failure."""
         operations = [found.ok() for found in self.schema.get_all_operations()]
-        each = math.ceil(calls / len(operations))
+        each = max(EACH, math.ceil(CALLS / len(operations)))
         generated = [self._generated(operation, each) for operation in operations]
         for cases in zip(*generated, strict=True):
             for case in self.chance.sample(cases, len(cases)):

@@ -12,7 +12,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 
 from pki.models import Certificate
-from tests.api_walk import CALLS, Names, Walk
+from tests.api_walk import CALLS, EACH, Names, Walk
 from tests.described import CHECKS, wrong_data_is_rejected
 from tests.pki.clients.service import csr, issued, new_key, order, signed_order
 
@@ -115,4 +115,5 @@ def test_a_walk_reaches_every_operation(stage, session, rows: list[Certificate],
     walk = Walk(schema, lambda case: case.call(**wire), lambda: named, heard, lawful)
     walk.go()
     assert walk.unreached() == {}
+    assert walk.fewest >= EACH
     assert walk.calls >= CALLS

@@ -13,7 +13,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.specs.openapi.checks import unsupported_method
 
-from tests.api_walk import CALLS, Names, Walk, operation_id
+from tests.api_walk import CALLS, EACH, Names, Walk, operation_id
 from tests.described import CHECKS
 from tests.issuance.activated import Made, identify, sent_card
 from tests.issuance.activation.api.wire import Wire
@@ -123,4 +123,5 @@ def test_a_walk_reaches_every_operation(portals: Any, world: Any, worker: Any) -
     walk = Walk(schema, visits.send, heard=visits.heard, lawful=visits.lawful(), checks=ANSWERED)
     walk.go()
     assert walk.unreached() == {}
+    assert walk.fewest >= EACH
     assert walk.calls >= CALLS

@@ -15,7 +15,7 @@ import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis.core.parameters import ParameterLocation
 
-from tests.api_walk import CALLS, Names, Walk
+from tests.api_walk import CALLS, EACH, Names, Walk
 from tests.described import CHECKS
 from tests.issuance.suppliers.api.cards import PaperCard, p256_keys
 from tests.issuance.suppliers.api.test_surface import logotype, png
@@ -186,4 +186,5 @@ def test_a_walk_reaches_every_operation(making: Making, stage, session, worker) 
     walk = Walk(schema, lambda case: case.call(**wire), making.known, making.heard, making.lawful(), making.meanwhile)
     walk.go()
     assert walk.unreached() == {}
+    assert walk.fewest >= EACH
     assert walk.calls >= CALLS

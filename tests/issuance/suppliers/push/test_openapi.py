@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 
 from siths_portal.lib import clock
 from siths_portal.lib.http import webhooks
-from tests.api_walk import CALLS, Walk
+from tests.api_walk import CALLS, EACH, Walk
 from tests.issuance.suppliers.push.conftest import Receiver
 
 DESCRIPTION = Path(django_settings.BASE_DIR) / "docs" / "wire" / "supplier-push.openapi.yaml"
@@ -61,5 +61,6 @@ def test_a_walk_reaches_every_operation(running_receiver: Receiver, push_folder:
     walk = Walk(schema, send, known, checks=ANSWERED, errs=False)
     walk.go()
     assert walk.unreached() == {}
+    assert walk.fewest >= EACH
     assert walk.calls >= CALLS
     running_receiver.clear()
