@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -61,27 +62,27 @@ def _alive(child: "subprocess.Popen[bytes]", log: Path) -> bool:
 
 @dataclass
 class Client:
-    """An outside client on the real wire."""
+    """An outside client on the real wire. Each of its threads has a connection, which it keeps, as a supplier's client does."""
 
     base: str
     ca: str
     identity: tuple[str, str] | None
     headers: dict[str, str] = field(default_factory=dict)
     api: str = "supplier"
+    _kept: threading.local = field(default_factory=threading.local, repr=False, compare=False)
 
     def __call__(self, method: str, path: str, *, key: str | None = None, **options: Any) -> requests.Response:
         headers = {**self.headers, **options.pop("headers", {})}
         if key:
             headers["Idempotency-Key"] = key
-        return requests.request(
-            method,
-            f"{self.base}/api/{self.api}/v1/{path}",
-            cert=self.identity,
-            verify=self.ca,
-            headers=headers,
-            timeout=150,
-            **options,
-        )
+        return self._session().request(method, f"{self.base}/api/{self.api}/v1/{path}", headers=headers, timeout=150, **options)
+
+    def _session(self) -> requests.Session:
+        if not hasattr(self._kept, "session"):
+            made = self._kept.session = requests.Session()
+            made.trust_env, made.cert, made.verify = False, self.identity, self.ca
+        session: requests.Session = self._kept.session
+        return session
 
 
 @dataclass
