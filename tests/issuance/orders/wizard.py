@@ -1,49 +1,36 @@
 """A clerk at the page of an order, over Django's test client: forms are sent as a browser without script sends them."""
 
 import re
-from html.parser import HTMLParser
+from collections.abc import Mapping
 from typing import Any
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.http import HttpResponse
 from django.urls import reverse
+from lxml import html
 
 from issuance.orders.models.drafts import OrderDraft
 from issuance.people.models.persons import Person, Post
 from tests.portal import portal_client
 
 
-def _is_sent(values: dict[str, str]) -> bool:
+def _is_sent(values: Mapping[str, str]) -> bool:
     """True for an input of the form around it that a browser would send."""
     picked = values.get("type") not in ("radio", "checkbox") or "checked" in values
     return picked and "form" not in values and bool(values.get("name"))
 
 
-class _Forms(HTMLParser):
-    """The forms of a page: action, and the fields as they stand, also those that name their form."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.forms: list[dict[str, Any]] = []
-        self.inside: dict[str, Any] | None = None
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = {name: value or "" for name, value in attrs}
-        if tag == "form":
-            self.inside = {"id": values.get("id", ""), "action": values.get("action", ""), "fields": {}}
-            self.forms.append(self.inside)
-        elif tag == "input" and self.inside is not None and _is_sent(values):
-            self.inside["fields"][values["name"]] = values.get("value", "")
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "form":
-            self.inside = None
-
-
 def forms_of(response: HttpResponse) -> list[dict[str, Any]]:
-    parser = _Forms()
-    parser.feed(response.content.decode())
-    return parser.forms
+    """The forms of a page: id, action, and the fields as they stand; those that name their form are left out."""
+    page = html.fromstring(response.content, parser=html.HTMLParser(encoding="utf-8"))
+    return [
+        {
+            "id": form.get("id", ""),
+            "action": form.get("action", ""),
+            "fields": {each.get("name"): each.get("value", "") for each in form.iter("input") if _is_sent(each.attrib)},
+        }
+        for form in page.iter("form")
+    ]
 
 
 def text_of(response: HttpResponse) -> str:
