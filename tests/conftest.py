@@ -6,7 +6,6 @@ connects so too, but for the API; attacks connect as the real roles (`tests/data
 Each run has its own, so runs do not meet, in one machine or in one clone. Durability is off here and nowhere else.
 """
 
-import contextlib
 import datetime as dt
 import gc
 import os
@@ -17,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -38,12 +38,17 @@ from tests import (
 )
 from tests.database_roles import TEST_ROLE
 
+if TYPE_CHECKING:
+    import redis
+
 pytest_plugins = ["tests.pki_fixtures"]
 # jsonschema would load it for the formats "iri", which no schema here has, and it builds 39 parsers at once: two CPU seconds.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
 
 _running: dict[str, object] = {}
+_brokers: dict[tuple[int, Path], "redis.Redis"] = {}
+QUEUES = ("default", "pki", "suppliers", "unacked", "unacked_index")
 
 
 def _postgres(root: Path) -> PrivatePostgres:
@@ -277,21 +282,28 @@ def forget_wake_ups() -> None:
     """Empties the queues, also of what killed workers took: the next test's worker would work for rows that are gone."""
     import redis
 
-    root = _running["root"]
-    assert isinstance(root, Path)
-    with contextlib.closing(redis.Redis.from_url(_redis(root).url())) as broker:
-        broker.delete("default", "pki", "suppliers", "unacked", "unacked_index")
+    try:
+        _broker().delete(*QUEUES)
+    except redis.ConnectionError:  # a test has stopped the Redis of the connection that was kept
+        _broker().delete(*QUEUES)
 
 
 def nobody_works() -> bool:
     """Whether no worker waits for work in this process's Redis."""
+    # A pooled connection of this process shows `brpop` too, as the last it did: only who is blocked (flag b) waits.
+    return not any(client["cmd"] == "brpop" and "b" in client["flags"] for client in _broker().client_list())
+
+
+def _broker() -> "redis.Redis":
+    """This process's Redis, by a connection that is kept from one test to the next."""
     import redis
 
     root = _running["root"]
     assert isinstance(root, Path)
-    with contextlib.closing(redis.Redis.from_url(_redis(root).url())) as broker:
-        # A pooled connection of this process shows `brpop` too, as the last it did: only who is blocked (flag b) waits.
-        return not any(client["cmd"] == "brpop" and "b" in client["flags"] for client in broker.client_list())
+    own = os.getpid(), root
+    if own not in _brokers:
+        _brokers[own] = redis.Redis.from_url(_redis(root).url())
+    return _brokers[own]
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
