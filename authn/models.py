@@ -61,8 +61,9 @@ class Session(models.Model):
 
     The table stores only the SHA-256 of the cookie's key, so that a reader of the table cannot use a session. `binding` is a MAC
     over key and person with a key outside the database, so that a writer of the table cannot give a session to another person.
-    `means` is what they logged in with (`Subject.means`). `expires_at` is the absolute end; the idle end is computed from
-    `last_seen_at`. An ended row is kept for some days without content, so that the log-in page can say why the session ended.
+    `means` and `credential_ref` are what they logged in with (those of `Subject`). `expires_at` is the absolute end; the idle end
+    is computed from `last_seen_at`. An ended row is kept for some days without content, so that the log-in page can say why the
+    session ended.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
@@ -72,6 +73,7 @@ class Session(models.Model):
     hsa_id = models.CharField(max_length=31, default="")
     binding = models.CharField(max_length=64, default="")
     means = models.CharField(max_length=20, default="", db_default="")
+    credential_ref = models.CharField(max_length=80, default="", db_default="")
     display_name = models.CharField(max_length=210, default="")
     unit_name = models.CharField(max_length=200, default="")
     id_token = models.TextField(default="")

@@ -20,8 +20,8 @@ class Credential:
 class Subject:
     """Who logs in, as `ports.SubjectDirectory` returns them. Event tables refer to the person or card by `subject_ref`.
 
-    `means` says what they logged in with, in the words of the directory, which decides what the session may do. It is empty
-    where that makes no difference.
+    `means` says what they logged in with, in the words of the directory, which decides what the session may do. `credential_ref`
+    refers to the very card or device, if the directory knows it. Both are empty where they make no difference.
     """
 
     subject_ref: str
@@ -29,6 +29,7 @@ class Subject:
     display_name: str
     unit_name: str
     means: str = ""
+    credential_ref: str = ""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Principal:
     session_id: UUID
     authenticated_at: dt.datetime
     means: str = ""
+    credential_ref: str = ""
     is_authenticated: ClassVar[bool] = True
 
 
@@ -57,4 +59,5 @@ class Anonymous:
     session_id: None = None
     authenticated_at: None = None
     means: str = ""
+    credential_ref: str = ""
     is_authenticated: ClassVar[bool] = False

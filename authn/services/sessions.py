@@ -3,7 +3,7 @@
 import datetime as dt
 import hashlib
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -29,6 +29,7 @@ KEEPING = frozenset({IDLE, ABSOLUTE, REPLACED})
 TOUCH_SECONDS = 30
 AT_ONCE = dt.timedelta(minutes=5)
 """The longest time between a log-in and an action that requires a log-in of its own (`max_age` 0)."""
+_ALWAYS_BOUND = 4  # the parts of a row's MAC that a session always has
 _KEPT_DAYS = 7  # how long the row of an ended session is kept, for the reason on the log-in page
 
 
@@ -72,9 +73,10 @@ def bind(session: Session) -> None:
 
 def _binding(session: Session) -> str:
     """Returns a MAC over the row's identity, with the secret key that only the sites' processes have (ADR 0331)."""
-    parts = (str(session.pk), session.key_hash, session.subject_ref, session.hsa_id, session.means)
-    value = "|".join(parts if session.means else parts[:-1])
-    return salted_hmac("authn.session", value, algorithm="sha256").hexdigest()
+    parts = [str(session.pk), session.key_hash, session.subject_ref, session.hsa_id, session.means, session.credential_ref]
+    while len(parts) > _ALWAYS_BOUND and not parts[-1]:
+        parts.pop()
+    return salted_hmac("authn.session", "|".join(parts), algorithm="sha256").hexdigest()
 
 
 def _is_bound(session: Session) -> bool:
@@ -146,6 +148,7 @@ def start(subject: Subject, log_in: LogIn, *, instead_of: UUID | None = None) ->
         subject_ref=subject.subject_ref,
         hsa_id=subject.hsa_id,
         means=subject.means,
+        credential_ref=subject.credential_ref,
         display_name=subject.display_name,
         unit_name=subject.unit_name,
         id_token=log_in.id_token,
@@ -166,23 +169,24 @@ def start(subject: Subject, log_in: LogIn, *, instead_of: UUID | None = None) ->
 
 
 @transaction.atomic(durable=True)
-def renew(session_id: UUID, log_in: LogIn, *, means: str = "") -> tuple[Session, str] | None:
+def renew(session_id: UUID, log_in: LogIn, *, means: str = "", credential_ref: str = "") -> tuple[Session, str] | None:
     """Gives the session a new key after a step-up and returns both; the old key is invalid (S01).
 
-    `means` is what the person logged in with now, and replaces that of the log-in before. Returns None if the session has ended
-    in the meantime.
+    `means` and `credential_ref` are what the person logged in with now, and replace those of the log-in before. Returns None if
+    the session has ended in the meantime.
     """
     session = live().select_for_update().filter(pk=session_id).first()
     if session is None or not _is_bound(session):
         return None
     key = new_key()
     session.key_hash = key_hash(key)
-    session.means = means
+    session.means, session.credential_ref = means, credential_ref
     bind(session)
     session.authenticated_at = log_in.authenticated_at
     session.id_token = log_in.id_token
     session.last_seen_at = clock.now()
-    session.save(update_fields=["key_hash", "binding", "means", "authenticated_at", "id_token", "last_seen_at"])
+    changed = ["key_hash", "binding", "means", "credential_ref", "authenticated_at", "id_token", "last_seen_at"]
+    session.save(update_fields=changed)
     _record(session, "session.renewed", session.subject_ref, log_in.facts)
     return session, key
 
@@ -223,9 +227,12 @@ def last_log_ins(subject_refs: Iterable[str]) -> dict[str, dt.datetime]:
     return dict(LastLogIn.objects.filter(subject_ref__in=set(subject_refs)).values_list("subject_ref", "at"))
 
 
-def is_logged_in_since(subject_ref: str, moment: dt.datetime) -> bool:
-    """Returns whether the person has a session that has not ended, with a log-in or step-up at `moment` or later."""
-    return Session.objects.filter(subject_ref=subject_ref, ended_at=None, authenticated_at__gte=moment).exists()
+def is_logged_in_since(subject_ref: str, moment: dt.datetime, *, means: Collection[str] = ()) -> bool:
+    """Returns whether the person has a session that has not ended, with a log-in or step-up at `moment` or later, by one of
+    `means` if any are given.
+    """
+    found = Session.objects.filter(subject_ref=subject_ref, ended_at=None, authenticated_at__gte=moment)
+    return (found.filter(means__in=means) if means else found).exists()
 
 
 def end_sessions(subject_ref: str, *, reason: str, actor_ref: str = "", keep: UUID | None = None) -> int:

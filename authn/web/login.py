@@ -227,7 +227,7 @@ def _enter(request: HttpRequest, subject: Subject, accepted: sessions.LogIn, nex
     # A second log-in in another tab of the same browser renews the session that the first one began.
     same = row is not None and (row.subject_ref, row.hsa_id) == (subject.subject_ref, subject.hsa_id)
     if row is not None and (step_up or same):
-        renewed = sessions.renew(row.id, accepted, means=subject.means)
+        renewed = sessions.renew(row.id, accepted, means=subject.means, credential_ref=subject.credential_ref)
         if renewed is None:
             return HttpResponseRedirect(f"{reverse('login')}?{urlencode({'next': next_path})}")
         store.adopt(*renewed)

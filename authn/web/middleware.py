@@ -110,7 +110,16 @@ def _principal(request: HttpRequest, store: SessionStore) -> Principal | Anonymo
         return Anonymous()
     if ended := sessions.why_ended(row):
         return Anonymous(ended)
-    return Principal(row.subject_ref, row.hsa_id, row.display_name, row.unit_name, row.id, row.authenticated_at, row.means)
+    return Principal(
+        row.subject_ref,
+        row.hsa_id,
+        row.display_name,
+        row.unit_name,
+        row.id,
+        row.authenticated_at,
+        row.means,
+        row.credential_ref,
+    )
 
 
 class LoginRequiredMiddleware:

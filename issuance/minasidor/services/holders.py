@@ -8,6 +8,7 @@ from authn.ports import Advice, Credential, Subject, SubjectUnknown
 from issuance.authz.actor import CARD_PREFIX, HOLDER_PREFIX
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import INVALID
+from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier
 from issuance.minasidor.domain import Means, means_of
 from issuance.people.models.persons import PersonIdentifier
@@ -35,7 +36,8 @@ class Holders:
         if carrier is not None and carrier.state in INVALID:
             raise SubjectUnknown("card-ended", _ended())
         means = means_of(credential.level, carrier.kind if carrier else "")
-        return Subject(f"{HOLDER_PREFIX}{person.pk}", "", f"{person.given_name_in_use} {person.surname}", "", means.value)
+        name, used = f"{person.given_name_in_use} {person.surname}", carrier_ref(carrier.pk) if carrier else ""
+        return Subject(f"{HOLDER_PREFIX}{person.pk}", "", name, "", means.value, used)
 
     def card(self, serial: str) -> Subject:
         """Returns the subject of a reserve card, without a name.
