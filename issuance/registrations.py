@@ -17,6 +17,8 @@ from issuance.housekeeping.event_words import WORDS as HOUSEKEEPING
 from issuance.imports.event_words import WORDS as IMPORTS
 from issuance.minasidor.queries import own_carriers, todo
 from issuance.minasidor.services import testing, unlocking
+from issuance.mobile.event_words import WORDS as MOBILE
+from issuance.mobile.services import ending as mobile_ending
 from issuance.notices.event_words import WORDS as NOTICES
 from issuance.offices import services as offices
 from issuance.offices.event_words import WORDS as OFFICES
@@ -35,7 +37,7 @@ from issuance.reserve_cards.event_words import WORDS as RESERVE_CARDS
 from issuance.reserve_cards.queries import signers
 from issuance.reserve_cards.services import approving, handing_out
 from issuance.revocation.event_words import WORDS as REVOCATION
-from issuance.revocation.services import renewing, replacing, revocation, revocation_limit
+from issuance.revocation.services import abandoned, renewing, replacing, revocation, revocation_limit
 from issuance.roles.event_words import WORDS as ROLES
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.services import ended_roles
@@ -79,6 +81,7 @@ def register_all() -> None:
     todo.TASKS.register(own_carriers.tasks)
     fetch_app.ON_RENEWAL.register(renewing.revoke_renewed)
     eid_orders.ON_END.register(renewing.end_unfetched)
+    mobile_ending.ON_ABANDONED.register(abandoned.revoke_abandoned)
 
 
 def _of_events() -> None:
@@ -94,6 +97,7 @@ def _of_events() -> None:
         NOTICES,
         ORDERS,
         ACTIVATION,
+        MOBILE,
         REVOCATION,
         STOCK,
         REGISTER_CARE,

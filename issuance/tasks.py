@@ -5,6 +5,7 @@ from celery import shared_task
 from issuance.activation.services import activation
 from issuance.day.services import counting_outcome
 from issuance.housekeeping.services import clean_up, deadlines
+from issuance.mobile.services import ending as mobile_ending
 from issuance.notices.services import sending as notice_sending
 from issuance.register_care.services import measures as care_measures
 from issuance.register_care.services import nightly, reminding
@@ -23,8 +24,11 @@ def housekeeping() -> None:
 
 @shared_task(name="issuance.end_transactions")  # type: ignore[untyped-decorator]
 def end_transactions() -> None:
-    """Ends overdue eID app transactions and hand-outs of reserve cards, and the work of clerks whose roles have ended."""
+    """Ends overdue eID app transactions, enrolments of mobile eIDs and hand-outs of reserve cards, and the work of clerks whose
+    roles have ended.
+    """
     activation.end_overdue()
+    mobile_ending.end_overdue()
     approving.end_overdue()
     ended_roles.sweep()
 

@@ -273,6 +273,7 @@ API_DESCRIPTIONS = {
     "/api/supplier/v1/": "issuance.suppliers.api.v1.description.DESCRIPTION",
     "/api/pki/v1/": "pki.clients.api.v1.description.DESCRIPTION",
     "/api/eidapp/v1/": "issuance.activation.api.v1.description.DESCRIPTION",
+    "/api/device/v1/": "issuance.mobile.api.v1.description.DESCRIPTION",
 }
 API_CONTACT = {"name": "Support of the SITHS eID Portal", "email": "support@demo-e-legitimationer.example"}
 API_LICENCE = {"name": "For registered clients of the portal", "identifier": "LicenseRef-siths-eid-portal-clients"}
@@ -369,6 +370,11 @@ ACTIVATION_IDENTIFICATION_MINUTES = env.int("ACTIVATION_IDENTIFICATION_MINUTES",
 ACTIVATION_WRONG_PROOFS = env.int("ACTIVATION_WRONG_PROOFS", default=5)
 EID_APP_WAIT_SECONDS = env.float("EID_APP_WAIT_SECONDS", default=3.0)
 EID_APP_CALLS_PER_MINUTE = env.int("EID_APP_CALLS_PER_MINUTE", default=600)
+# Mobile eIDs (rules/issuance 5.11): the makers' roots (PEM) of attestations of keys on devices (without a file no holder gets a
+# mobile eID), how long a start code may be taken by a device, and how many valid ones a person has.
+DEVICE_ATTESTATION_ROOTS = env.str("DEVICE_ATTESTATION_ROOTS", default="")
+MOBILE_HANDLE_SECONDS = env.int("MOBILE_HANDLE_SECONDS", default=900)
+MOBILE_EIDS_PER_PERSON = env.int("MOBILE_EIDS_PER_PERSON", default=3)
 # The accepted country prefixes of HSA-ids; empty also accepts those of test directories.
 HSA_ID_PREFIXES = env.list("HSA_ID_PREFIXES", default=[] if DEBUG else ["SE"])
 # Search (rules/issuance 2.1): limits per person and hour, which an ID administrator with 50 cards a day does not reach.

@@ -47,6 +47,7 @@ class Action(StrEnum):
     ORDER_PUK_LETTER = "order_puk_letter"
     WITHDRAW_EID_ORDER = "withdraw_eid_order"
     FETCH_EID = "fetch_eid"
+    ENROL_MOBILE_EID = "enrol_mobile_eid"
     ACTIVATE_ORDINARY_CARD = "activate_ordinary_card"
     UNLOCK_CARD = "unlock_card"
     WITHDRAW_IDENTIFICATION = "withdraw_identification"
@@ -226,6 +227,7 @@ SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
     "system:replacement": frozenset({Action.REVOKE_CARRIER}),
     "system:renewal": frozenset({Action.REVOKE_EID}),
     "system:eid-not-fetched": frozenset({Action.REVOKE_EID}),
+    "system:mobile-not-completed": frozenset({Action.REVOKE_CARRIER}),
     "system:expiry": frozenset({Action.EXPIRE}),
     "system:migration": frozenset({Action.VIEW, Action.REGISTER_MIGRATED_CARD}),
     "system:register-reading": frozenset({Action.CREATE_ORGANISATION}),
@@ -234,8 +236,9 @@ SYSTEM_ALLOWED: Mapping[str, frozenset[Action]] = {
 }
 """The actions of each named system actor, over all organisations and persons."""
 
-HOLDER_ALLOWED = _VIEWING | _REVOKING | {Action.VIEW_RECEIPT, Action.VIEW_ACCESS_LOG, Action.FETCH_EID}
-"""The actions of holders on Mina sidor with what is their own: everybody may revoke it, fetch what is ordered, see who looked."""
+HOLDER_ALLOWED = _VIEWING | _REVOKING | {Action.VIEW_RECEIPT, Action.VIEW_ACCESS_LOG, Action.FETCH_EID, Action.ENROL_MOBILE_EID}
+"""The actions of holders on Mina sidor with what is their own: everybody may revoke it, fetch what is ordered, see who looked,
+and get a mobile eID, which they also name."""
 
 CARD_ALLOWED = frozenset({Action.VIEW, Action.FETCH_EID})
 """The actions of somebody who has logged in with the transport certificate of a reserve card, with that card alone: they see its

@@ -16,6 +16,7 @@ from issuance.carriers.models import Carrier, CarrierCertificate, Eid, Receipt
 from issuance.customisations.models import CardCustomisation, CustomisationRequest
 from issuance.day.models import DailyOutcome
 from issuance.imports.models import SetupImport
+from issuance.mobile.models import MobileEnrolment, MobileRequest
 from issuance.notices.models import EidNotice
 from issuance.offices.models import Office, OrganisationOffice
 from issuance.operators.models import CertificateSearch, MassTrial
@@ -73,6 +74,8 @@ __all__ = [
     "IdentificationWithdrawal",
     "IssuingArea",
     "MassTrial",
+    "MobileEnrolment",
+    "MobileRequest",
     "Office",
     "OrderDraft",
     "OrderItem",

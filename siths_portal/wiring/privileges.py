@@ -79,7 +79,7 @@ TABLES: Mapping[str, Rights] = {
     "issuance_carrier": READ
     | {
         PORTAL: "SIU(state seq person_id organisation_id article_id assurance_level puk_secret_id valid_from valid_to sent_at"
-        " code_set_at code_blocked_at activated_at ended_at revocation_reason receipt_id)",
+        " code_set_at code_blocked_at activated_at ended_at revocation_reason receipt_id device)",
         WORKER: "SIU",
         API: "SU(state seq card_serial card_key_spki card_key_sha256 mifare_id puk_secret_id sent_at activated_at ended_at"
         " revocation_reason)",
@@ -113,6 +113,15 @@ TABLES: Mapping[str, Rights] = {
     "issuance_carriercertificate": READ | {PORTAL: "SI", API: "SI", WORKER: "SI"},
     # A request keeps its keys and the ids of its certificates. The card signs it again in a further transaction.
     "issuance_certificaterequest": READ | {PORTAL: "SIU(transaction_id csrs signature confirmation)"},
+    # Who enrols, with what and on which terms stays as it was accepted. Revoking a carrier ends its enrolment.
+    "issuance_mobileenrolment": READ
+    | {
+        PORTAL: "SIU(state seq second_log_in_at handle_sha256 device device_key_spki device_key_sha256 attestation"
+        " step_token_sha256 carrier_id refusal wrong_proofs expires_at started_at code_set_at ended_at)",
+        WORKER: "SU(state seq ended_at)",
+        API: "SU(state seq ended_at)",
+    },
+    "issuance_mobilerequest": READ | {PORTAL: "SIU(confirmation confirmed_at)"},
     # What an officer signs stays as it was shown.
     "issuance_statement": READ | {PORTAL: "SIU(signature certificate_id signed_at)"},
     # Whom a card is handed out to stays as the first officer signed it.

@@ -27,7 +27,8 @@ class CarrierAction(StrEnum):
     """An action on a carrier. The first two do not change its state: they bind the supplier's data to the row.
 
     BLOCK_CODE, RESET_CODE and UNLOCK do not change it either: the holder blocked the code before signing, or chose a new one by
-    the PUK, before signing or when the card was in use.
+    the PUK, before signing or when the card was in use. CONFIRM is the holder's signature with the new key of a mobile eID, in
+    place of SIGN_RECEIPT.
     """
 
     BIND_SERIAL = "serial_bound"
@@ -43,6 +44,7 @@ class CarrierAction(StrEnum):
     UNLOCK = "unlocked"
     EXPIRE = "expired"
     CANCEL = "cancelled"
+    CONFIRM = "confirmed"
 
 
 INVALID = frozenset({CarrierState.REVOKED, CarrierState.EXPIRED, CarrierState.CANCELLED})

@@ -32,7 +32,7 @@ class Stage(StrEnum):
 
 
 class Need(StrEnum):
-    """A requirement of activation."""
+    """A requirement of activation. CONFIRMATION is the holder's signature with the new key, in place of a receipt at a visit."""
 
     VISIT = "visit"
     PUK = "puk"
@@ -40,6 +40,7 @@ class Need(StrEnum):
     DEVICE = "device"
     NEW_CODE = "new_code"
     SIGNED_RECEIPT = "signed_receipt"
+    CONFIRMATION = "confirmation"
 
 
 class Function(StrEnum):
@@ -334,7 +335,8 @@ MOBILE_EID = CarrierKind(
     transitions={
         (_S.ORDERED, _A.SET_CODE): _S.ACTIVATED_UNSIGNED,
         (_S.ORDERED, _A.CANCEL): _S.CANCELLED,
-        **_SIGNING,
+        (_S.ACTIVATED_UNSIGNED, _A.CONFIRM): _S.ACTIVE,
+        (_S.ACTIVE, _A.EXPIRE): _S.EXPIRED,
         **_revocable(_S.ORDERED, _S.ACTIVATED_UNSIGNED, _S.ACTIVE),
     },
     assurance_levels=frozenset({3}),
@@ -344,7 +346,7 @@ MOBILE_EID = CarrierKind(
         CertificateSpec("mobile-auth", _MOBILE_CAS, Owner.CARRIER, Stage.ACTIVATION),
         CertificateSpec("mobile-sign", _MOBILE_CAS, Owner.CARRIER, Stage.ACTIVATION),
     ),
-    activation=frozenset({Need.DEVICE, Need.NEW_CODE, Need.SIGNED_RECEIPT}),
+    activation=frozenset({Need.DEVICE, Need.NEW_CODE, Need.CONFIRMATION}),
     functions={Function.REVOKE: FunctionRule(Action.REVOKE_CARRIER, _("Spärra Mobilt SITHS"), _LIVING)},
 )
 

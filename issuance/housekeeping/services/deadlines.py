@@ -20,6 +20,7 @@ from issuance.carriers.domain.carrier_states import INVALID, CarrierAction, Carr
 from issuance.carriers.domain.eid_states import EidAction, EidState
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, Eid
+from issuance.mobile.services import ending as mobile_ending
 from issuance.orders.services import booked_test_persons, draft_photos, eid_orders
 from issuance.people.models.persons import PersonIdentifier
 from issuance.records.services import steps
@@ -43,7 +44,7 @@ class Housekeeping:
     `hand_outs_ended` reserve cards on level 3 without a second officer in time,
     `roles_ended` activations and order drafts of clerks whose role has ended, `role_requests` requests for a role that nobody
     decided in time, `eid_orders` eID orders that no holder fetched in time, `test_cards` test cards of persons who are no longer
-    booked.
+    booked, `enrolments_ended` overdue enrolments of mobile eIDs.
     """
 
     not_activated: int
@@ -58,6 +59,7 @@ class Housekeeping:
     role_requests: int = 0
     eid_orders: int = 0
     test_cards: int = 0
+    enrolments_ended: int = 0
 
 
 def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
@@ -77,6 +79,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
             role_requests=role_requests.expire(dry_run=True),
             eid_orders=eid_orders.overdue_count(),
             test_cards=Carrier.objects.filter(_not_booked()).count(),
+            enrolments_ended=mobile_ending.overdue_count(),
         )
     return Housekeeping(
         not_activated=_until_empty(
@@ -93,6 +96,7 @@ def run(*, dry_run: bool = False, batch: int = BATCH) -> Housekeeping:
         role_requests=role_requests.expire(),
         eid_orders=_until_empty(lambda: eid_orders.expire_overdue(batch=batch)),
         test_cards=_revoke_test_cards(batch),
+        enrolments_ended=_until_empty(lambda: mobile_ending.end_overdue(batch=batch)),
     )
 
 

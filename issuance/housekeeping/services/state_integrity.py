@@ -7,6 +7,7 @@ from django.db import connection, models
 
 from issuance.activation.models import EidAppTransaction
 from issuance.carriers.models import Carrier, Eid
+from issuance.mobile.models import MobileEnrolment
 from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder, OrderItem
 from issuance.records.services.comparing import Check
@@ -25,6 +26,7 @@ _MODELS: dict[type[models.Model], tuple[str, str]] = {
     EidAppTransaction: ("transaction", "aktivering"),
     StockCard: ("stock_card", "reservkort i lager"),
     WorkItem: ("work_item", "rad i registervård"),
+    MobileEnrolment: ("mobile_enrolment", "ärende om mobilt SITHS"),
     ReserveCardIssue: ("reserve_issue", "utlämning av reservkort"),
 }
 

@@ -16,10 +16,13 @@ COVERS: Mapping[str, frozenset[str]] = {
     "carrier.unlocked": frozenset({"transaction.completed"}),
     "carrier.puk_letter_ordered": frozenset({"order.submitted"}),
     "carrier.puk_letter_withdrawn": frozenset({"order.cancelled"}),
+    "carrier.confirmed": frozenset({"mobile_enrolment.completed"}),
     "carrier.revoked": frozenset({"eid.revoked", "order.cancelled", "transaction.failed"}),
     "eid.revoked": frozenset({"transaction.failed"}),
     "carrier.expired": frozenset({"eid.expired"}),
     "carrier.cancelled": frozenset({"eid.cancelled", "order.cancelled"}),
+    "mobile_enrolment.started": frozenset({"carrier.ordered"}),
+    "mobile_enrolment.code_set": frozenset({"carrier.code_set"}),
 }
 """Maps the event that a history shows to the events of the same transaction that the history leaves out."""
 

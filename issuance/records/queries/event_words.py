@@ -13,6 +13,7 @@ from issuance.activation.domain.card_reports import CardReport
 from issuance.activation.queries import transaction_ends
 from issuance.authz.actor import CARD_PREFIX, HOLDER_PREFIX
 from issuance.authz.role_names import ROLE
+from issuance.mobile.domain.states import SWEDISH as REFUSALS
 from issuance.orders.models.eid_orders import EidOrder
 from issuance.records.domain import wording
 from issuance.records.domain.event_words import WORDS, merged
@@ -113,6 +114,8 @@ _REPORT: Mapping[str, str] = {
 def _reason(code: str) -> str:
     if code in RevocationReason:
         return gettext(SWEDISH[RevocationReason(code)])
+    if code in REFUSALS:
+        return gettext(REFUSALS[code])
     if code in _REPORT:
         return gettext(_REPORT[code])
     return transaction_ends.failure(code) or gettext("kod {code}").format(code=code)

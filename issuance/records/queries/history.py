@@ -15,6 +15,7 @@ from issuance.activation.models import EidAppTransaction, Identification, Identi
 from issuance.activation.services import identifications
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.models import Carrier, Eid
+from issuance.mobile.models import MobileEnrolment
 from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import OrderItem
 from issuance.people.models.persons import Person, Post
@@ -152,9 +153,14 @@ def _carriers(actor: Actor, person_id: UUID) -> QuerySet[Carrier]:
 
 @prepared
 def _posts_and_work(actor: Actor, person_id: UUID) -> QuerySet[Post, Any]:
-    """Returns type, id and name of the person's assignments, and of the rows of work about them, that the actor sees."""
+    """Returns type, id and name of the person's assignments, of mobile eIDs that no device has begun or that were refused, and of
+    the rows of work about the person, that the actor sees.
+    """
     posts = Post.objects.visible_to(actor, Action.VIEW_HISTORY).filter(person=person_id)
-    named = posts.values_list(Value("post"), "id", "hsa_id")
+    enrolments = MobileEnrolment.objects.visible_to(actor, Action.VIEW_HISTORY).filter(person=person_id, carrier=None)
+    named = posts.values_list(Value("post"), "id", "hsa_id").union(
+        enrolments.values_list(Value(MobileEnrolment.subject), "id", "state"), all=True
+    )
     if not policy.holds(actor, Action.KEEP_REGISTER):
         return named
     work = WorkItem.objects.visible_to(actor, Action.KEEP_REGISTER).filter(person=person_id)
@@ -162,6 +168,8 @@ def _posts_and_work(actor: Actor, person_id: UUID) -> QuerySet[Post, Any]:
 
 
 def _post_or_work(kind: str, name: str) -> str:
+    if kind == MobileEnrolment.subject:
+        return _("Mobilt SITHS")
     if kind == "post":
         return _("Uppdrag {hsa_id}").format(hsa_id=name)
     return _("Registervård: {kind}").format(kind=_(work_kinds.kind_of(name).name))
@@ -181,7 +189,11 @@ def _parts(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[Eid, Any]:
     carrier_of_item = Cast(Coalesce("carrier_id", "puk_of_id"), TextField())
     of_carriers = (
         rows.filter(carrier__in=carrier_ids).values_list(Value(kind), "id", Cast("carrier_id", TextField()))
-        for kind, rows in (("transaction", EidAppTransaction.objects), ("identification", Identification.objects))
+        for kind, rows in (
+            ("transaction", EidAppTransaction.objects),
+            ("identification", Identification.objects),
+            (MobileEnrolment.subject, MobileEnrolment.objects),
+        )
     )
     return eids.values_list(Value(Eid.subject), "id", "hsa_id").union(
         eid_orders.values_list(Value(EidOrder.subject), "id", "hsa_id"),
@@ -193,6 +205,7 @@ def _parts(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[Eid, Any]:
 
 _SUBJECTS = (
     "person", "post", "carrier", Eid.subject, EidOrder.subject, "order", "transaction", "identification", WorkItem.subject,
+    MobileEnrolment.subject,
 )  # fmt: skip
 """Types of subjects in the history of a person."""
 

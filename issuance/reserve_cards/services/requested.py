@@ -7,6 +7,7 @@ from issuance.activation.services import card_requests, transactions
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.references import carrier_id_of, carrier_ref
 from issuance.carriers.models import Carrier, Eid
+from issuance.mobile.services import device_check
 from issuance.orders.services.certificate_subjects import hsa_subject, person_id_subject, subject_alternative
 from issuance.orders.services.order_checks import top_organisation
 from issuance.people.services.people import person_id_of
@@ -14,14 +15,14 @@ from pki import service as pki
 
 
 class RequestsOfCards:
-    """Reads the requests that the eID app sent, and verifies the card key's signature over each."""
+    """Reads the requests that eID apps sent, and verifies the signature over each by the key of its card or device."""
 
     def requested(self, request_id: UUID) -> pki.RequestedCertificates:
         """Returns the certificates that the request is for, or the reason why there are none."""
         rows = CertificateRequest.objects.select_related("transaction__carrier__person", "eid__organisation", "eid_order")
         request = rows.filter(pk=request_id).first()
         if request is None:
-            return pki.RequestedCertificates(refusal="no-request")
+            return device_check.requested(request_id)
         if reason := card_requests.refusal(request):
             return pki.RequestedCertificates(refusal=reason)
         carrier, eid = request.transaction.carrier, request.eid

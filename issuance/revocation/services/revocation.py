@@ -17,6 +17,7 @@ from issuance.carriers.domain.carrier_states import CarrierAction, CarrierState
 from issuance.carriers.domain.eid_states import LIVE_EIDS, EidAction, EidState
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate, Eid
+from issuance.mobile.services import enrolments
 from issuance.orders.services import eid_orders, withdrawing
 from issuance.records.services import steps
 from issuance.revocation.domain import NAMED_REQUESTERS, RFC_5280, SYSTEM_REASONS, RequestChannel, Requester, RevocationReason
@@ -326,6 +327,7 @@ def _revoke_locked(
     certificates = CarrierCertificate.objects.filter(carrier__in=ids)
     _plan_revocation(certificates, actor=actor, request=request)
     transactions.end_of_carriers(ids, TransactionAction.FAIL, actor_ref=actor.ref, facts={"reason": "carrier-revoked"})
+    enrolments.end_of_carriers(ids, actor_ref=actor.ref, reason="carrier-revoked")
     for carrier_id in with_secret:
         pki.destroy_secrets(carrier_ref(carrier_id), actor_ref=actor.ref)
 

@@ -10,9 +10,10 @@ from issuance.activation.services import fetch_check
 from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import INVALID, CarrierState
 from issuance.carriers.domain.eid_states import EidState
-from issuance.carriers.domain.kinds import CARD_PROFILES, HSA_PROFILES, RESERVE_CARD, Need, Owner, Stage
+from issuance.carriers.domain.kinds import CARD_PROFILES, HSA_PROFILES, MOBILE_EID, RESERVE_CARD, Need, Owner, Stage
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import CarrierCertificate
+from issuance.mobile.services import device_check
 from issuance.orders.domain.items import ItemState
 from issuance.orders.models.orders import OrderItem
 from issuance.orders.services.certificate_subjects import card_subject, hsa_subject, person_id_subject, subject_alternative
@@ -23,7 +24,7 @@ from issuance.records.domain.ids import PersonId, PersonIdKind
 from issuance.reserve_cards.services import issue_check
 from pki import service as pki
 
-_ORDERED_PROFILES = tuple({*CARD_PROFILES, *RESERVE_CARD.profiles(stage=Stage.PERSONALISATION)})
+_ORDERED_PROFILES = tuple({*CARD_PROFILES, *RESERVE_CARD.profiles(stage=Stage.PERSONALISATION), *MOBILE_EID.profiles()})
 _IN_PRODUCTION = (ItemState.IN_PRODUCTION, ItemState.PRODUCED, ItemState.SENT)
 
 
@@ -61,13 +62,15 @@ class OrderedCards:
         columns = rows.values_list("certificate_id", "carrier_id", "eid_id", "profile", "carrier__kind", "made_with_id")
         links = {id_: _Link(carrier, eid, profile, kind, made) for id_, carrier, eid, profile, kind, made in columns}
         fetched = _faults_of_fetched(certificates, links)
-        certificates = [each for each in certificates if each.id not in fetched]
+        mobile = {id_ for id_, link in links.items() if link.kind == MOBILE_EID.code}
+        of_devices = device_check.faults([each for each in certificates if each.id in mobile])
+        certificates = [each for each in certificates if each.id not in fetched and each.id not in mobile]
         orders = _orders({link.carrier_id for link in links.values()})
         handed_out: dict[UUID, list[pki.CardCertificate]] = {}
         for each in certificates:
             if (link := links.get(each.id)) and link.eid_id and kinds.kind_of(link.kind).makes_keys_at_activation:
                 handed_out.setdefault(link.eid_id, []).append(each)
-        found = {id_: reason for id_, reason in fetched.items() if reason}
+        found = {id_: reason for id_, reason in fetched.items() if reason} | of_devices
         found |= issue_check.faults(handed_out) if handed_out else {}
         checked = {each.id for planned in handed_out.values() for each in planned}
         for each in certificates:
@@ -90,14 +93,17 @@ class OrderedCards:
             "carrier__state",
             "carrier__receipt_id",
             "carrier__item__order_id",
+            "carrier__mobile_enrolment__id",
+            "carrier__mobile_enrolment__request__confirmed_at",
         )
         found = dict.fromkeys(certificates, "no-order")
-        for id_, carrier_id, kind, origin, state, receipt, order in links:
+        for id_, carrier_id, kind, origin, state, receipt, order, enrolment, confirmed in links:
+            needed = {Need.SIGNED_RECEIPT: receipt, Need.CONFIRMATION: confirmed}
             if carrier_ref(carrier_id) != certificates[id_]:
                 found[id_] = "another-card"
-            elif origin == "portal" and order is None:
+            elif origin == "portal" and (enrolment if kind == MOBILE_EID.code else order) is None:
                 found[id_] = "no-order"
-            elif origin == "portal" and state == CarrierState.ACTIVE and receipt is None and _is_signed_for(kind):
+            elif origin == "portal" and state == CarrierState.ACTIVE and not _is_signed_for(kind, needed):
                 found[id_] = "no-receipt"
             else:
                 del found[id_]
@@ -117,8 +123,9 @@ def _faults_of_fetched(certificates: Sequence[pki.CardCertificate], links: Mappi
     return {each.id: found.get(each.id, "") for _, each in pairs}
 
 
-def _is_signed_for(kind: str) -> bool:
-    return Need.SIGNED_RECEIPT in kinds.kind_of(kind).activation
+def _is_signed_for(kind: str, signed: Mapping[Need, object]) -> bool:
+    """Returns whether the carrier has each kind of signature by its holder that its kind needs."""
+    return all(signed[need] is not None for need in signed if need in kinds.kind_of(kind).activation)
 
 
 def _fault(certificate: pki.CardCertificate, link: _Link, ordered: _Ordered) -> str:

@@ -52,6 +52,7 @@ MATRIX = {
     Action.UNLOCK_CARD: "-----YYY-----",
     # Only the holder fetches.
     Action.FETCH_EID: "-------------",
+    Action.ENROL_MOBILE_EID: "-------------",
     # A mistake is corrected by who made it, or by who answers for issuing.
     Action.WITHDRAW_IDENTIFICATION: "-----YYYYY---",
     Action.WITHDRAW_ANOTHERS_IDENTIFICATION: "-----Y-------",

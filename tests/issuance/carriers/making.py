@@ -122,7 +122,7 @@ def transaction_of(app: App) -> EidAppTransaction:
 
 @transaction.atomic
 def mobile(post: Post, *, is_in_use: bool = False) -> Carrier:
-    """A mobile eID that its holder has asked for, or one in use, with its two certificates. Mina sidor will issue it."""
+    """A mobile eID that its holder has asked for, or one in use, with its two certificates."""
     now = clock.now()
     carrier = Carrier(
         kind="mobile_eid", origin="migrated", person=post.person, organisation=post.organisation, device="Elins telefon",
@@ -139,12 +139,11 @@ def mobile(post: Post, *, is_in_use: bool = False) -> Carrier:
 
 @transaction.atomic
 def step_mobile(carrier_id: UUID, action: CarrierAction) -> None:
-    """A step of a mobile eID, which no service takes yet."""
+    """A step of a mobile eID, without the device that takes it."""
     now = clock.now()
     changes = {
         CarrierAction.SET_CODE: {"code_set_at": now},
-        CarrierAction.BLOCK_CODE: {"code_blocked_at": now},
-        CarrierAction.SIGN_RECEIPT: {"activated_at": now, "code_blocked_at": None},
+        CarrierAction.CONFIRM: {"activated_at": now},
         CarrierAction.CANCEL: {"ended_at": now},
     }[action]
     steps.step([Carrier.objects.get(pk=carrier_id)], action, actor_ref="system:migration", **changes)

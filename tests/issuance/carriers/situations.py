@@ -267,7 +267,7 @@ def change_stock(card: Situation, action: str) -> Any:
 
 
 def mobile_eid(world: World, post: Post, further: Post) -> Life:
-    """On a device of the holder's. No service issues it yet, so its steps are taken here."""
+    """On a device of the holder's. Its steps are taken here, without the device, of which `tests.issuance.mobile` knows."""
     carrier = making.mobile(post)
     card = Situation("ordered", world, post, further, carrier.pk)
     yield card
@@ -277,11 +277,8 @@ def mobile_eid(world: World, post: Post, further: Post) -> Life:
     yield from ended(card, "revoked-when-ordered", revoke)
     making.step_mobile(card.carrier_id, CarrierAction.SET_CODE)
     yield card.at("unsigned")
-    with undone():
-        making.step_mobile(card.carrier_id, CarrierAction.BLOCK_CODE)
-        yield card.at("blocked")
     yield from ended(card, "revoked-when-unsigned", revoke)
-    making.step_mobile(card.carrier_id, CarrierAction.SIGN_RECEIPT)
+    making.step_mobile(card.carrier_id, CarrierAction.CONFIRM)
     yield card.at("active")
     yield from ended(card, "revoked", revoke)
     yield from ended(card, "expired", expire)

@@ -290,7 +290,7 @@ class TestFetching:
                 eid_orders.mark_fetched(actor=actor, order_id=order.pk, eid=eid)
         assert [action for action in Action if policy.may(holder(order.carrier.holder_id), action, order)] == [
             Action.VIEW, Action.VIEW_HISTORY, Action.VIEW_ACCESS_LOG, Action.VIEW_RECEIPT, Action.FETCH_EID,
-            Action.REVOKE_CARRIER, Action.REVOKE_EID,
+            Action.ENROL_MOBILE_EID, Action.REVOKE_CARRIER, Action.REVOKE_EID,
         ]  # fmt: skip
 
     def test_an_eid_of_another_post_is_a_fault(self, world: Any) -> None:

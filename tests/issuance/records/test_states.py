@@ -28,52 +28,53 @@ from tests.rewinding import undone
 
 # A row a state, a column an action, in the order of the enumerations; `.` is refused. rules/issuance 4.2, 4.3.
 ACTIONS = """
-serial_bound produced sent received holder_bound code_set code_blocked code_reset activated revoked unlocked expired cancelled
+serial_bound produced sent received holder_bound code_set code_blocked code_reset activated revoked unlocked expired cancelled \
+confirmed
 """
 CARRIERS = {
     "ordinary_card": """
-ordered ordered ordered sent . . . . . . revoked . . cancelled
-sent . . . . . activated_unsigned . . . revoked . . .
-in_stock . . . . . . . . . . . . .
-reserved . . . . . . . . . . . . .
-activated_unsigned . . . . . . activated_unsigned activated_unsigned active revoked . . .
-active . . . . . . . . . revoked active expired .
-revoked . . . . . . . . . . . . .
-expired . . . . . . . . . . . . .
-cancelled . . . . . . . . . . . . .
+ordered ordered ordered sent . . . . . . revoked . . cancelled .
+sent . . . . . activated_unsigned . . . revoked . . . .
+in_stock . . . . . . . . . . . . . .
+reserved . . . . . . . . . . . . . .
+activated_unsigned . . . . . . activated_unsigned activated_unsigned active revoked . . . .
+active . . . . . . . . . revoked active expired . .
+revoked . . . . . . . . . . . . . .
+expired . . . . . . . . . . . . . .
+cancelled . . . . . . . . . . . . . .
 """,
     "reserve_card": """
-ordered ordered ordered sent . . . . . . revoked . . cancelled
-sent . . . in_stock . . . . . revoked . . .
-in_stock . . . . reserved . . . . revoked . . .
-reserved . . . . . activated_unsigned . . . revoked . . .
-activated_unsigned . . . . . . activated_unsigned activated_unsigned active revoked . . .
-active . . . . reserved . . . . revoked . expired .
-revoked . . . . . . . . . . . . .
-expired . . . . . . . . . . . . .
-cancelled . . . . . . . . . . . . .
+ordered ordered ordered sent . . . . . . revoked . . cancelled .
+sent . . . in_stock . . . . . revoked . . . .
+in_stock . . . . reserved . . . . revoked . . . .
+reserved . . . . . activated_unsigned . . . revoked . . . .
+activated_unsigned . . . . . . activated_unsigned activated_unsigned active revoked . . . .
+active . . . . reserved . . . . revoked . expired . .
+revoked . . . . . . . . . . . . . .
+expired . . . . . . . . . . . . . .
+cancelled . . . . . . . . . . . . . .
 """,
     "mobile_eid": """
-ordered . . . . . activated_unsigned . . . revoked . . cancelled
-sent . . . . . . . . . . . . .
-in_stock . . . . . . . . . . . . .
-reserved . . . . . . . . . . . . .
-activated_unsigned . . . . . . activated_unsigned activated_unsigned active revoked . . .
-active . . . . . . . . . revoked . expired .
-revoked . . . . . . . . . . . . .
-expired . . . . . . . . . . . . .
-cancelled . . . . . . . . . . . . .
+ordered . . . . . activated_unsigned . . . revoked . . cancelled .
+sent . . . . . . . . . . . . . .
+in_stock . . . . . . . . . . . . . .
+reserved . . . . . . . . . . . . . .
+activated_unsigned . . . . . . . . . revoked . . . active
+active . . . . . . . . . revoked . expired . .
+revoked . . . . . . . . . . . . . .
+expired . . . . . . . . . . . . . .
+cancelled . . . . . . . . . . . . . .
 """,
     "test_card": """
-ordered ordered ordered active . . . . . . revoked . . cancelled
-sent . . . . . . . . . . . . .
-in_stock . . . . . . . . . . . . .
-reserved . . . . . . . . . . . . .
-activated_unsigned . . . . . . . . . . . . .
-active . . . . . . . . . revoked . expired .
-revoked . . . . . . . . . . . . .
-expired . . . . . . . . . . . . .
-cancelled . . . . . . . . . . . . .
+ordered ordered ordered active . . . . . . revoked . . cancelled .
+sent . . . . . . . . . . . . . .
+in_stock . . . . . . . . . . . . . .
+reserved . . . . . . . . . . . . . .
+activated_unsigned . . . . . . . . . . . . . .
+active . . . . . . . . . revoked . expired . .
+revoked . . . . . . . . . . . . . .
+expired . . . . . . . . . . . . . .
+cancelled . . . . . . . . . . . . . .
 """,
 }
 """By kind, without the first line, which is `ACTIONS` for all."""
