@@ -3,6 +3,7 @@
 from authn import urls as authn
 from issuance.activation.api.v1 import urls as eidapp_v1
 from issuance.minasidor.web import urls as minasidor
+from issuance.mobile.api.v1 import urls as device_v1
 from siths_portal.lib.http import csp
 from siths_portal.lib.monitoring import health
 from siths_portal.lib.pages import error_pages
@@ -17,5 +18,6 @@ urlpatterns = [
     *csp.urls(),
     *authn.urlpatterns,
     *eidapp_v1.urlpatterns,
+    *device_v1.urlpatterns,
     *minasidor.urlpatterns,
 ]

@@ -16,7 +16,7 @@ from siths_portal.lib.rest import openapi, problem_texts
 from tests.openapi_files import description_in
 
 ROOT = Path(__file__).resolve().parents[3]
-FILES = ["issuance/suppliers/api/v1", "pki/clients/api/v1", "issuance/activation/api/v1"]
+FILES = ["issuance/suppliers/api/v1", "pki/clients/api/v1", "issuance/activation/api/v1", "issuance/mobile/api/v1"]
 BOUNDED = {"uuid", "date", "date-time", "binary"}
 """Formats that bound a string."""
 ERRORS = {
@@ -36,6 +36,11 @@ SOURCES = {
         "issuance/activation/api", "issuance/activation/services/activation_app.py",
         "issuance/activation/services/card_proofs.py", "issuance/activation/services/card_reports.py",
         "issuance/activation/services/transactions.py",
+    ],
+    "issuance/mobile/api/v1": [
+        "issuance/mobile/api", "issuance/mobile/services/attestations.py", "issuance/mobile/services/device_app.py",
+        "issuance/mobile/services/device_proofs.py", "issuance/mobile/services/device_start.py",
+        "issuance/mobile/services/enrolments.py",
     ],
 }  # fmt: skip
 """The code whose error codes an API shows."""

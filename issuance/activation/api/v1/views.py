@@ -22,7 +22,7 @@ from siths_portal.lib.rest.parser import StrictJSONParser
 BODY_LIMIT = 40_000
 """Bytes: four certificates of at most 8 kB, and the rest of the body."""
 
-_BODY: Any = {"application/json": {"type": "object", "additionalProperties": False}}
+EMPTY_BODY: Any = {"application/json": {"type": "object", "additionalProperties": False}}
 
 
 class SmallJSONParser(StrictJSONParser):
@@ -54,7 +54,8 @@ class AppView(JsonView):
         return response
 
 
-def _require_empty(data: Any) -> None:
+def require_empty(data: Any) -> None:
+    """Raises ValidationError unless the body is an empty JSON object."""
     if data != {}:
         raise serializers.ValidationError({"body": ["Skicka ett tomt JSON-objekt."]})
 
@@ -130,12 +131,12 @@ class CodeSet(AppView):
     @extend_schema(
         operation_id="report_code_set",
         summary="Report that the holder has set the card's code",
-        request=_BODY,
+        request=EMPTY_BODY,
         responses={200: forms.CodeSetAnswer, **description.problems(*description.CODE_SET)},
     )
     def post(self, request: Request) -> Response:
         """A repeated call changes nothing, unless the code was reported blocked since then: that means that it was reset."""
-        _require_empty(request.data)
+        require_empty(request.data)
         return Response({"state": activation_app.set_code(step_token=str(request.auth))})
 
 
@@ -184,10 +185,10 @@ class Cancel(AppView):
     @extend_schema(
         operation_id="cancel_transaction",
         summary="Cancel the transaction",
-        request=_BODY,
+        request=EMPTY_BODY,
         responses={200: forms.CancelAnswer, **description.problems(*description.CANCEL)},
     )
     def post(self, request: Request) -> Response:
         """A repeated call changes nothing."""
-        _require_empty(request.data)
+        require_empty(request.data)
         return Response({"state": activation_app.cancel(step_token=str(request.auth))})
