@@ -85,7 +85,7 @@ class OwnCarrier:
     """A carrier of the holder's. `name` names it in a sentence that begins with it; `valid_to` is its last day.
 
     `signed_at` is when the holder signed its receipt, None without one. `act_by` is the last day for the holder's next act, and
-    `why` why it was revoked.
+    `why` why it was revoked. `device` is the holder's name of the device of a mobile eID.
     """
 
     id: UUID
@@ -104,6 +104,7 @@ class OwnCarrier:
     why: str
     bears_eids: bool
     eids: tuple[OwnEid, ...]
+    device: str = ""
 
     @property
     def is_card(self) -> bool:
@@ -192,6 +193,7 @@ def _carrier(row: Any, eids: Iterable[Eid]) -> OwnCarrier:
         why=wording.label(WHY_ENDED, row.revocation_reason),
         bears_eids=kinds.kind_of(row.kind).bears_eids,
         eids=tuple(_eid(eid) for eid in eids),
+        device=row.device,
     )
 
 
@@ -221,6 +223,8 @@ def tasks(actor: Actor, means: str) -> Iterator[Task]:
 
 def _task(carrier: OwnCarrier) -> Iterator[Task]:
     day = in_words(carrier.act_by)
+    if not carrier.is_card and carrier.state != CarrierState.ACTIVE:
+        return  # it is begun, and ends by itself
     if carrier.state == CarrierState.ACTIVATED_UNSIGNED and day:
         text = _("Du har valt kod men inte skrivit under. Gå till en ID-administratör senast {day}, annars spärras det.")
         yield Task(Urgency.STOPS, _("Skriv under kvittensen"), f"{carrier.name}. {text.format(day=day)}")

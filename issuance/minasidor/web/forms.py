@@ -46,3 +46,40 @@ class OwnRevocationForm(Form):
     def reason_in_words(self) -> str:
         """The chosen reason of a valid form."""
         return str(_WORDS[RevocationReason(self.cleaned_data["reason"])])
+
+
+class MobileTermsForm(Form):
+    """Who uses the device, and the holder's acceptance of the terms of Mobilt SITHS."""
+
+    OWN, SHARED = "own", "shared"
+
+    use = forms.ChoiceField(
+        label=_("Vem använder telefonen eller surfplattan?"),
+        widget=forms.RadioSelect,
+        choices=[(OWN, _("Bara jag")), (SHARED, _("Flera använder den"))],
+        error_messages={"required": _("Välj vem som använder enheten."), "invalid_choice": _("Välj vem som använder enheten.")},
+    )
+    accept = forms.BooleanField(label=_("Jag har läst villkoren och godkänner dem"), required=False)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether a valid form says that others use the device too."""
+        return bool(self.cleaned_data["use"] == self.SHARED)
+
+    def clean(self) -> dict[str, Any]:
+        """Asks for the acceptance, unless the device cannot be used anyway."""
+        data: dict[str, Any] = super().clean() or self.cleaned_data
+        if data.get("use") == self.OWN and not data.get("accept"):
+            self.add_error("accept", str(_("Godkänn villkoren för att fortsätta.")))
+        return data
+
+
+class DeviceNameForm(Form):
+    """The holder's name of a device."""
+
+    device = forms.CharField(
+        label=_("Namn på enheten"),
+        max_length=60,
+        help_text=_("Till exempel Min telefon. Du känner igen enheten på namnet."),
+        error_messages={"required": _("Skriv ett namn på enheten med högst 60 tecken.")},
+    )

@@ -31,6 +31,7 @@ class Tile:
 TILES = Registry[Tile](key=lambda tile: tile.text, order=lambda tile: tile.order)
 TILES.register(
     Tile("my_revocations", _("Spärra något jag har tappat"), "ban", MyFunction.REVOKE, 10, danger=True),
+    Tile("my_mobile", _("Skaffa eller hantera Mobilt SITHS"), "phone", MyFunction.MOBILE, 12),
     Tile("my_unlockings", _("Lås upp ett kort"), "unlock", MyFunction.UNLOCK, 15),
     Tile("my_tests", _("Testa mitt SITHS eID"), "tick", MyFunction.TEST, 40),
     Tile("help", _("Jag har glömt koden"), "key", None, 20, anchor="#koden"),

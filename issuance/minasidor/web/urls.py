@@ -3,7 +3,7 @@
 from django.urls import path
 
 from issuance.minasidor.queries.todo import TASKS
-from issuance.minasidor.web import activating, fetching, language, revoking, testing, unlocking, views
+from issuance.minasidor.web import activating, fetching, language, mobile, revoking, testing, unlocking, views
 
 urlpatterns = [
     path("", views.start, name="start"),
@@ -38,6 +38,12 @@ urlpatterns = [
     path("hamtar/<uuid:transaction_id>/", fetching.under_way, name="my_fetching"),
     path("hamtar/<uuid:transaction_id>/lage/", fetching.state, name="my_fetching_state"),
     path("hamtar/<uuid:transaction_id>/avbryt/", fetching.cancel, name="my_fetching_cancel"),
+    path("mobilt/", mobile.mobiles, name="my_mobile"),
+    path("mobilt/villkor/", mobile.terms, name="my_mobile_terms"),
+    path("mobilt/ny/<uuid:enrolment_id>/", mobile.enrolment, name="my_mobile_enrolment"),
+    path("mobilt/ny/<uuid:enrolment_id>/lage/", mobile.state, name="my_mobile_state"),
+    path("mobilt/ny/<uuid:enrolment_id>/avbryt/", mobile.cancel, name="my_mobile_cancel"),
+    path("mobilt/<uuid:carrier_id>/namn/", mobile.name, name="my_mobile_name"),
 ]
 
 TASKS.register(fetching.tasks)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -35,3 +36,11 @@ def holding(world: Any, demo_pki: Any, mina: None) -> Holding:
     post = world.post(given_name="Elin", surname="Olsson")
     active = migration.register_migrated_card(actor=system("migration"), card=migrated_card(post), ca=CA)
     return Holding(post.person, active, world.order(post).carrier)
+
+
+@pytest.fixture
+def maker(settings: Any, tmp_path: Path) -> Any:
+    """A maker of devices, whose root the settings name."""
+    from tests.issuance.mobile.makers import accepted_maker
+
+    return accepted_maker(settings, tmp_path)

@@ -1,0 +1,155 @@
+"""Pages of Mobilt SITHS: what the holder has, the terms, the second log-in, the start code, the result, and a device's name."""
+
+import math
+from typing import Any
+from uuid import UUID
+
+import segno
+from django.conf import settings
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
+from django_htmx.http import HttpResponseClientRefresh
+
+from authn.web import ask_for_login, not_activity
+from issuance.minasidor.domain import MyFunction
+from issuance.minasidor.queries.own_carriers import own_carrier
+from issuance.minasidor.web import mobile_codes, refusals
+from issuance.minasidor.web.forms import DeviceNameForm, MobileTermsForm
+from issuance.minasidor.web.frame import offered
+from issuance.mobile.domain.states import OPEN, EnrolmentState
+from issuance.mobile.models import MobileEnrolment
+from issuance.mobile.queries.own_mobiles import own_mobiles
+from issuance.mobile.services import attestations, enrolling, enrolments, naming
+from issuance.mobile.services.enrolling import LoggedIn
+from issuance.records.web.frame import actor_of, session_id_of
+from issuance.records.web.refreshing import refreshing
+from siths_portal.lib import clock
+from siths_portal.lib.errors import Conflict, Invalid, TooManyRequests
+
+TAB = "start"
+
+
+@require_safe
+@offered(MyFunction.MOBILE)
+def mobiles(request: HttpRequest) -> HttpResponse:
+    """Lists the holder's mobile eIDs, with what can be done to each, and the way to a further one."""
+    context = {"mobiles": own_mobiles(actor_of(request)), "possible": attestations.is_possible(), "tab": TAB}
+    return render(request, "minasidor/mobile.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@offered(MyFunction.MOBILE)
+def terms(request: HttpRequest) -> HttpResponse:
+    """Shows the terms and asks whether others use the device; a post accepts them, or is refused with the reason."""
+    actor, form, refusal, status = actor_of(request), MobileTermsForm(request.POST or None), "", 200
+    own = own_mobiles(actor)
+    if request.method == "POST" and form.is_valid():
+        try:
+            if form.is_shared:
+                refused = enrolling.refuse_shared(actor=actor, log_in=_log_in(request))
+                return redirect("my_mobile_enrolment", refused.pk)
+            return redirect("my_mobile_enrolment", enrolling.accept(actor=actor, log_in=_log_in(request)).pk)
+        except (Conflict, TooManyRequests) as error:
+            refusal, status = refusals.text_of(error), error.http_status
+    elif form.errors:
+        status = Invalid.http_status
+    context = {"form": form, "refusal": refusal, "mobiles": own, "possible": attestations.is_possible(), "tab": TAB}
+    return render(request, "minasidor/mobile_terms.html", context, status=status)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@offered(MyFunction.MOBILE)
+def enrolment(request: HttpRequest, enrolment_id: UUID) -> HttpResponse:
+    """Shows the present step and follows the device to the end. A post shows the start code, or another one, after the second
+    log-in. Raises NotFound.
+    """
+    actor = actor_of(request)
+    row = enrolling.seen(actor, enrolment_id)
+    now = enrolments.state_now(row)
+    if request.method == "POST":
+        return _offer(request, row, now)
+    if now is EnrolmentState.COMPLETED and row.carrier is not None:
+        mobile_codes.forget(request)
+        messages.success(request, _("Mobilt SITHS är klart. Du kan använda det nu."))
+        return redirect("my_mobile")
+    context = {"row": row, "state": now.value, "is_open": now in OPEN, "tab": TAB, **_code(request, row, now)}
+    context["is_second"] = enrolling.is_second(row, _log_in(request).at)
+    return render(request, "minasidor/mobile_enrolment.html", context | refreshing(request, live=_follows(now)))
+
+
+@not_activity
+@require_safe
+@offered(MyFunction.MOBILE)
+def state(request: HttpRequest, enrolment_id: UUID) -> HttpResponse:
+    """Says that nothing has changed since the page, or has the browser load it again. Raises NotFound."""
+    row = enrolling.seen(actor_of(request), enrolment_id)
+    if request.GET.get("sedan") == enrolments.state_now(row).value:
+        return HttpResponse(status=204)
+    return HttpResponseClientRefresh()
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@offered(MyFunction.MOBILE)
+def cancel(request: HttpRequest, enrolment_id: UUID) -> HttpResponse:
+    """Breaks off. Raises NotFound."""
+    actor = actor_of(request)
+    if request.method != "POST":
+        return redirect("my_mobile_enrolment", enrolling.seen(actor, enrolment_id).pk)
+    row = enrolling.cancel(actor=actor, enrolment_id=enrolment_id)
+    mobile_codes.forget(request)
+    if row.state == EnrolmentState.COMPLETED:
+        return redirect("my_mobile_enrolment", row.pk)
+    messages.info(request, _("Du har avbrutit. Du kan börja om när du vill."))
+    return redirect("my_mobile")
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@offered(MyFunction.MOBILE)
+def name(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
+    """Asks for the name of a device. Raises NotFound."""
+    actor = actor_of(request)
+    carrier, refusal = own_carrier(actor, carrier_id), ""
+    form = DeviceNameForm(request.POST) if request.method == "POST" else DeviceNameForm(initial={"device": carrier.device})
+    if form.is_bound and form.is_valid():
+        try:
+            naming.rename(actor=actor, carrier_id=carrier_id, device=form.cleaned_data["device"])
+        except Conflict as error:
+            refusal = refusals.text_of(error)
+        except Invalid:
+            form.add_error("device", _("Skriv ett namn på enheten med högst 60 tecken."))
+        else:
+            messages.success(request, _("Namnet är ändrat."))
+            return redirect("my_mobile")
+    status = Conflict.http_status if refusal else Invalid.http_status if form.errors else 200
+    context = {"carrier": carrier, "form": form, "refusal": refusal, "tab": TAB}
+    return render(request, "minasidor/mobile_name.html", context, status=status)
+
+
+def _offer(request: HttpRequest, row: MobileEnrolment, now: EnrolmentState) -> HttpResponse:
+    if now is EnrolmentState.ACCEPTED and not enrolling.is_second(row, _log_in(request).at):
+        return ask_for_login(request, request.get_full_path())
+    try:
+        mobile_codes.keep(request, enrolling.offer(actor=actor_of(request), enrolment_id=row.pk, log_in=_log_in(request)))
+    except Conflict as error:
+        messages.error(request, refusals.text_of(error))
+    return redirect("my_mobile_enrolment", row.pk)
+
+
+def _code(request: HttpRequest, row: MobileEnrolment, now: EnrolmentState) -> dict[str, Any]:
+    code = mobile_codes.find(request, row, now)
+    qr = segno.make(code, error="m").svg_data_uri(scale=8, border=3, light="#fff") if code else ""
+    left = max(0, math.ceil((row.expires_at - clock.now()).total_seconds() / 60))
+    whole = settings.MOBILE_HANDLE_SECONDS // 60
+    return {"handle": code, "link": mobile_codes.link(code) if code else "", "qr": qr, "minutes": left, "whole": whole}
+
+
+def _follows(now: EnrolmentState) -> bool:
+    return now in (EnrolmentState.OFFERED, EnrolmentState.STARTED, EnrolmentState.CODE_SET)
+
+
+def _log_in(request: HttpRequest) -> LoggedIn:
+    user: Any = request.user
+    return LoggedIn(session_id_of(request), user.authenticated_at, user.credential_ref)

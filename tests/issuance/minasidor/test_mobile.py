@@ -1,0 +1,122 @@
+"""Mobilt SITHS on Mina sidor: from the start page to the device, at each step, and what is refused."""
+
+import re
+from typing import Any
+
+import pytest
+from django.conf import settings as live_settings
+from django.urls import reverse
+
+from authn.services import sessions
+from issuance.carriers.models import Carrier
+from issuance.minasidor.domain import Means
+from issuance.mobile.models import MobileEnrolment
+from issuance.mobile.services import device_app
+from siths_portal.lib import clock
+from siths_portal.lib.pages import named_buttons
+from tests.issuance.minasidor.mina import holder_client
+from tests.issuance.minasidor.test_pages import text
+from tests.issuance.mobile.enrolled import Device
+
+PRESSED = {named_buttons.BUTTON: named_buttons.ACT}
+OWN = PRESSED | {"use": "own", "accept": "on"}
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def log_in_again(client: Any, means: Means = Means.LOA3) -> None:
+    """The step-up, as the provider's answer would do it."""
+    row = sessions.find(client.cookies[live_settings.SESSION_COOKIE_NAME].value)
+    assert row is not None
+    renewed = sessions.renew(row.pk, sessions.LogIn(clock.now(), "", {}), means=means.value)
+    assert renewed is not None
+    client.cookies[live_settings.SESSION_COOKIE_NAME] = renewed[1]
+
+
+def test_a_holder_gets_names_and_sees_a_mobile_eid(holding: Any, maker: Any) -> None:
+    holder = holder_client(holding.person)
+    assert f'href="{reverse("my_mobile")}"' in holder.get("/").content.decode()
+    assert "Du har inget Mobilt SITHS" in text(holder.get(reverse("my_mobile")))
+    terms = reverse("my_mobile_terms")
+    assert "Bara jag använder enheten" in text(holder.get(terms))
+    unanswered = holder.post(terms, PRESSED)
+    assert (unanswered.status_code, "Välj vem som använder enheten." in text(unanswered)) == (422, True)
+    assert "Godkänn villkoren" in text(holder.post(terms, PRESSED | {"use": "own"}))
+    address = holder.post(terms, OWN)["Location"]
+    assert "Logga in en gång till" in text(holder.get(address))
+    log_in = holder.post(address, PRESSED)
+    assert log_in["Location"].startswith("/logga-in/?next=")
+    assert "Legitimera dig igen" in text(holder.get(log_in["Location"]))
+    assert MobileEnrolment.objects.get().state == "accepted"
+    log_in_again(holder)
+    assert "Visa startkoden" in text(holder.get(address))
+    page = holder.post(address, PRESSED, follow=True).content.decode()
+    handle = re.search(r"mob\.[A-Za-z0-9_-]{22}", page)
+    assert handle is not None
+    assert "data:image/svg+xml" in page
+    assert "15 minuter till" in page
+    row = MobileEnrolment.objects.get()
+    state = reverse("my_mobile_state", args=[row.pk])
+    assert holder.get(state, {"sedan": "offered"}).status_code == 204
+    assert "Startkoden visas bara där den skapades" in text(holder_client(holding.person).get(address))
+
+    device = Device(maker)
+    device.start(handle[0])
+    assert holder.get(state, {"sedan": "offered"})["HX-Refresh"] == "true"
+    assert "Elins telefon har läst av koden" in text(holder.get(address))
+    device.certify(row)
+    device.confirm()
+    assert "Mobilt SITHS är klart" in text(holder.get(address, follow=True))
+    mobile = Carrier.objects.get(kind="mobile_eid")
+    rename = reverse("my_mobile_name", args=[mobile.pk])
+    assert "högst 60 tecken" in text(holder.post(rename, PRESSED | {"device": ""}))
+    assert "Namnet är ändrat." in text(holder.post(rename, PRESSED | {"device": "Min platta"}, follow=True))
+    assert "Mobilt SITHS, Min platta" in text(holder.get("/"))
+
+
+def test_a_shared_device_is_refused_with_the_reason(holding: Any, maker: Any) -> None:
+    holder = holder_client(holding.person)
+    page = holder.post(reverse("my_mobile_terms"), PRESSED | {"use": "shared"}, follow=True)
+    assert "Ingen kan garantera att det raderas före nästa person" in text(page)
+    assert MobileEnrolment.objects.get().refusal == "shared-device"
+
+
+def test_only_level_3_and_only_the_holder_reach_it(world: Any, holding: Any, maker: Any) -> None:
+    holder = holder_client(holding.person)
+    address = holder.post(reverse("my_mobile_terms"), OWN)["Location"]
+    assert holder_client(world.post().person).get(address).status_code == 404
+    low = holder_client(holding.person, Means.LOA2)
+    assert {low.get(path).status_code for path in (address, reverse("my_mobile"), reverse("my_mobile_terms"))} == {403}
+    log_in_again(holder, Means.LOA2)
+    assert holder.post(address, PRESSED).status_code == 403, "the second log-in on a lower level gives nothing"
+    assert MobileEnrolment.objects.get().state == "accepted"
+
+
+def test_breaking_off_ends_what_the_device_has_begun(holding: Any, maker: Any) -> None:
+    holder = holder_client(holding.person)
+    address = holder.post(reverse("my_mobile_terms"), OWN)["Location"]
+    log_in_again(holder)
+    found = re.search(r"mob\.[A-Za-z0-9_-]{22}", holder.post(address, PRESSED, follow=True).content.decode())
+    assert found is not None
+    device = Device(maker)
+    device.start(found[0])
+    cancelled = holder.post(f"{address}avbryt/", {"avbryt": "1"}, follow=True)
+    assert "Du har avbrutit" in text(cancelled)
+    assert "inte klart" in text(holder.get(address))
+    with pytest.raises(Exception, match="enrolment-ended"):
+        device_app.set_code(step_token=device.token)
+    assert Carrier.objects.get(kind="mobile_eid").state == "revoked"
+
+
+def test_without_a_known_maker_nobody_can_get_one(holding: Any) -> None:
+    assert "Det går inte att skaffa Mobilt SITHS här just nu" in text(holder_client(holding.person).get(reverse("my_mobile")))
+
+
+def test_the_pages_are_whole_in_english(holding: Any, maker: Any) -> None:
+    holder = holder_client(holding.person)
+    holder.cookies[live_settings.LANGUAGE_COOKIE_NAME] = "en"
+    address = holder.post(reverse("my_mobile_terms"), OWN)["Location"]
+    for path in (reverse("my_mobile"), reverse("my_mobile_terms"), address):
+        found = re.sub(r"<[^>]*>", " ", holder.get(path).content.decode())
+        for name in (live_settings.ENVIRONMENT_NAME, "På svenska"):
+            found = found.replace(name, "")
+        assert not re.search(r"[åäöÅÄÖ]|\b(och|eller|inte|kort|till)\b", found), path
