@@ -34,6 +34,8 @@ OFFSETS = {process.name: process.port for process in PROCESSES if process.port i
 """Ports, as offsets from PORT_BASE."""
 CLIENT_ID = "siths-portal"
 """The portal's name at the simulated identity provider."""
+DEVICE_ROOTS = "device-roots.pem"
+"""The file below `var/` with the root of the simulated maker of phones."""
 FIRST_BASE = 8000
 BASE_STEP = 100
 LAST_BASE = 30000  # below the ephemeral range, which starts at 32768
@@ -153,6 +155,7 @@ class House:
             "OIDC_CLIENT_KEY_FILE": str(self.var / "secrets" / "oidc_client_key"),
             "ACCESS_POINT_BACKEND": "billing.delivery.adapters.rest.RestAccessPoint",
             "SUPPLIERS_FILE": str(self.var / "tls" / "clients.yaml"),
+            "DEVICE_ATTESTATION_ROOTS": str(self.var / DEVICE_ROOTS),
             "SUPPLIER_PUSH_HOSTS": ",".join([f"localhost:{self.port('supplier')}", *self._sandbox_push_host()]),
             **{name: os.environ[name] for name in FROM_THE_SHELL if os.environ.get(name)},
         }

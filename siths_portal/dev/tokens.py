@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from siths_portal.dev import openssl, users
-from siths_portal.dev.home import CLIENT_ID, House
+from siths_portal.dev.home import CLIENT_ID, DEVICE_ROOTS, House
 from siths_portal.dev.progress import HouseError
 
 LABELS = ("siths-issuing", "siths-root")  # the root's keys are used only at ceremonies, so they have a separate token
@@ -52,6 +52,7 @@ def write_settings(house: House) -> None:
             write_private(folder / name, new)
     sites = [f"http://localhost:{house.port(name)}" for name in ("portal", "minasidor")]
     register_with_provider(house.var / "simulators" / "idp", folder / "oidc_client_key", sites)
+    prepare_device_maker(house.var / "simulators" / "devices" / "maker", house.var / DEVICE_ROOTS)
     tokens = house.var / "tokens"
     write_private(house.var / "softhsm2.conf", SOFTHSM_CONF.format(folder=tokens))
     write_private(house.var / "portal.env", "".join(f"{name}={value}\n" for name, value in house.settings().items()))
@@ -74,6 +75,15 @@ def register_with_provider(provider: Path, key: Path, sites: Sequence[str]) -> N
         "public_key": openssl.run("pkey", "-in", str(key), "-pubout"),
     }
     write_private(provider / "clients.json", json.dumps([client], indent=1) + "\n")
+
+
+def prepare_device_maker(maker: Path, roots: Path) -> None:
+    """Makes the root of the simulated maker of phones if it is missing, and copies its certificate to `roots` for the portal."""
+    maker.mkdir(parents=True, exist_ok=True)
+    if not (maker / "root.pem").exists():
+        extensions = ("basicConstraints=critical,CA:TRUE,pathlen:0", "keyUsage=critical,keyCertSign")
+        openssl.make_certificate("DEMO device maker root", maker / "root.key", maker / "root.pem", *extensions, days=3650)
+    write_private(roots, (maker / "root.pem").read_text())
 
 
 def digits(count: int) -> str:

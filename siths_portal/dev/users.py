@@ -63,6 +63,7 @@ class Place(NamedTuple):
 
 PLACES = (
     Place("portal.env", "root", GROUP, 0, 0o640),
+    Place("device-roots.pem", "root", GROUP, 0, 0o640),
     Place("softhsm2.conf", PKI, GROUP, 0, 0o600),
     Place("secrets", "root", GROUP, 0o710, 0o600, whole=False),
     *(Place(f"secrets/{secret}", user, GROUP, 0, 0o600) for secret, user in READERS.items()),

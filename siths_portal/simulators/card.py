@@ -29,7 +29,10 @@ TRANSPORT = "transport"
 ENVELOPE = "envelope"
 """The file with the code in a reserve card's envelope."""
 
-ALL_PROFILES = (*PROFILES, TRANSPORT)
+MOBILE_PROFILES = ("mobile-auth", "mobile-sign")
+"""The certificates of a mobile eID, whose device is a token too (`simulators.device`)."""
+
+ALL_PROFILES = (*PROFILES, TRANSPORT, *MOBILE_PROFILES)
 SLOT = "@"
 """Parts a profile from the name of a slot, which has further keys and certificates of the same profiles."""
 

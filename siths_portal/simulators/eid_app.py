@@ -16,12 +16,13 @@ from django.template import Context, Engine
 from siths_portal.simulators import http_server
 from siths_portal.simulators.card import Card
 from siths_portal.simulators.eid_app_errors import EidAppError
+from siths_portal.simulators.eid_app_phones import Phones
 from siths_portal.simulators.eid_app_tasks import EXPIRED, Mistake, Reader, Task, Tasks, problems, unlock_with_letter
 
 PAGES = Path(__file__).resolve().parent / "eid_app_pages"
 BODY_LIMIT = 4096
-LETTER = "/las-upp"
-"""The path of the page that unlocks a card with the PUK of a letter."""
+LETTER, MOBILE = "/las-upp", "/mobilt"
+"""The paths of the page that unlocks a card with the PUK of a letter, and of the app on a phone or tablet."""
 
 FILES = {"/eid_app.css": "text/css; charset=utf-8", "/eid_app.js": "text/javascript; charset=utf-8"}
 HEADERS = {
@@ -53,10 +54,11 @@ class App:
 
     def __init__(self, portal_url: str, cards: Path, own_url: str = "") -> None:
         self.reader = Reader(cards)
+        self.phones = Phones(cards.parent / "devices", own_url)
         self.tasks = Tasks(portal_url.rstrip("/"), own_url.rstrip("/"))
         self._engine = Engine(dirs=[str(PAGES)])
 
-    def page(self, name: str, **values: Any) -> bytes:
+    def page(self, name: str, /, **values: Any) -> bytes:
         """Returns a page with escaped values."""
         return self._engine.get_template(f"{name}.html").render(Context(values)).encode()
 
@@ -64,6 +66,11 @@ class App:
         """Returns the page that unlocks a card with the PUK of a letter, or its result for the card that ends with `done`."""
         found = list(problems(error)) if error else []
         return self.page("letter", cards=self.reader.cards(), chosen=chosen, problems=found, wrong=dict(found), done=done)
+
+    def mobile(self, problem: tuple[str, str] | None = None, **values: str) -> bytes:
+        """Returns the app's page on a phone, which gets a mobile eID, or its result for the device `done`."""
+        found = [problem] if problem else []
+        return self.page("mobile", devices=self.phones.devices(), problems=found, wrong=dict(found), **values)
 
     def step(self, task: Task, error: EidAppError | Mistake | None = None, chosen: str = "") -> bytes:
         """Returns the page of the task's present step, with an error if there is one."""
@@ -105,6 +112,8 @@ class Handler(http_server.Handler):
             self._answer(200, self.app.page("start"))
         elif path == LETTER:
             self._answer(200, self.app.letter())
+        elif path == MOBILE:
+            self._answer(200, self.app.mobile())
         elif (found := _STEP.fullmatch(path)) and found["rest"] in ("", "/kvittens.pdf"):
             self._get_step(found["token"], found["rest"])
         else:
@@ -126,6 +135,8 @@ class Handler(http_server.Handler):
             self._open(form.get("handle", ""))
         elif path == LETTER:
             self._unlock_with_letter(form)
+        elif path == MOBILE:
+            self._enrol(form)
         elif found := _STEP.fullmatch(path):
             self._post_step(found["token"], found["rest"], form)
         else:
@@ -134,12 +145,25 @@ class Handler(http_server.Handler):
     # --- the steps -------------------------------------------------------------------------------------------------------
 
     def _open(self, handle: str) -> None:
+        if handle.startswith("mob."):
+            self._answer(200, self.app.mobile(handle=handle))
+            return
         try:
             task = self.app.tasks.open(handle)
         except EidAppError as error:
             self._answer(422, self.app.page("start", problems=[("handle", error.message)]))
             return
         self._redirect(f"/steg/{task.token}")
+
+    def _enrol(self, form: dict[str, str]) -> None:
+        given = {name: form.get(name, "").strip() for name in ("handle", "device", "name")}
+        try:
+            done = self.app.phones.enrol(**given, code=form.get("code", ""), again=form.get("again", ""))
+        except (EidAppError, Mistake) as error:
+            problem = next(iter(problems(error)))
+            self._answer(422, self.app.mobile(problem, **given))
+        else:
+            self._answer(200, self.app.mobile(done=done))
 
     def _unlock_with_letter(self, form: dict[str, str]) -> None:
         serial = form.get("card", "")
@@ -217,7 +241,7 @@ class Handler(http_server.Handler):
         """Returns the path without the step's token."""
         if found := _STEP.fullmatch(path):
             return f"/steg/-{found['rest']}"
-        return path if path in ("/", "/oppna", LETTER, http_server.FONT, *FILES) else "-"
+        return path if path in ("/", "/oppna", LETTER, http_server.FONT, MOBILE, *FILES) else "-"
 
 
 class Server(http_server.Server):

@@ -159,7 +159,7 @@ class Task:
         with self.lock:
             if self.page != "code":
                 return
-            _require_new_code(code, again)
+            require_new_code(code, again)
             client, opened = self._ready()
             if dt.datetime.now(dt.UTC) >= opened.expires_at:
                 self._end("expired", EXPIRED)
@@ -301,7 +301,7 @@ def unlock_with_letter(card: Card, puk: str, code: str, again: str) -> None:
     puk = "".join(puk.split())
     if not (puk.isascii() and puk.isdigit()):
         raise Mistake(puk="Skriv upplåsningskoden (PUK) från brevet, med siffror.")
-    _require_new_code(code, again)
+    require_new_code(code, again)
     try:
         card.unblock(puk=puk, new_code=code)
     except CardError as error:
@@ -316,7 +316,8 @@ def _letter_refusal(code: str, card: Card) -> str:
     return "Kortet svarade inte som det ska. Ta ut det, sätt i det och försök igen."
 
 
-def _require_new_code(code: str, again: str) -> None:
+def require_new_code(code: str, again: str) -> None:
+    """Raises Mistake unless the code can be chosen and is the same twice."""
     if not code:
         raise Mistake(code="Välj en kod med 6–8 siffror.")
     if not (code.isascii() and code.isdigit()):

@@ -94,7 +94,8 @@ class App:
 
     @staticmethod
     def _has_card(person: Person, ready: list[SeenCard]) -> SeenCard | None:
-        return next((card for card in ready if card.personnummer == person.personnummer), None)
+        own = [card for card in ready if card.personnummer == person.personnummer]
+        return next((card for card in own if not card.device), None)
 
     def choose_person(self, request: Request, key: str) -> None:
         """Logs a test person in without a card, or continues to the card if the person has one. Raises Mistake."""
@@ -123,13 +124,14 @@ class App:
             raise Mistake(CARD_SAYS.get(error.code, "Kortet svarar inte som det ska. Försök igen.")) from None
         except CardRefused as error:
             raise Mistake(str(error)) from None
-        request.proved = seen.serial
+        request.proved = "" if seen.device else seen.serial
         if seen.is_blank:
             self._authenticated(request, Person("", "", "", (), acr=TRANSPORT_ACR), ("sc", "pin"))
             return
         known = next((one for one in self._people.value() if one.personnummer == seen.personnummer), None)
-        holder = known or Person(seen.given_name, seen.surname, seen.personnummer, ((seen.hsa_id, ""),))
-        self._authenticated(request, holder, ("sc", "pin"))
+        posts = ((seen.hsa_id, ""),) if seen.hsa_id else ()
+        holder = known or Person(seen.given_name, seen.surname, seen.personnummer, posts)
+        self._authenticated(request, holder, ("hwk", "pin") if seen.device else ("sc", "pin"))
 
     @staticmethod
     def _authenticated(request: Request, person: Person, amr: tuple[str, ...]) -> None:

@@ -18,7 +18,10 @@ from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsag
 
 from siths_portal.simulators.card import TRANSPORT, Card, CardError
 
-HSA_PROFILE, PERSON_PROFILE = "person-hsaid-auth", "person-id-auth"
+HSA_PROFILE, PERSON_PROFILE, MOBILE_PROFILE = "person-hsaid-auth", "person-id-auth", "mobile-auth"
+DEVICES, DEVICE_NAME = "devices", "name"
+"""The folder of devices beside that of the cards, and the file with a device's name."""
+
 _LEEWAY = dt.timedelta(minutes=5)
 _LONGEST_CHAIN = 4
 _HSA_ID = re.compile(r"[A-Za-z]{2,6}\d{10}-[A-Za-z0-9]+")
@@ -30,7 +33,9 @@ class CardRefused(Exception):
 
 @dataclass(frozen=True)
 class SeenCard:
-    """A card with certificates in the reader. A blank one has a transport certificate only, which names nobody."""
+    """A card with certificates in the reader, or a device with a mobile eID. A blank card has a transport certificate only, which
+    names nobody. `device` is the holder's name of the device, empty for a card.
+    """
 
     serial: str
     given_name: str
@@ -38,6 +43,7 @@ class SeenCard:
     hsa_id: str
     personnummer: str
     ready: bool
+    device: str = ""
 
     @property
     def name(self) -> str:
@@ -47,7 +53,7 @@ class SeenCard:
     @property
     def is_blank(self) -> bool:
         """Whether the card has a transport certificate and nobody's."""
-        return not self.hsa_id
+        return not self.hsa_id and not self.device
 
     @property
     def ending(self) -> str:
@@ -57,7 +63,9 @@ class SeenCard:
 
 @dataclass
 class Cards:
-    """The reader: a folder of software cards. `trust` is a folder of CA certificates; self-signed ones are trust anchors."""
+    """The reader: a folder of software cards, and beside it the devices with mobile eIDs. `trust` is a folder of CA certificates;
+    self-signed ones are trust anchors.
+    """
 
     folder: Path
     trust: Path
@@ -67,7 +75,7 @@ class Cards:
     def seen(self) -> list[SeenCard]:
         """Returns the cards in the reader, sorted by holder. `ready` means that the holder has set the code."""
         found = []
-        for path in sorted(self.folder.iterdir()) if self.folder.is_dir() else []:
+        for path in [each for place in self._places() for each in sorted(place.iterdir())]:
             card = Card(path)
             if not path.name.isdigit() or not card.finished:
                 continue
@@ -83,6 +91,10 @@ class Cards:
                 )  # fmt: skip
             elif TRANSPORT in certificates:
                 found.append(SeenCard(card.serial, "", "", "", "", ready=True))
+            elif MOBILE_PROFILE in certificates:
+                subject, device = certificates[MOBILE_PROFILE].subject, (path / DEVICE_NAME).read_text()
+                names = (_text(subject, NameOID.GIVEN_NAME), _text(subject, NameOID.SURNAME))
+                found.append(SeenCard(card.serial, *names, "", _text(subject, NameOID.SERIAL_NUMBER), ready=True, device=device))
         return sorted(found, key=lambda card: (card.surname.casefold(), card.given_name.casefold(), card.serial))
 
     def prove(self, serial: str, code: str) -> SeenCard:
@@ -93,7 +105,11 @@ class Cards:
         seen = next((one for one in self.seen() if one.serial == serial), None)
         if seen is None:
             raise CardRefused("Kortet finns inte längre i läsaren. Sätt i det och försök igen.")
-        card, certificates = Card(self.folder / serial), self._certificates(Card(self.folder / serial))
+        card = Card(next(place / serial for place in self._places() if (place / serial).is_dir()))
+        certificates = self._certificates(card)
+        if seen.device:
+            self._prove(card, certificates, (MOBILE_PROFILE,), code)
+            return seen
         if seen.is_blank:
             self._prove(card, certificates, (TRANSPORT,), code)
             return seen
@@ -101,6 +117,9 @@ class Cards:
             raise CardRefused("Kortet har inget certifikat för en person. Använd ditt eget kort.")
         self._prove(card, certificates, (HSA_PROFILE, PERSON_PROFILE), code)
         return seen
+
+    def _places(self) -> list[Path]:
+        return [place for place in (self.folder, self.folder.parent / DEVICES) if place.is_dir()]
 
     def _prove(self, card: Card, certificates: dict[str, x509.Certificate], profiles: Sequence[str], code: str) -> None:
         """Has the key of the first profile sign a challenge, and checks the certificates. Raises CardError or CardRefused."""
