@@ -1,5 +1,6 @@
 """The demo: one card from order to invoice in the running development environment, over the interfaces of users and systems."""
 
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,11 +11,13 @@ from django.conf import settings
 
 from billing import service as billing
 from billing.records.domain.periods import Month
+from pki import service as pki
 from siths_portal.demo import guide, log_scan, ordering, places, secret_scan, status_client
 from siths_portal.demo.artefacts import Artefacts
 from siths_portal.demo.card_line import CardLine
 from siths_portal.demo.clerk import Clerk
 from siths_portal.demo.invoicing import MonthOfInvoices
+from siths_portal.demo.own_mobile import OwnMobile
 from siths_portal.demo.reserve_cards import ReserveCards
 from siths_portal.demo.status_client import await_ocsp, fetch_crl
 from siths_portal.lib.processes import jobs
@@ -40,6 +43,7 @@ class Walk:
     replacement: CardLine = field(init=False)
     reserve_cards: ReserveCards = field(init=False)
     invoices: MonthOfInvoices = field(init=False)
+    mobile: OwnMobile = field(default_factory=OwnMobile)
 
     def __post_init__(self) -> None:
         self.card = CardLine(self.artefacts, ordering.ARTICLE, "certificates")
@@ -70,6 +74,7 @@ class Walk:
             ("Judge the signed receipt", self.judge_receipt),
             ("OCSP says good", self.ask_good),
             ("Log in with the card and its code", self.log_in_with_card),
+            *self._mobile_steps(),
             ("Unlock the card at a visit", self.card.unlock),
             ("Unlock it by a PUK letter", self.card.unlock_by_letter),
             ("Revoke the card at the portal's pages", self.revoke),
@@ -201,6 +206,26 @@ class Walk:
         finally:
             ordering.end_reading_role(case.holder, grant)
 
+    def _mobile_steps(self) -> list[tuple[str, Callable[[], None]]]:
+        """Returns the steps of Mobilt SITHS, none where no maker's devices are accepted."""
+        if not settings.DEVICE_ATTESTATION_ROOTS:
+            return []
+        return [
+            ("The holder gets a mobile eID on Mina sidor", self.get_mobile_eid),
+            ("Log in with the mobile eID", self.mobile.log_in),
+        ]
+
+    def get_mobile_eid(self) -> None:
+        """The holder gets a mobile eID with the new card, of the card's issuer, and writes its certificates as files."""
+        self.mobile.get(self.card.serial, self.card.code)
+        carrier = self.mobile.carrier(self.card.case.holder.person_id)
+        if carrier.organisation_id != self.card.card_order.carrier.organisation_id:
+            raise WalkFault("the mobile eID has another issuer than the card")
+        ids = carrier.certificates.values_list("certificate_id", flat=True)
+        made = {view.profile: ssl.DER_cert_to_PEM_cert(view.der or b"") for view in pki.certificates(list(ids))}
+        files = [self.artefacts.put(f"mobile/{profile}.pem", pem.encode()) for profile, pem in sorted(made.items())]
+        self.artefacts.summary["mobile_eid"] = files
+
     def revoke(self) -> None:
         """Revokes the card as lost. The ID administrator logs in again: ordering the second card ended the session."""
         self.card.clerk = Clerk()
@@ -259,7 +284,7 @@ class Walk:
 
     def scan_secrets(self) -> None:
         """Checks that neither a table nor a log contains a code, the letter's PUK or a PIN of the token in clear."""
-        lines = (self.card, self.p256, self.replacement, self.reserve_cards)
+        lines = (self.card, self.p256, self.replacement, self.reserve_cards, self.mobile)
         secrets = [secret for line in lines for secret in line.secrets]
         secrets += [file.read_text().strip() for file in (settings.VAR_DIR / "secrets").glob("*pin")]
         files = [path for folder in _LOGS for path in folder.rglob("*.log*")]  # none in containers
