@@ -5,13 +5,11 @@ Runs in the `pki` worker, which verifies by itself the terms, the log-ins, the f
 """
 
 import base64
-import datetime as dt
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from django.db.models import QuerySet
 
-from authn import service as authn
 from issuance.authz import holder
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.kinds import MOBILE_EID
@@ -25,9 +23,6 @@ from issuance.people.services.people import person_id_of
 from pki import service as pki
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError
-
-LEVEL_3_MEANS = ("loa3", "reserve-loa3")
-"""The means of log-ins on Mina sidor that may get a mobile eID; `minasidor.domain.OFFERED` says the same."""
 
 _FIRST_PROFILES = ("person-hsaid-auth", "person-id-auth", "mobile-auth")
 """The profiles with which the holder of a first eID logs in."""
@@ -91,10 +86,7 @@ def faults(certificates: Sequence[pki.CardCertificate]) -> dict[UUID, str]:
 
 def _of_holder(row: MobileEnrolment) -> str:
     """Returns why the holder's log-ins or first eID do not allow the mobile eID, or ""."""
-    second = row.second_log_in_at
-    if second is None or not enrolling.is_second(row, second):
-        return "log-in"
-    if not authn.is_logged_in_since(holder(row.person_id).ref, second - dt.timedelta(seconds=1), means=LEVEL_3_MEANS):
+    if not enrolling.is_logged_in(row):
         return "log-in"
     try:
         enrolling.require_first_eid(row)

@@ -98,6 +98,8 @@ def _try_to_start(seen: MobileEnrolment, handle: str, proof: DeviceProof) -> Dom
             return None
         message = "En annan telefon har redan läst av koden. Är den inte din: avbryt på Mina sidor och kontakta supporten."
         return _record(row, "second_device", Conflict("handle-taken", message))
+    if not enrolling.is_logged_in(row):
+        raise Conflict("enrolment-ended", "Du är utloggad från Mina sidor. Börja om där.")
     enrolling.require_first_eid(row)
     enrolments.require_room(row.person_id)
     locks.lock_until_commit(f"issuance.mobile.device:{proof.key_sha256}")

@@ -10,8 +10,9 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction as database
 
+from authn import service as authn
 from issuance.activation.services import receipts
-from issuance.authz import Action, Actor, policy
+from issuance.authz import Action, Actor, holder, policy
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.references import carrier_id_of
 from issuance.carriers.models import Carrier
@@ -25,6 +26,9 @@ from issuance.records.models.events import Document
 from issuance.records.services import steps
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, TooManyRequests
+
+LEVEL_3_MEANS = ("loa3", "reserve-loa3")
+"""The means of log-ins on Mina sidor that may get a mobile eID; `minasidor.domain.OFFERED` says the same."""
 
 MOST_A_DAY = 10
 """How often a holder may begin an enrolment, or be refused one, in 24 hours (S47)."""
@@ -130,6 +134,14 @@ def seen(actor: Actor, enrolment_id: UUID) -> MobileEnrolment:
 def is_second(row: MobileEnrolment, log_in_at: dt.datetime) -> bool:
     """Returns whether this log-in came after the terms were accepted. Providers give whole seconds."""
     return log_in_at > row.logged_in_at and log_in_at >= row.created_at.replace(microsecond=0)
+
+
+def is_logged_in(row: MobileEnrolment) -> bool:
+    """Returns whether the second log-in came after the terms, on level 3, and the holder has not logged out since."""
+    second = row.second_log_in_at
+    if second is None or not is_second(row, second):
+        return False
+    return authn.is_logged_in_since(holder(row.person_id).ref, second, means=LEVEL_3_MEANS)
 
 
 def first_eid(person: Person, log_in: LoggedIn) -> Carrier:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 
+from authn.services import sessions
 from issuance.authz import holder
 from issuance.carriers.domain.references import carrier_ref
 from issuance.carriers.models import Carrier, CarrierCertificate
@@ -161,6 +162,16 @@ def test_a_shared_device_is_refused_and_the_reason_kept(world: Any, card: Carrie
     assert handed_over.enrol(browser(other).offered()).state == "active", "nobody has one on it any more"
 
 
+def test_the_code_is_void_when_the_holder_has_logged_out(card: Carrier, maker: Any) -> None:
+    at = browser(card)
+    offered = at.offered()
+    assert at.session_id is not None
+    sessions.end(at.session_id, reason=sessions.LOGGED_OUT, actor_ref=at.actor.ref)
+    with pytest.raises(Conflict, match="enrolment-ended"):
+        Device(maker).start(offered.handle)
+    assert not Carrier.objects.filter(kind="mobile_eid").exists()
+
+
 def test_a_fourth_is_refused_until_one_is_revoked(card: Carrier, maker: Any) -> None:
     at = browser(card)
     mobiles = [Device(maker, f"Telefon {number}").enrol(at.offered()) for number in range(3)]
@@ -198,7 +209,7 @@ def test_the_first_eid_is_a_valid_one_on_level_3(world: Any, card: Carrier) -> N
     Carrier.objects.filter(pk=card.pk).update(assurance_level=2)
     with pytest.raises(Conflict, match="no-first-eid"):
         browser(card).accepted()
-    assert set(device_check.LEVEL_3_MEANS) == {means.value for means in OFFERED[MyFunction.MOBILE]}
+    assert set(enrolling.LEVEL_3_MEANS) == {means.value for means in OFFERED[MyFunction.MOBILE]}
 
 
 @pytest.mark.parametrize(
