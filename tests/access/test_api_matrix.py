@@ -330,6 +330,39 @@ def test_a_session_is_nothing_to_the_eid_app(access: Any, operation: str) -> Non
                     assert call(other, path).status == 405, f"{other} {path}"
 
 
+DEVICE_API = described("issuance/mobile/api")
+DEVICE_BODIES: dict[str, Callable[[], dict[str, Any]]] = {
+    "start_enrolment": lambda: {
+        "device": "x", "device_key": card()["card_key"], "attestation": "a.b.c", "origin": "http://testserver",
+        "signature": "eHh4",
+    },
+    "request_device_certificates": lambda: {
+        "csrs": dict(zip(("mobile-auth", "mobile-sign"), card()["csrs"].values(), strict=False)), "attestation": "a.b.c",
+        "signature": "eHh4",
+    },
+    "report_device_code_set": dict,
+    "complete_enrolment": lambda: {"signature": "eHh4"},
+    "cancel_enrolment": dict,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("operation", sorted(DEVICE_API))
+def test_nobody_gets_further_with_a_session_at_the_device_api(access: Any, operation: str) -> None:
+    """The start code, then the step token, is the only credential, and the session is not even looked up."""
+    assert set(DEVICE_BODIES) == set(DEVICE_API)
+    method, path = DEVICE_API[operation]
+    body, answers = DEVICE_BODIES[operation](), set()
+    with face("minasidor", ALLOWED_HOSTS=["testserver"], EID_APP_CALLS_PER_MINUTE=10_000):
+        for cookie in ("", *(access.sessions[who] for who in CALLERS)):
+            for token in ({}, {"Authorization": "Bearer mob.AAAAAAAAAAAAAAAAAAAAAA"}):
+                with undone():
+                    answer = call(method, path, cookie=cookie, body=body, **token)
+                assert answer.status == 401, operation
+                assert not [sql for sql in answer.queries if "authn_session" in sql]
+                answers.add((bool(token), answer.status, answer.body))
+        assert len(answers) <= 2, "with a token or without, the same to everybody"
+
+
 def test_the_descriptions_are_open(access: Any, api: None) -> None:
     with undone():
         assert call("GET", "/api/supplier/v1/openapi.yaml").status == 200
