@@ -236,6 +236,8 @@ def _task(carrier: OwnCarrier) -> Iterator[Task]:
         yield Task(Urgency.WAITS, _("Aktivera ditt reservkort"), text)
     elif carrier.days_left is not None:
         text = _("{name} gäller till och med {day}. Be en ID-administratör om ett nytt i god tid.")
+        if not carrier.is_card:
+            text = _("{name} gäller till och med {day}. Skaffa ett nytt här på Mina sidor i god tid.")
         yield Task(
             Urgency.ENDS,
             _("Skaffa ett nytt innan det gamla går ut"),
