@@ -1,6 +1,5 @@
 """Pages of Mobilt SITHS: what the holder has, the terms, the second log-in, the start code, the result, and a device's name."""
 
-import math
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +25,6 @@ from issuance.mobile.services import attestations, enrolling, enrolments, naming
 from issuance.mobile.services.enrolling import LoggedIn
 from issuance.records.web.frame import actor_of, session_id_of
 from issuance.records.web.refreshing import refreshing
-from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid, TooManyRequests
 
 TAB = "start"
@@ -141,9 +139,8 @@ def _offer(request: HttpRequest, row: MobileEnrolment, now: EnrolmentState) -> H
 def _code(request: HttpRequest, row: MobileEnrolment, now: EnrolmentState) -> dict[str, Any]:
     code = mobile_codes.find(request, row, now)
     qr = segno.make(code, error="m").svg_data_uri(scale=8, border=3, light="#fff") if code else ""
-    left = max(0, math.ceil((row.expires_at - clock.now()).total_seconds() / 60))
     whole = settings.MOBILE_HANDLE_SECONDS // 60
-    return {"handle": code, "link": mobile_codes.link(code) if code else "", "qr": qr, "minutes": left, "whole": whole}
+    return {"handle": code, "link": mobile_codes.link(code) if code else "", "qr": qr, "whole": whole}
 
 
 def _follows(now: EnrolmentState) -> bool:

@@ -53,7 +53,7 @@ def test_a_holder_gets_names_and_sees_a_mobile_eid(holding: Any, maker: Any) -> 
     handle = re.search(r"mob\.[A-Za-z0-9_-]{22}", page)
     assert handle is not None
     assert "data:image/svg+xml" in page
-    assert "15 minuter till" in page
+    assert "Startkoden gäller en gång, till kl. " in page
     row = MobileEnrolment.objects.get()
     state = reverse("my_mobile_state", args=[row.pk])
     assert holder.get(state, {"sedan": "offered"}).status_code == 204
