@@ -27,6 +27,7 @@ TEXTS: Mapping[str, str] = {
     "enrolment-started": _("En enhet har redan läst av koden. Fortsätt i appen, eller avbryt och börja om."),
     "another-session": _("Du började i en annan inloggning. Börja om här."),
     "second-log-in": _("Logga in en gång till för att se koden."),
+    "mobile-not-valid": _("Det här mobila SITHS:et gäller inte längre."),
     "document-suspected": _("Kortet kan inte användas till det här just nu. Kontakta en ID-administratör."),
     "document-false": _("Kortet kan inte användas till det här just nu. Kontakta en ID-administratör."),
 }

@@ -32,7 +32,7 @@ def rename(*, actor: Actor, carrier_id: UUID, device: str) -> Carrier:
     carrier = policy.get(actor, Action.ENROL_MOBILE_EID, rows, carrier_id)
     name = checked(device)
     if carrier.state in INVALID:
-        raise Conflict("carrier-not-active", "Det här mobila SITHS:et gäller inte längre.")
+        raise Conflict("mobile-not-valid", "Det här mobila SITHS:et gäller inte längre.")
     if carrier.device != name:
         carrier.device = name
         carrier.save(update_fields=["device"])
