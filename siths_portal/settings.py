@@ -268,12 +268,12 @@ SPECTACULAR_SETTINGS = {
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "siths_portal.lib.rest.openapi.finish"],
 }
-# The parts of each OpenAPI description that its views do not hold, by path prefix.
+# The parts of each OpenAPI description that its views do not hold, by the module of its URLs.
 API_DESCRIPTIONS = {
-    "/api/supplier/v1/": "issuance.suppliers.api.v1.description.DESCRIPTION",
-    "/api/pki/v1/": "pki.clients.api.v1.description.DESCRIPTION",
-    "/api/eidapp/v1/": "issuance.activation.api.v1.description.DESCRIPTION",
-    "/api/device/v1/": "issuance.mobile.api.v1.description.DESCRIPTION",
+    "issuance.suppliers.api.v1.urls": "issuance.suppliers.api.v1.description.DESCRIPTION",
+    "pki.clients.api.v1.urls": "pki.clients.api.v1.description.DESCRIPTION",
+    "issuance.activation.api.v1.urls": "issuance.activation.api.v1.description.DESCRIPTION",
+    "issuance.mobile.api.v1.urls": "issuance.mobile.api.v1.description.DESCRIPTION",
 }
 API_CONTACT = {"name": "Support of the SITHS eID Portal", "email": "support@demo-e-legitimationer.example"}
 API_LICENCE = {"name": "For registered clients of the portal", "identifier": "LicenseRef-siths-eid-portal-clients"}

@@ -169,7 +169,7 @@ class DeviceClient:
     def _post(self, name: str, bearer: str, body: Mapping[str, Any]) -> dict[str, Any]:
         try:
             answer = self._session.post(
-                f"{self.site_url}/api/device/v1/enrolment/{name}",
+                f"{self.site_url}/api/eidapp/v1/transaction/{name}",
                 data=json.dumps(body).encode(),
                 headers={"Authorization": f"Bearer {bearer}", "Content-Type": "application/json", "Accept": "application/json"},
                 timeout=self.timeout,

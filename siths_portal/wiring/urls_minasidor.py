@@ -17,7 +17,6 @@ urlpatterns = [
     *health.urls(database=health.database),
     *csp.urls(),
     *authn.urlpatterns,
-    *eidapp_v1.urlpatterns,
-    *device_v1.urlpatterns,
+    *device_v1.beside(eidapp_v1.urlpatterns),
     *minasidor.urlpatterns,
 ]

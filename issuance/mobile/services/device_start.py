@@ -3,13 +3,11 @@
 A second device gets nothing. The call is repeatable by the device that took the code, and gives the same response.
 """
 
-import base64
 import datetime as dt
 from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import transaction as database
-from django.utils.crypto import salted_hmac
 
 from issuance.authz import holder
 from issuance.carriers.domain.carrier_states import INVALID, CarrierState
@@ -67,19 +65,12 @@ def start(*, handle: str, proof: DeviceProof) -> Started:
     if row.terms is None:
         raise ValueError(f"the enrolment {row.pk} has no terms")
     return Started(
-        step_token=step_token(row),
+        step_token=enrolments.new_step_token(row),
         expires_at=row.expires_at,
         organisation=row.organisation.name,
         terms=row.terms.read().decode(),
         profiles=MOBILE_EID.profiles(),
     )
-
-
-def step_token(row: MobileEnrolment) -> str:
-    """Returns the secret of the device for the further steps: a MAC that only the site's processes can make."""
-    value = f"{row.pk}|{row.device_key_sha256}|{row.handle_sha256}"
-    made = salted_hmac("issuance.mobile.step-token", value, algorithm="sha256").digest()
-    return base64.urlsafe_b64encode(made).rstrip(b"=").decode()
 
 
 @database.atomic(durable=True)
@@ -147,7 +138,7 @@ def _bind(row: MobileEnrolment, proof: DeviceProof) -> None:
         device_key_spki=row.device_key_spki,
         device_key_sha256=row.device_key_sha256,
         attestation=proof.attestation,
-        step_token_sha256=enrolments.digest(step_token(row)),
+        step_token_sha256=enrolments.digest(enrolments.new_step_token(row)),
         started_at=clock.now(),
         expires_at=clock.now() + dt.timedelta(seconds=settings.ACTIVATION_STARTED_SECONDS),
     )

@@ -1,5 +1,6 @@
 """Functions shared by the holder's and the device's side of an enrolment: secrets, times, locks, end."""
 
+import base64
 import re
 import secrets
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.utils.crypto import salted_hmac
 
 from issuance.carriers.domain.carrier_states import INVALID
 from issuance.carriers.domain.kinds import MOBILE_EID
@@ -20,7 +22,8 @@ from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Unauthenticated
 
-_HANDLE = re.compile(r"mob\.[A-Za-z0-9_-]{22}")
+_PREFIX = "mob."
+_HANDLE = re.compile(rf"{re.escape(_PREFIX)}[A-Za-z0-9_-]{{22}}")
 _OPEN = [state.value for state in OPEN]
 _ENDED = {
     EnrolmentState.COMPLETED: "Det här mobila SITHS:et är redan klart.",
@@ -34,7 +37,19 @@ _ENDED = {
 
 def new_handle() -> str:
     """Returns a start code of 128 random bits with the prefix of mobile eIDs."""
-    return f"mob.{secrets.token_urlsafe(16)}"
+    return f"{_PREFIX}{secrets.token_urlsafe(16)}"
+
+
+def new_step_token(row: MobileEnrolment) -> str:
+    """Returns the secret of the device for the further steps: a MAC that only the site's processes can make."""
+    value = f"{row.pk}|{row.device_key_sha256}|{row.handle_sha256}"
+    made = salted_hmac("issuance.mobile.step-token", value, algorithm="sha256").digest()
+    return _PREFIX + base64.urlsafe_b64encode(made).rstrip(b"=").decode()
+
+
+def is_of_mobile(secret: str) -> bool:
+    """Returns True if the text begins like the start codes and step tokens of mobile eIDs."""
+    return secret.startswith(_PREFIX)
 
 
 def is_handle(text: str) -> bool:

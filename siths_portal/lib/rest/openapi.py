@@ -169,13 +169,12 @@ def not_modified() -> dict[int, OpenApiResponse]:
     return {304: OpenApiResponse(description="The client has this version.")}
 
 
-def finish(result: dict[str, Any], **_options: Any) -> dict[str, Any]:
-    """Postprocessing hook of drf-spectacular: adds what the description of the API at these addresses has, shared headers and
+def finish(result: dict[str, Any], *, generator: Any, **_options: Any) -> dict[str, Any]:
+    """Postprocessing hook of drf-spectacular: adds what the description of the API with these URLs has, shared headers and
     examples, and marks closed objects.
     """
-    for prefix, name in settings.API_DESCRIPTIONS.items():
-        if result["paths"] and all(path.startswith(prefix) for path in result["paths"]):
-            _describe(result, import_string(name), prefix)
+    if name := settings.API_DESCRIPTIONS.get(generator.urlconf):
+        _describe(result, import_string(name), f"/{import_string(f'{generator.urlconf}.BASE')}")
     for schema in result.get("components", {}).get("schemas", {}).values():
         if schema.pop("x-closed", False):
             schema["additionalProperties"] = False

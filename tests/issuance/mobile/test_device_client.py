@@ -21,6 +21,12 @@ pytestmark = pytest.mark.usefixtures("demo_pki")
 CODE = "47110815"
 
 
+def post(path: str, body: bytes, headers: dict[str, str]) -> Any:
+    """The answer of Mina sidor."""
+    with override_settings(ROOT_URLCONF=urls_minasidor.__name__):
+        return Client().post(path, body, content_type="application/json", headers=headers)
+
+
 class OurViews(BaseAdapter):
     """Hands the device's calls to the views of this process."""
 
@@ -28,8 +34,7 @@ class OurViews(BaseAdapter):
         """The answer to one call."""
         headers = {"Authorization": request.headers["Authorization"], "Accept": "application/json"}
         path = request.url.removeprefix(live_settings.MINASIDOR_BASE_URL)
-        with override_settings(ROOT_URLCONF=urls_minasidor.__name__):
-            answer = Client().post(path, request.body, content_type="application/json", headers=headers)
+        answer = post(path, request.body, headers)
         response = requests.Response()
         response.status_code, response._content = answer.status_code, answer.content
         response.headers.update(answer.headers)
@@ -49,6 +54,15 @@ def client_of(device: Device, maker: Maker) -> DeviceClient:
     made = DeviceClient(live_settings.MINASIDOR_BASE_URL, device, maker, sleep=work)
     made._session.mount("http://", OurViews())
     return made
+
+
+def test_the_secret_decides_whether_the_call_is_for_a_card_or_a_device() -> None:
+    told = set()
+    for token in ("act.AAAAAAAAAAAAAAAAAAAAAA", "mob.AAAAAAAAAAAAAAAAAAAAAA"):
+        answer = post("/api/eidapp/v1/transaction/cancel", b"{}", {"Authorization": f"Bearer {token}"})
+        told.add((answer.status_code, answer.json()["detail"]))
+    assert {status for status, _detail in told} == {401}
+    assert len(told) == 2
 
 
 def test_a_device_gets_a_mobile_eid_and_a_second_one_does_not(card: Carrier, settings: Any, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import re
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
@@ -14,13 +15,18 @@ from rest_framework.throttling import SimpleRateThrottle
 _HEADER = re.compile(r"[Bb][Ee][Aa][Rr][Ee][Rr] ([A-Za-z0-9._~+/=-]{1,100})")
 
 
+def token_of(request: HttpRequest | Request) -> str:
+    """Returns the bearer token of a call, empty if there is none."""
+    found = _HEADER.fullmatch(request.headers.get("Authorization", ""))
+    return found[1] if found else ""
+
+
 class BearerAuthentication(BaseAuthentication):
     """Sets the bearer token as `request.auth`, empty if there is none. There is no user; the service knows what a token opens."""
 
     def authenticate(self, request: Request) -> tuple[None, str]:
         """Returns no user, and the token."""
-        found = _HEADER.fullmatch(request.headers.get("Authorization", ""))
-        return None, found[1] if found else ""
+        return None, token_of(request)
 
     def authenticate_header(self, request: Request) -> str:
         """Returns the challenge of each 401 (RFC 9110 section 11.6.1)."""

@@ -12,7 +12,7 @@ TEXTS: ProblemTexts = {
     "handle-unknown": ProblemText(401, "The start code is unknown or was replaced.", "Have the holder show another code."),
     "step-token-unknown": ProblemText(401, "The step token is unknown.", _AGAIN),
     "enrolment-ended": ProblemText(409, "The enrolment has ended.", _AGAIN),
-    "enrolment-not-started": ProblemText(409, "No device has taken the start code.", "Send enrolment/start first."),
+    "enrolment-not-started": ProblemText(409, "No device has taken the start code.", "Send transaction/start first."),
     "handle-taken": ProblemText(409, "Another device has taken the start code.", "Have the holder cancel on Mina sidor."),
     "proof-refused": ProblemText(409, "The device did not prove its key.", "Sign as the OpenAPI file says."),
     "wrong-origin": ProblemText(409, "The origin is not that of Mina sidor.", "Open the app from Mina sidor."),
@@ -66,8 +66,8 @@ DESCRIPTION = ApiDescription(
         "For the eID app on a phone or tablet, on which a holder gets a mobile eID. The holder accepts the terms on Mina sidor, "
         "logs in once more and shows a start code, which lives 15 minutes and serves one device: the first whose key takes it. "
         "Keys are made in the device's protected store, and the device's maker attests them. The start code is the bearer token "
-        "of enrolment/start; the step token in its answer is that of the further calls. Every call may be repeated and then gets "
-        "the same answer."
+        "of transaction/start; the step token in its answer is that of the further calls. Both begin with mob., by which Mina "
+        "sidor tells these calls from those for cards. Every call may be repeated and then gets the same answer."
     ),
     problems=TEXTS,
     tags={"enrolment": "The steps of a mobile eID, from the start code to the holder's confirmation."},
@@ -83,7 +83,7 @@ DESCRIPTION = ApiDescription(
             },
             answers={
                 200: {
-                    "step_token": "3mPYcOYlyQxQ0WnSvQGdV1p3r2dUe9sZ8mK1s0Q2c4E",
+                    "step_token": "mob.3mPYcOYlyQxQ0WnSvQGdV1p3r2dUe9sZ8mK1s0Q2c4E",
                     "expires_at": "2026-11-30T09:27:44Z",
                     "organisation": "Region Exempel",
                     "terms": "Villkor",

@@ -51,7 +51,7 @@ class DeviceStartRequest(Closed):
 class DeviceStartAnswer(serializers.Serializer[Any]):
     """The response to the device that took the start code."""
 
-    step_token = Text(max_length=43, pattern=r"^[A-Za-z0-9_-]{43}$", help_text="The bearer token of the further calls.")
+    step_token = Text(max_length=47, pattern=r"^mob\.[A-Za-z0-9_-]{43}$", help_text="The bearer token of the further calls.")
     expires_at = serializers.DateTimeField()
     organisation = Words(max_length=200, help_text="The issuer, to be shown.")
     terms = Words(max_length=100_000, help_text="What the holder has accepted, to be shown on demand.")
