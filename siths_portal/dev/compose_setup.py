@@ -15,7 +15,7 @@ from pathlib import Path
 
 from siths_portal.dev import approvers, openssl, tokens
 from siths_portal.dev.compose_stack import COMPOSE_FILE, DEMO_FILE, PORTS, Stack, address, host
-from siths_portal.dev.home import CLIENT_ID
+from siths_portal.dev.home import CLIENT_ID, DEVICE_ROOTS
 from siths_portal.dev.progress import HouseError, Step, wait_for
 from siths_portal.lib.processes.table import PIN, PROCESSES, SECRET_KEY
 
@@ -90,7 +90,10 @@ def write_settings(stack: Stack) -> str:
         raise HouseError(f"Put these files in {stack.folder} first: {', '.join(missing)}", 2)
     key = folder / "oidc_client_key"
     if stack.is_demo:
-        tokens.register_with_provider(stack.folder / "simulators" / "idp", key, [address("portal"), address("minasidor")])
+        simulators, roots = stack.folder / "simulators", stack.folder / "tls" / DEVICE_ROOTS
+        tokens.register_with_provider(simulators / "idp", key, [address("portal"), address("minasidor")])
+        tokens.prepare_device_maker(simulators / "devices" / "maker", roots)
+        roots.chmod(0o644)
     elif not key.exists():
         _put(key, openssl.new_key())
     key.chmod(0o644)

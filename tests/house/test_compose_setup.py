@@ -27,8 +27,12 @@ def test_an_empty_checkout_becomes_a_demonstration_whose_secrets_stay(tmp_path: 
     (client,) = json.loads((stack.folder / "simulators" / "idp" / "clients.json").read_text())
     sites = ("portal.siths.localhost:8000", "minasidor.siths.localhost:8001")
     assert client["redirect_uris"] == [f"https://{site}/logga-in/svar/" for site in sites]
+    roots = stack.folder / "tls" / "device-roots.pem"
+    known = roots.read_bytes()
+    assert known == (stack.folder / "simulators" / "devices" / "maker" / "root.pem").read_bytes()
     compose_setup.write_settings(stack)
     assert {file.name: file.read_text() for file in folder.iterdir()} == before
+    assert roots.read_bytes() == known
 
 
 def test_each_site_gets_a_certificate_for_its_name(tmp_path: Path) -> None:
