@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.x509.oid import NameOID
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
@@ -195,6 +197,8 @@ def outside_development(app_configs: Sequence[Any] | None, **_options: Any) -> I
     for name in BACKENDS:
         if "simulator" in getattr(settings, name, "").lower():
             yield _error(6, f"{name} is a simulator.", "Name the adapter of the real system.")
+    if _is_demo_maker(settings.DEVICE_ATTESTATION_ROOTS):
+        yield _error(6, "DEVICE_ATTESTATION_ROOTS has the simulated maker.", "Its phones protect no key. Name real makers.")
     for variable in FAULT_VARIABLES:
         if os.environ.get(variable):
             yield _error(8, f"{variable} is set.", "It makes processes die on purpose. Unset it.")
@@ -212,6 +216,17 @@ def outside_development(app_configs: Sequence[Any] | None, **_options: Any) -> I
         yield _error(25, "TEST_PERSONS_FILE is set in production.", "Test cards belong to the test environments. Unset it.")
     if settings.ACCESSIBILITY_CONTACT.endswith(".example"):
         yield _error(14, "ACCESSIBILITY_CONTACT is the demo's.", "The accessibility statement must name who answers.")
+
+
+def _is_demo_maker(path: str) -> bool:
+    """Returns whether the file of roots has the one that the simulated maker of phones makes. A missing file has none."""
+    try:
+        roots = x509.load_pem_x509_certificates(Path(path).read_bytes()) if path else []
+    except (OSError, ValueError):
+        return False
+    return any(
+        name.value.startswith("DEMO ") for root in roots for name in root.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    )
 
 
 def _secret_key() -> Iterator[checks.CheckMessage]:

@@ -20,9 +20,12 @@ from pki.models import CertificateAuthority
 from siths_portal.dev import checks as house_checks
 from siths_portal.dev.openssl import new_key
 from siths_portal.lib import checks, clock
+from siths_portal.simulators.device import Maker
 
 CLIENT_KEY = str(Path(os.environ["SITHS_TEST_ROOT"]) / "client-key")
 Path(CLIENT_KEY).write_text(new_key())
+DEMO_MAKER = Path(os.environ["SITHS_TEST_ROOT"]) / "demo-maker"
+Maker(DEMO_MAKER).prepare()
 LOA2, LOA3 = "http://id.sambi.se/loa/loa2", "http://id.sambi.se/loa/loa3"
 ROLES = {"portal": "siths_test", "api": "siths_api", "pki": "siths_pki", "worker": "siths_worker"}  # as whom this test connects
 AS_WORKER = ROLES | {"portal": "siths_app", "worker": "siths_test"}
@@ -80,6 +83,7 @@ def test_safe_settings_pass() -> None:
         ({"EID_APP_URL": "https://minasidor.example.org/app"}, "siths.E020"),
         ({"OIDC_ISSUER": "https://idp.localhost"}, "siths.E006"),
         ({"DIRECTORY_BACKEND": "siths_portal.simulators.directory.Directory"}, "siths.E006"),
+        ({"DEVICE_ATTESTATION_ROOTS": str(DEMO_MAKER / "root.pem")}, "siths.E006"),
         ({"STATUS_BASE_URL": "https://status.example.org"}, "siths.E007"),
         ({"STATUS_BASE_URL": "http://localhost:8002"}, "siths.E007"),
         ({"STATUS_BASE_URL": "http://127.0.0.1:8002"}, "siths.E007"),

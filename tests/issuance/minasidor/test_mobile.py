@@ -7,6 +7,7 @@ import pytest
 from django.conf import settings as live_settings
 from django.urls import reverse
 
+from authn.models import Session
 from authn.services import sessions
 from issuance.carriers.models import Carrier
 from issuance.minasidor.domain import Means
@@ -71,6 +72,21 @@ def test_a_holder_gets_names_and_sees_a_mobile_eid(holding: Any, maker: Any) -> 
     assert "högst 60 tecken" in text(holder.post(rename, PRESSED | {"device": ""}))
     assert "Namnet är ändrat." in text(holder.post(rename, PRESSED | {"device": "Min platta"}, follow=True))
     assert "Mobilt SITHS, Min platta" in text(holder.get("/"))
+
+
+def test_the_start_code_is_in_no_address_log_or_store(holding: Any, maker: Any, caplog: Any) -> None:
+    holder = holder_client(holding.person)
+    address = holder.post(reverse("my_mobile_terms"), OWN)["Location"]
+    log_in_again(holder)
+    page = holder.post(address, PRESSED, follow=True)
+    (handle,) = set(re.findall(r"mob\.[A-Za-z0-9_-]{22}", page.content.decode()))
+    told = [at for at, _status in page.redirect_chain] + [record.getMessage() for record in caplog.records]
+    told += [found.split("#")[0] for found in re.findall(r'(?:href|action|src)="([^"]*)"', page.content.decode())]
+    assert not [each for each in told if handle in each]
+    assert (page["Referrer-Policy"], page["Cache-Control"]) == ("no-referrer", "no-store")
+    assert (page["Cross-Origin-Opener-Policy"], "unsafe-inline" in page["Content-Security-Policy"]) == ("same-origin", False)
+    assert "img-src 'self' data:" in page["Content-Security-Policy"], "the QR code is drawn in the page"
+    assert not Session.objects.filter(data__contains=handle).exists()
 
 
 def test_a_shared_device_is_refused_with_the_reason(holding: Any, maker: Any) -> None:

@@ -265,7 +265,16 @@ def test_no_address_redirect_or_log_line_has_personal_data(holding: Any, caplog:
     eid = Eid.objects.get(carrier=holding.active)
     client, path = holder_client(person), f"/sparra/kort/{holding.active.pk}/"
     pages = [
-        client.get(each) for each in ("/", "/sparra/", "/vem-har-tittat/", "/installningar/", f"/kort/{holding.active.pk}/", path)
+        client.get(each)
+        for each in (
+            "/",
+            "/sparra/",
+            "/vem-har-tittat/",
+            "/installningar/",
+            "/mobilt/villkor/",
+            f"/kort/{holding.active.pk}/",
+            path,
+        )
     ]
     pages += [
         client.post(path, LOST | {"fortsatt": "1"}),
@@ -294,7 +303,7 @@ def test_no_form_is_taken_without_its_token_and_no_get_writes(holding: Any) -> N
     token = re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', client.get(path).content.decode())[0]
     sent = LOST | {"bekrafta": "1", "csrfmiddlewaretoken": token}
     assert client.post(path, sent, headers={"Origin": "https://evil.example"}).status_code == 403
-    for page in ("/", "/sparra/", "/vem-har-tittat/", "/installningar/", path, f"/kort/{holding.active.pk}/"):
+    for page in ("/", "/sparra/", "/vem-har-tittat/", "/installningar/", "/mobilt/villkor/", path, f"/kort/{holding.active.pk}/"):
         with statements() as asked:
             assert client.get(page, LOST | {"bekrafta": "1"}).status_code == 200
         assert not [sql for sql in asked if re.match(r"(INSERT|UPDATE|DELETE)", sql)], page
