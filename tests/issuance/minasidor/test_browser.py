@@ -3,6 +3,7 @@
 What the browsers of this module ask for, and what the site logs and queues meanwhile, holds no personal data (S21).
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from authn.services import sessions
 from issuance.activation.models import EidAppTransaction
 from issuance.authz import system
 from issuance.authz.actor import card
@@ -22,11 +24,14 @@ from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.reserve_cards.services import own_activation
 from siths_portal.demo import log_scan
+from siths_portal.lib import clock
 from tests.browser import look
 from tests.issuance.activated import activated_beside_a_browser
 from tests.issuance.carriers.making import mobile
 from tests.issuance.migrated import CA, migrated_card
 from tests.issuance.minasidor.mina import session_key
+from tests.issuance.mobile.enrolled import Device
+from tests.issuance.mobile.makers import ROOTS, accepted_maker
 from tests.issuance.reserve_cards.blank import hand_out, stocked
 from tests.lib.faces import serving
 from tests.lib.traffic import Traffic, findings
@@ -41,9 +46,15 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def site(django_db_setup: None, log: Path) -> Iterator[str]:
+def roots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the root of the maker of phones is."""
+    return tmp_path_factory.mktemp("maker")
+
+
+@pytest.fixture(scope="module")
+def site(django_db_setup: None, log: Path, roots: Path) -> Iterator[str]:
     """Mina sidor as a process of its own, on the tests' database."""
-    with serving("minasidor", log) as url:
+    with serving("minasidor", log, DEVICE_ATTESTATION_ROOTS=str(roots / ROOTS)) as url:
         yield url
 
 
@@ -104,6 +115,50 @@ def test_a_holder_revokes_a_lost_card_on_a_phone(
     for link, name in (("Settings", "minasidor-installningar"), ("Who looked?", "minasidor-tittat")):
         page.get_by_role("link", name=link).click()
         look(page, name)
+
+
+def test_a_holder_begins_to_get_a_mobile_eid_on_a_phone(
+    browser: Browser, site: str, traffic: Traffic, roots: Path, world: Any, authorities: None, settings: Any
+) -> None:
+    post = world.post(given_name="Elin", surname="Olsson")
+    migration.register_migrated_card(actor=system("migration"), card=migrated_card(post), ca=CA)
+    mobile(post, is_in_use=True)
+    page = page_of(browser, site, traffic, f"holder:{post.person_id}", Means.LOA3, "Elin Olsson")
+    device = Device(accepted_maker(settings, roots))
+    page.get_by_role("link", name="Skaffa eller hantera Mobilt SITHS").click()
+    look(page, "minasidor-mobilt")
+    page.get_by_role("link", name="Byt namn på").click()
+    look(page, "minasidor-mobilt-namn")
+    page.go_back()
+    page.get_by_role("link", name="Skaffa Mobilt SITHS").click()
+    page.get_by_role("button", name="Fortsätt").click()
+    expect(page.get_by_role("alert")).to_be_focused()
+    look(page, "minasidor-mobilt-fel")
+    page.get_by_label("Bara jag").check()
+    page.get_by_label("Jag har läst villkoren och godkänner dem").check()
+    page.get_by_role("button", name="Fortsätt").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Logga in en gång till")
+    look(page, "minasidor-mobilt-logga-in")
+    log_in_again(page)
+    page.get_by_role("button", name="Visa startkoden").click()
+    expect(page.get_by_alt_text("QR-kod med startkoden")).to_be_visible()
+    look(page, "minasidor-mobilt-startkod")
+    device.start(re.findall(r"mob\.[A-Za-z0-9_-]{22}", page.content())[0])
+    expect(page.get_by_role("heading", level=1)).to_have_text("Fortsätt i SITHS eID-appen")
+    look(page, "minasidor-mobilt-appen")
+    page.get_by_role("button", name="Avbryt").click()
+    expect(page.get_by_text("Du har avbrutit.")).to_be_visible()
+
+
+def log_in_again(page: Page) -> None:
+    """The step-up, as the provider's answer would do it, and the way back to the page."""
+    (cookie,) = (each for each in page.context.cookies() if each["httpOnly"] and sessions.find(each["value"]))
+    row = sessions.find(cookie["value"])
+    assert row is not None
+    renewed = sessions.renew(row.pk, sessions.LogIn(clock.now(), "", {}), means=Means.LOA3.value)
+    assert renewed is not None
+    page.context.add_cookies([{**cookie, "value": renewed[1]}])
+    page.reload()
 
 
 def test_a_card_without_a_person_and_a_visitor_have_pages(browser: Browser, site: str, traffic: Traffic, world: Any) -> None:
