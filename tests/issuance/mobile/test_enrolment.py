@@ -20,9 +20,6 @@ from issuance.notices.services import sending
 from issuance.people.models.persons import Person, Post
 from issuance.records.models.events import Event
 from issuance.records.queries import history
-from issuance.register_care.domain import kinds
-from issuance.register_care.models import WorkItem
-from issuance.register_care.services import merging
 from issuance.revocation.services import revocation
 from issuance.suppliers.services import issuance_check
 from pki import service as pki
@@ -285,16 +282,6 @@ def test_the_holder_is_told_by_mail_also_if_the_device_never_confirms(card: Carr
         assert secret not in message.text + message.subject + message.message_id
     assert EidNotice.objects.get().state == "sent"
     assert Event.objects.get(action="carrier.notice_sent").subject_ref == str(EidNotice.objects.get().carrier_id)
-
-
-def test_a_protected_holder_gets_no_mail(card: Carrier, maker: Any, mails: Any) -> None:
-    Person.objects.filter(pk=card.person_id).update(protected_person_indicator=True, is_protected=True)
-    Device(maker).enrol(browser(card).offered())
-    sending.send_due()
-    assert mails.sent == []
-    assert EidNotice.objects.get().state == "unreached"
-    merging.merge(kinds.EID_NOT_TOLD, since=clock.now())
-    assert [row.carrier_id for row in WorkItem.objects.all()] == [EidNotice.objects.get().carrier_id]
 
 
 def _log_in_certificates(row: MobileEnrolment) -> Any:
