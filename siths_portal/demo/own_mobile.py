@@ -4,6 +4,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
+from uuid import UUID
 
 from django.conf import settings
 
@@ -57,7 +58,7 @@ class OwnMobile:
             raise page.fault("not logged in with the mobile eID")
         page.press("Logga ut")
 
-    def carrier(self, person_id: object) -> Carrier:
+    def carrier(self, person_id: UUID | None) -> Carrier:
         """Returns the mobile eID. Raises MobileFault if it is not in use."""
         rows = Carrier.objects.filter(person=person_id, kind="mobile_eid", state="active", device=self.device)
         found = rows.select_related("organisation").first()

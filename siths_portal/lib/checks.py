@@ -225,7 +225,7 @@ def _is_demo_maker(path: str) -> bool:
     except (OSError, ValueError):
         return False
     return any(
-        name.value.startswith("DEMO ") for root in roots for name in root.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+        str(name.value).startswith("DEMO ") for root in roots for name in root.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
     )
 
 

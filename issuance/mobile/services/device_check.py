@@ -94,7 +94,7 @@ def _of_holder(row: MobileEnrolment) -> str:
         return "first-eid"
     if not _has_certificate(row.logged_in_with):
         return "first-eid"
-    others = enrolments.valid_mobiles(row.person_id).exclude(pk=row.carrier_id)
+    others = enrolments.valid_mobiles(row.person_id).exclude(pk__in=[row.carrier_id])
     return "too-many" if others.count() >= enrolments.most() else ""
 
 

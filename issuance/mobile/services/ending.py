@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction as database
+from django.db.models import QuerySet
 
 from issuance.carriers.domain.carrier_states import INVALID
 from issuance.carriers.models import Carrier
@@ -41,7 +42,7 @@ def overdue_count() -> int:
     return _overdue().count()
 
 
-def _overdue() -> Any:
+def _overdue() -> QuerySet[MobileEnrolment]:
     return MobileEnrolment.objects.filter(state__in=[state.value for state in OPEN], expires_at__lte=clock.now())
 
 

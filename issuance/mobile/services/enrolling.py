@@ -151,7 +151,7 @@ def first_eid(person: Person, log_in: LoggedIn) -> Carrier:
     usable = Carrier.objects.filter(person=person, state=CarrierState.ACTIVE.value, assurance_level__gte=LOA3)
     usable = usable.filter(valid_to__gt=clock.now()).select_related("organisation").order_by("-activated_at", "id")
     if log_in.credential_ref:
-        usable = usable.filter(pk=carrier_id_of(log_in.credential_ref))
+        usable = usable.filter(pk__in=[carrier_id_of(log_in.credential_ref)])
     found = list(usable)
     if not found:
         message = "Du behöver ett giltigt kort på tillitsnivå 3 för att skaffa Mobilt SITHS. Logga in med det."
