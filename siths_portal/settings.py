@@ -370,7 +370,7 @@ ACTIVATION_IDENTIFICATION_MINUTES = env.int("ACTIVATION_IDENTIFICATION_MINUTES",
 ACTIVATION_WRONG_PROOFS = env.int("ACTIVATION_WRONG_PROOFS", default=5)
 EID_APP_WAIT_SECONDS = env.float("EID_APP_WAIT_SECONDS", default=3.0)
 EID_APP_CALLS_PER_MINUTE = env.int("EID_APP_CALLS_PER_MINUTE", default=600)
-# Mobile eIDs (rules/issuance 5.11): the makers' roots (PEM) of attestations of keys on devices (without a file no holder gets a
+# Mobile eIDs (rules/issuance 5.12): the makers' roots (PEM) of attestations of keys on devices (without a file no holder gets a
 # mobile eID), how long a start code may be taken by a device, and how many valid ones a person has.
 DEVICE_ATTESTATION_ROOTS = env.str("DEVICE_ATTESTATION_ROOTS", default="")
 MOBILE_HANDLE_SECONDS = env.int("MOBILE_HANDLE_SECONDS", default=900)

@@ -1,4 +1,4 @@
-"""States and transitions of an enrolment, by which a holder gets a mobile eID (rules/issuance 5.11)."""
+"""States and transitions of an enrolment, by which a holder gets a mobile eID (rules/issuance 5.12)."""
 
 from collections.abc import Mapping
 from enum import StrEnum

@@ -1,5 +1,5 @@
 """What devices ask for, and the check that certificates of mobile eIDs belong to an enrolment and a device that asked for them
-(parts of the ports `pki.ports.CertificateRequests` and `IssuanceCheck`, rules/issuance 5.11).
+(parts of the ports `pki.ports.CertificateRequests` and `IssuanceCheck`, rules/issuance 5.12).
 
 Runs in the `pki` worker, which verifies by itself the terms, the log-ins, the first eID, the device's key and the attestations.
 """

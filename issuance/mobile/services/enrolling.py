@@ -1,4 +1,4 @@
-"""The holder's side of getting a mobile eID, on Mina sidor (rules/issuance 5.11): terms, a second log-in, the start code.
+"""The holder's side of getting a mobile eID, on Mina sidor (rules/issuance 5.12): terms, a second log-in, the start code.
 
 The device's side is `device_app`. The issuing organisation is that of the eID that the holder logged in with.
 """

@@ -1,4 +1,4 @@
-"""What is revoked when a mobile eID is begun and not completed (rules/issuance 5.11)."""
+"""What is revoked when a mobile eID is begun and not completed (rules/issuance 5.12)."""
 
 from issuance.authz import system
 from issuance.carriers.models import Carrier
