@@ -1,17 +1,20 @@
 """Health checks of the PKI (rules/pki 8.2): for `pki_check`, for graphs, and for readiness of the worker."""
 
 import datetime as dt
+import os
 from collections.abc import Iterator
 
 import structlog
 from django.conf import settings
 from django.db.models import Min
 
-from pki.authorities import clock_guard
+from pki.authorities import clock_guard, journal
 from pki.domain.findings import Finding, Severity, finding
 from pki.health import authority_checks, reports
 from pki.health.limits import (
     CLOCKS_APART,
+    JOURNAL_LOW,
+    JOURNAL_STOPS,
     MAC_WAIT,
     SEAL_WAIT,
     SIGNING_SLOW,
@@ -41,6 +44,7 @@ from pki.takeover import foreign_crls
 from siths_portal.lib import clock
 from siths_portal.lib.audit import traversal
 from siths_portal.lib.database import feeds
+from siths_portal.lib.files import journal as files_journal
 from siths_portal.lib.monitoring import metrics
 
 log = structlog.get_logger(__name__)
@@ -56,7 +60,7 @@ def check_all() -> list[Finding]:
     """Runs every check, the token's first, and returns the findings. Never raises for a fault; needs the token's PIN."""
     authorities = [*authority_checks.inspect(), *foreign_crls.watched()]
     waiting = [signing(), releasing.watched(), *keys(), *cards()]
-    return [token(), *authorities, *waiting, *audit_chain(), *verified_chains(), *responder(), the_clock()]
+    return [token(), *authorities, *waiting, journalled(), *audit_chain(), *verified_chains(), *responder(), the_clock()]
 
 
 def measure() -> list[Finding]:
@@ -183,6 +187,17 @@ def responder() -> Iterator[Finding]:
     count = len(seen.processes)
     text = f"{count} {'process' if count == 1 else 'processer'} svarar ur lagret"
     yield Finding("ocsp-process", Severity.OK if count else Severity.WARNING, text, "count", count)
+
+
+def journalled() -> Finding:
+    """Checks that the journal can be written: without it nothing is issued and no OCSP response shows a revocation."""
+    found = files_journal.volume(journal.NAME)
+    text = f"{found.free / 1e9:.1f} GB ledigt" if found.writable else "går inte att skriva"
+    if not found.writable or found.free < JOURNAL_STOPS:
+        return finding("journal", False, text)
+    if found.is_of_var and not (settings.DEBUG or os.environ.get("SITHS_TEST_ROOT")):  # a developer's machine has one disk
+        return Finding("journal", Severity.WARNING, f"{text}, på samma volym som var/")
+    return Finding("journal", Severity.WARNING if found.free < JOURNAL_LOW else Severity.OK, text)
 
 
 def the_clock() -> Finding:

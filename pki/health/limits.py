@@ -40,3 +40,7 @@ LIMITS: Mapping[str, Limit] = {
     "ocsp-signer": Limit(SIGNER_WARNING.days, least=True),
 }
 """The limit by the first word of a finding's subject. A CRL's depends on its CA and is not here."""
+
+JOURNAL_LOW, JOURNAL_STOPS = 2_000_000_000, 200_000_000
+"""Free bytes on the journal's volume below which somebody should look, and below which issuing is about to stop. A certificate
+takes two to three kilobytes."""

@@ -210,8 +210,5 @@ def thin_out(target: Path, *, keep: int) -> list[str]:
     removed = [backup.folder.name for backup in old]
     if kept:
         for name in JOURNALS:
-            needed = set(journal.segments(name, since=kept[0].started_at))
-            for path in set(journal.segments(name)) - needed:
-                path.unlink()
-                removed.append(f"{name}/{path.name}")
+            removed += [f"{name}/{path.name}" for path in journal.remove_before(name, kept[0].started_at)]
     return removed

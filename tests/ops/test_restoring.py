@@ -2,12 +2,14 @@
 
 import contextlib
 import io
+import shlex
 import shutil
 import tempfile
 from pathlib import Path
 
 import psycopg2
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 from pyrage import x25519
@@ -58,6 +60,15 @@ def run(command: str, *arguments: str) -> list[str]:
     return out.getvalue().splitlines()
 
 
+def runbook() -> list[list[str]]:
+    """The commands of the section Backup and restore of docs/operations.md, in their order."""
+    text = (Path(settings.BASE_DIR) / "docs" / "operations.md").read_text()
+    section = text.partition("## Backup and restore\n")[2].partition("\n## ")[0]
+    lines = [line.strip().removeprefix("manage.py ") for line in section.splitlines() if line.startswith("    ")]
+    assert len(lines) == 4
+    return [shlex.split(line, comments=True) for line in lines]
+
+
 def backups(house: Path) -> list[Path]:
     return sorted((house / "backup").iterdir())
 
@@ -75,7 +86,8 @@ def asked(cluster: Cluster):
 def test_what_was_issued_after_the_backup_is_in_the_restored_database(demo_pki, house):
     (old,) = plan(order("function"))
     signing.sign_reserved([old])
-    run("ops_backup")
+    for line in runbook()[:2]:
+        run(*line)
     (backup,) = backups(house)
     assert b"token.object" not in (backup / "folders.tar.age").read_bytes()
 
@@ -90,8 +102,10 @@ def test_what_was_issued_after_the_backup_is_in_the_restored_database(demo_pki, 
     rows = set(Certificate.objects.filter(id__in=[old, *new]).values_list("id", "serial", "status", "revoked_at"))
     ders = {bytes(der) for der in CertificateBlob.objects.filter(certificate__in=[old, *new]).values_list("der", flat=True)}
 
+    places = {"$BACKUP": backup, "/srv/restored": house / "restored", "$KEY1": house / "first.key", "$KEY2": house / "second.key"}
+    for line in runbook()[2:]:
+        run(*(str(places.get(word, word)) for word in line))
     keys = [argument for name in ("first", "second") for argument in ("--identity", str(house / f"{name}.key"))]
-    run("ops_restore", str(backup), "--to", str(house / "restored"), *keys)
     assert (house / "restored" / "tokens" / "token.object").read_bytes() == b"a key"
     with asked(Cluster(house / "restored" / "database")) as cursor:
         ids = [str(id_) for id_ in (old, *new)]
@@ -135,6 +149,7 @@ def test_old_backups_go_with_the_journal_that_only_they_needed(house, db, monkey
     journal.append("pki", [{"kind": "first"}])
     (segment,) = journal.segments("pki")
     stated = (first / "manifest.json").read_text()
+    journal._journals.clear()  # its process ended
     older = first.rename(first.with_name("2020-01-01T000000Z"))
     (older / "manifest.json").write_text(stated)
     run("ops_backup", "--keep", "2")

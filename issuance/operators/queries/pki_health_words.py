@@ -72,6 +72,11 @@ AREAS: Mapping[str, Area] = {
         _("Hur länge det äldsta beställda certifikatet har väntat på sin signatur."),
         _("Kontrollera att pki-worker är igång och att modulen svarar. Efter en timme spärras certifikat som kan ha signerats."),
     ),
+    "journal": Area(
+        _("Journalen"),
+        _("Om det som utfärdas går att skriva till journalen, som finns på en annan volym än databasen."),
+        _("Ge volymen mer plats. Utan journal utfärdas inget, och OCSP-svar om nya spärrar väntar. Kontrollera med pki_check."),
+    ),
     "vilande": Area(
         _("Vilande certifikat"),
         _("Om certifikaten på ett kort blir giltiga när innehavaren har valt legitimeringskod."),

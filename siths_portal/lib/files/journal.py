@@ -7,6 +7,7 @@ torn tail, and raises `JournalDamaged` for a fault that complete records follow.
 
 import base64
 import datetime as dt
+import fcntl
 import json
 import os
 import secrets
@@ -14,6 +15,7 @@ import struct
 import threading
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +50,15 @@ class _Segment:
         path = folder / f"{clock.now().astimezone(dt.UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}-{secrets.token_hex(4)}.journal"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
         self._file = os.fdopen(descriptor, "ab", buffering=0)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # until it is closed or the process ends: see `remove_before`
         self.written = self._synced = 0
         self.broken = False
         sync_folder(folder)
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether records may be appended: no error happened, and nobody has removed the file."""
+        return not self.broken and os.fstat(self._file.fileno()).st_nlink > 0
 
     def write(self, data: bytes) -> int:
         """Appends `data` and returns the length of the file. Raises OSError."""
@@ -102,7 +110,7 @@ class _Journal:
 
     def _with_room(self, size: int) -> _Segment:
         segment = self._segment
-        if segment is not None and (segment.broken or segment.written + size > SEGMENT_BYTES):
+        if segment is not None and (not segment.is_usable or segment.written + size > SEGMENT_BYTES):
             self._segment = None
             if not segment.broken:
                 with self._syncing:
@@ -129,6 +137,25 @@ os.register_at_fork(after_in_child=_begin_again)
 def folder(name: str) -> Path:
     """Returns the folder of the journal `name`."""
     return Path(settings.JOURNAL_DIR) / name
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Where a journal is: whether this process may write there, the free bytes, and whether `var/` is on the same disk."""
+
+    writable: bool
+    free: int = 0
+    is_of_var: bool = False
+
+
+def volume(name: str) -> Volume:
+    """Returns the state of the journal's volume. A folder that is not made yet is judged by the one above it."""
+    place = folder(name)
+    existing = next(path for path in (place, *place.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        return Volume(writable=False)
+    found = os.statvfs(existing)
+    return Volume(True, found.f_bavail * found.f_frsize, existing.stat().st_dev == Path(settings.VAR_DIR).stat().st_dev)
 
 
 def append(name: str, records: Iterable[Record]) -> None:
@@ -166,6 +193,21 @@ def segments(name: str, *, since: dt.datetime | None = None) -> Sequence[Path]:
     """Returns the journal's segments in the order in which they were begun, without those last written before `since`."""
     found = sorted(folder(name).glob("*.journal"))
     return [path for path in found if since is None or path.stat().st_mtime >= since.timestamp()]
+
+
+def remove_before(name: str, moment: dt.datetime) -> list[Path]:
+    """Removes the segments that were last written before `moment`, but none that a process may still append to. Returns them."""
+    old = set(segments(name)) - set(segments(name, since=moment))
+    removed = []
+    for path in sorted(old):
+        with path.open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            path.unlink()
+            removed.append(path)
+    return removed
 
 
 def read(name: str, *, since: dt.datetime | None = None) -> Iterator[dict[str, Any]]:

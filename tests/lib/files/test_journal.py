@@ -133,3 +133,21 @@ def test_segments_that_ended_before_are_left_out(folder, monkeypatch):
     os.utime(old, (0, 0))
     assert list(journal.read("pki", since=clock.now())) == []
     assert texts() == ["old"]
+
+
+def test_a_segment_in_use_is_not_removed_and_a_removed_one_not_used(folder):
+    from siths_portal.lib import clock
+
+    append("a")
+    (used,) = journal.segments("pki")
+    os.utime(used, (0, 0))
+    assert journal.remove_before("pki", clock.now()) == []
+    append("b")
+    assert texts() == ["a", "b"]
+    os.utime(used, (0, 0))
+    journal._journals.clear()  # its process ended
+    assert journal.remove_before("pki", clock.now()) == [used]
+    append("c")
+    journal.segments("pki")[0].unlink()
+    append("d")
+    assert texts() == ["d"]

@@ -324,3 +324,23 @@ def _as_superuser(statement):
     with opened.cursor() as cursor:
         cursor.execute(statement)
     opened.close()
+
+
+def test_a_journal_that_cannot_be_written_or_is_nearly_full_is_told(settings, tmp_path, monkeypatch):
+    from siths_portal.lib.files import journal
+
+    settings.JOURNAL_DIR = tmp_path
+    assert (checks.journalled().severity, checks.journalled().subject) == (Severity.OK, "journal")
+    assert not (tmp_path / "pki").exists()
+    monkeypatch.delenv("SITHS_TEST_ROOT")
+    for volume, severity in (
+        (journal.Volume(True, 10**9, False), Severity.WARNING),
+        (journal.Volume(True, 10**8, False), Severity.ERROR),
+        (journal.Volume(True, 10**12, True), Severity.WARNING),
+        (journal.Volume(True, 10**12, False), Severity.OK),
+    ):
+        with monkeypatch.context() as context:
+            context.setattr(journal, "volume", lambda _name, volume=volume: volume)
+            assert checks.journalled().severity == severity, volume
+    (tmp_path / "pki").touch()
+    assert checks.journalled().text == "går inte att skriva"
