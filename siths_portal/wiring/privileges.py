@@ -127,8 +127,8 @@ TABLES: Mapping[str, Rights] = {
     # Whom a card is handed out to stays as the first officer signed it.
     "issuance_reservecardissue": READ
     | {
-        PORTAL: "SIU(state seq eid_id first_statement_id approver_ref approver_document second_statement_id rejection"
-        " waiting_since waiting_until ended_at)",
+        PORTAL: "SIU(state seq eid_id first_statement_id approver_ref approver_document identification_id second_statement_id"
+        " rejection waiting_since waiting_until ended_at)",
         WORKER: "SU(state seq ended_at)",
     },
     "issuance_supplierevent": READ | {API: "SIUD", WORKER: "SIUD"},
