@@ -1,4 +1,4 @@
-"""A server that has loaded the modules of a service or command, and forks for starts that would load the same (`fork_server`)."""
+"""A server that has loaded a program's modules, and forks for starts that would load the same (`fork_server`)."""
 
 import gc
 import importlib
@@ -14,6 +14,13 @@ from fork_server import Request, plain
 
 SETTINGS = "siths_portal.settings"
 COMMANDS, WEB, JOBS = "manage.py", "siths_portal.wsgi:application", "siths_portal.celery"
+WORKERS = {
+    "tests.billing.worker": (
+        "billing.credit.services.crediting", "billing.delivery.services.sending", "billing.invoices.services.rendering",
+        "billing.runs.services.schedule", "billing.service", "issuance.roles.services.actors", "tests.billing.world",
+    ),
+}  # fmt: skip
+"""Programs of tests that start again, and what they load before they do anything."""
 METRICS = "PROMETHEUS_MULTIPROC_DIR"  # where it is set, modules open files of the process when they are loaded
 
 
@@ -32,7 +39,7 @@ def become(request: Request) -> None:
 
 
 def program_of(request: Request) -> Hashable:
-    """What starts have in common that load the same modules; None for others than those of services and commands."""
+    """What starts have in common that load the same modules; None for others than services, commands and `WORKERS`."""
     command, environment = plain(request.command), request.environment
     if METRICS in environment or environment.get("DJANGO_SETTINGS_MODULE") != SETTINGS:
         return None
@@ -41,6 +48,8 @@ def program_of(request: Request) -> Hashable:
         return place, WEB
     if command[:4] == ["-m", "celery", "-A", JOBS]:
         return place, JOBS
+    if command[0] == "-m" and command[1] in WORKERS:
+        return place, command[1]
     if command[0] not in (COMMANDS, str(Path(request.folder, COMMANDS))) or len(command) == 1:
         return None
     return None if command[1].endswith("_simulator") else (place, COMMANDS, command[1])
@@ -93,6 +102,8 @@ class Loaded:
             management.execute_from_command_line = execute
         elif JOBS in command:
             self._watch(lambda: importlib.import_module(JOBS).app.loader.import_default_modules())
+        elif command[1] in WORKERS:
+            self._watch(lambda: [importlib.import_module(name) for name in WORKERS[command[1]]])
         else:
             self._watch(_load_pages)
 
