@@ -17,7 +17,7 @@ from django.conf import settings
 from playwright.sync_api import Browser, Page, expect
 
 from siths_portal.simulators.card import Card
-from siths_portal.simulators.eid_app_client import KINDS
+from siths_portal.simulators.eid_app_handles import KINDS, OWN_KINDS
 from tests.axe import ask_axe
 from tests.browser import browser as browser
 from tests.browser import page_at
@@ -183,7 +183,7 @@ def test_without_script_the_handle_is_pasted(app: Running, browser: Browser) -> 
 
 
 def test_the_start_page_and_a_handle_that_is_none(app: Running, browser: Browser) -> None:
-    for prefix in KINDS:
+    for prefix in KINDS | OWN_KINDS:
         with page_at(browser, f"{app.url}/#{prefix}.kort") as (page, _said):
             expect(page.get_by_role("alert")).to_be_focused()
             expect(page.get_by_text(f"{prefix}.")).to_be_visible()
