@@ -6,6 +6,14 @@ from pathlib import Path
 from tests.bench import clerks
 from tests.bench.clerks import Clerk, Errands
 
+PAGES = {
+    "tests": "/testa/",
+    "unlocking": "/las-upp/",
+    "mobile eIDs": "/mobilt/",
+    "settings": "/installningar/",
+    "help": "/hjalp/",
+}
+
 
 def start(holder: Clerk) -> None:
     """What every visit begins with."""
@@ -28,9 +36,9 @@ def looked(holder: Clerk) -> None:
 
 
 def manage(holder: Clerk) -> None:
-    """What can be tested, what can be unlocked, the holder's sessions, and help."""
+    """What can be tested and unlocked, mobile eIDs, the holder's sessions, and help."""
     start(holder)
-    for page, path in (("tests", "/testa/"), ("unlocking", "/las-upp/"), ("settings", "/installningar/"), ("help", "/hjalp/")):
+    for page, path in PAGES.items():
         holder.get(page, path)
         holder.think()
 
