@@ -7,6 +7,7 @@ from issuance.day.services import counting_outcome
 from issuance.housekeeping.services import clean_up, deadlines
 from issuance.mobile.services import ending as mobile_ending
 from issuance.notices.services import sending as notice_sending
+from issuance.orders.services import delivery_times
 from issuance.register_care.services import measures as care_measures
 from issuance.register_care.services import nightly, reminding
 from issuance.reserve_cards.services import approving
@@ -88,8 +89,9 @@ def register_care() -> None:
 
 @shared_task(name="issuance.count_outcome")  # type: ignore[untyped-decorator]
 def count_outcome() -> None:
-    """Counts what the days up to yesterday came to, once a night."""
+    """Counts what the days up to yesterday came to, and how fast suppliers deliver, once a night."""
     counting_outcome.count_due()
+    delivery_times.count_due()
 
 
 @shared_task(name="issuance.measure_stock")  # type: ignore[untyped-decorator]

@@ -331,6 +331,10 @@ EID_ORDER_DAYS = env.int("EID_ORDER_DAYS", default=90)
 ADDITIONAL_EIDS_PER_CARRIER = env.int("ADDITIONAL_EIDS_PER_CARRIER", default=1)
 # Bundles of reserve cards (rules/issuance 3.9): Swedish working days within which the supplier sends one.
 RESERVE_CARD_WORKING_DAYS = env.int("RESERVE_CARD_WORKING_DAYS", default=5)
+# Day of delivery (rules/issuance 3.15): Swedish working days until a supplier leaves an ordered card to the post, if it sent too
+# few cards in the last 30 days to tell, and those that a card is in the post.
+CARD_WORKING_DAYS = env.int("CARD_WORKING_DAYS", default=5)
+POST_WORKING_DAYS = env.int("POST_WORKING_DAYS", default=2)
 MINIMUM_AGE_LOA3 = env.int("MINIMUM_AGE_LOA3", default=18)
 MINIMUM_AGE_LOA2 = env.int("MINIMUM_AGE_LOA2", default=15)
 # Role holders (rules/issuance 1.4): days that a training and a person check are valid (0: no end), and days before the end from

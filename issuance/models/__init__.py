@@ -20,6 +20,7 @@ from issuance.mobile.models import MobileEnrolment, MobileRequest
 from issuance.notices.models import EidNotice
 from issuance.offices.models import Office, OrganisationOffice
 from issuance.operators.models import CertificateSearch, MassTrial
+from issuance.orders.models.delivery_times import DeliveryTime
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder, OrderItem
@@ -55,6 +56,7 @@ __all__ = [
     "CertificateSearch",
     "CustomisationRequest",
     "DailyOutcome",
+    "DeliveryTime",
     "Document",
     "DocumentJudgement",
     "DocumentSuspicion",

@@ -32,6 +32,11 @@ def after(day: dt.date, count: int) -> dt.date:
     return day
 
 
+def between(day: dt.date, later: dt.date) -> int:
+    """Returns how many working days come after `day` up to `later`, which counts if it is one; 0 if it is not later."""
+    return sum(is_working_day(day + _ONE * number) for number in range(1, (later - day).days + 1))
+
+
 def latest(day: dt.date, count: int) -> list[dt.date]:
     """Returns the last `count` working days up to `day`, which counts if it is one, the newest last."""
     found: list[dt.date] = []

@@ -104,6 +104,7 @@ TABLES: Mapping[str, Rights] = {
     "issuance_carerun": READ | {WORKER: "SIU"},
     # Counts of days stay as they were counted, and old ones are deleted.
     "issuance_dailyoutcome": {PORTAL: "S", WORKER: "SID"},
+    "issuance_deliverytime": {PORTAL: "S", WORKER: "SID"},
     "issuance_cardreminder": READ | {PORTAL: "SI", WORKER: "SIU"},
     "issuance_eidnotice": READ | {PORTAL: "SI", WORKER: "SIU"},
     "issuance_eid": READ

@@ -38,6 +38,7 @@ def test_easter_moves(year: int, easter_monday: str) -> None:
 )
 def test_the_day_itself_does_not_count(day: str, count: int, expected: str) -> None:
     assert workdays.after(dt.date.fromisoformat(day), count) == dt.date.fromisoformat(expected)
+    assert workdays.between(dt.date.fromisoformat(day), dt.date.fromisoformat(expected)) == count
 
 
 @pytest.mark.parametrize(

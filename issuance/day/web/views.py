@@ -9,7 +9,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
 from issuance.authz import Action, Actor, policy
-from issuance.day.queries import cards, recent
+from issuance.day.queries import cards, delivery, recent
 from issuance.day.web.eid_lists import EndingList, ToFetchList
 from issuance.day.web.lists import OrderList, SentList, UnsignedList, WorkList
 from issuance.people.services import disclosures
@@ -40,6 +40,7 @@ def day(request: HttpRequest) -> HttpResponse:
         "desk": desk,
         "figures": own.figures,
         "overviews": overviews,
+        "delivery": delivery.told(actor) if desk else None,
         "places_beside": any(each.places or each.offices for each in overviews),
         "recent": own.recent,
         "may_extend": desk and policy.holds(actor, Action.EXTENDED_SEARCH),

@@ -1,8 +1,11 @@
-"""`issuance_count_outcome`: counts what the days up to yesterday came to, as the nightly task does (rules/issuance 7.10)."""
+"""`issuance_count_outcome`: counts what the days up to yesterday came to and how fast suppliers deliver, as the nightly task does
+(rules/issuance 3.15, 7.10).
+"""
 
 from typing import Any
 
 from issuance.day.services import counting_outcome
+from issuance.orders.services import delivery_times
 from siths_portal.lib.processes.commands import CheckedCommand
 
 
@@ -13,4 +16,4 @@ class Command(CheckedCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Runs and reports one line."""
-        self.stdout.write(f"räknade {counting_outcome.count_due()} rader")
+        self.stdout.write(f"räknade {counting_outcome.count_due() + delivery_times.count_due()} rader")

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import CharField, IntegerField, QuerySet, UUIDField, Value
 from django.utils import timezone
 
 from issuance.articles.models import Article
@@ -18,6 +18,7 @@ from issuance.carriers.domain import kinds
 from issuance.customisations.models import CardCustomisation
 from issuance.customisations.services.effective import effective_customisations
 from issuance.orders.domain.rules import DeliveryMethod
+from issuance.orders.models.delivery_times import DeliveryTime
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.services import order_checks
@@ -133,15 +134,24 @@ def last_post(person_id: UUID, post_ids: Collection[UUID]) -> UUID | None:
 
 def last_choice(*, actor: Actor, organisation_id: UUID) -> LastChoice | None:
     """Returns what the clerk ordered last for the organisation, or None. A test card is no habit: few persons may get one."""
-    return next((LastChoice(*row) for row in _last_choice(actor.ref, organisation_id)), None)
+    return last_and_delivery(actor=actor, organisation_id=organisation_id, supplier_ref="")[0]
+
+
+def last_and_delivery(*, actor: Actor, organisation_id: UUID, supplier_ref: str) -> tuple[LastChoice | None, int | None]:
+    """Returns `last_choice`, and the measured delivery time of the supplier in working days, or None. One query."""
+    rows = _last_and_delivery(actor.ref, organisation_id, supplier_ref)
+    last = next((LastChoice(article, office) for article, office, _days in rows if article), None)
+    return last, next((days for article, _office, days in rows if not article), None)
 
 
 @prepared
-def _last_choice(owner_ref: str, organisation_id: UUID) -> QuerySet[CardOrder, Any]:
+def _last_and_delivery(owner_ref: str, organisation_id: UUID, supplier_ref: str) -> QuerySet[Any, Any]:
     own = CardOrder.objects.filter(ordered_by_ref=owner_ref, organisation=organisation_id, person__isnull=False)
     for_test_persons = [name for kind in kinds.all_kinds() if kind.for_test_persons for name in kind.article_kinds]
     own = own.exclude(article__kind__in=for_test_persons)
-    return own.order_by("-ordered_at").values_list("article", "office")[:1]
+    last = own.order_by("-ordered_at").values_list("article", "office", Value(None, output_field=IntegerField()))[:1]
+    no_choice = (Value("", output_field=CharField()), Value(None, output_field=UUIDField()))
+    return last.union(DeliveryTime.objects.filter(pk=supplier_ref).values_list(*no_choice, "working_days"), all=True)
 
 
 def prices(post: Post, offered: list[Product]) -> Mapping[str, Decimal]:

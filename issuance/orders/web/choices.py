@@ -31,7 +31,9 @@ MOST_OFFICES = 8
 
 @dataclass
 class Chosen:
-    """What the page offers, what is chosen, and the notes that say why. `problems` are answers that no longer hold."""
+    """What the page offers, what is chosen, and the notes that say why. `problems` are answers that no longer hold, and
+    `working_days` is the measured delivery time of the supplier.
+    """
 
     posts: list[PostChoice] = field(default_factory=list)
     products: list[Product] = field(default_factory=list)
@@ -39,6 +41,7 @@ class Chosen:
     photos: list[PhotoChoice] = field(default_factory=list)
     prices: Mapping[str, Decimal] = field(default_factory=dict)
     last: LastChoice | None = None
+    working_days: int | None = None
     post: PostChoice | None = None
     product: Product | None = None
     article: Article | None = None
@@ -72,7 +75,10 @@ def chosen(actor: Actor, draft: OrderDraft, sent: Mapping[str, Any] | None) -> C
     post = it.post.post
     it.products = order_draft.products(post.organisation_id)
     it.offices = order_checks.open_offices(post.organisation_id)
-    it.last = order_draft.last_choice(actor=actor, organisation_id=post.organisation_id)
+    supplier = it.post.customisation.supplier_ref if it.post.customisation else ""
+    it.last, it.working_days = order_draft.last_and_delivery(
+        actor=actor, organisation_id=post.organisation_id, supplier_ref=supplier
+    )
     it.prices = order_draft.prices(post, it.products)
     _choose_article(it, draft, values)
     _choose_office(it, draft, values)

@@ -16,6 +16,7 @@ from issuance.carriers.domain import carrier_states, kinds
 from issuance.orders.domain.items import LETTER
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder
+from issuance.orders.queries import delivery_times
 from issuance.orders.services import draft_steps, ordering
 from issuance.orders.web.page import address
 from issuance.orders.web.summary import article_name
@@ -24,6 +25,7 @@ from issuance.person_page.queries import person_view
 from issuance.records.web.frame import SEARCH, actor_of, render_page
 from issuance.records.web.persons import photo_url
 from siths_portal.lib.errors import IllegalTransition
+from siths_portal.lib.pages.dates import weekday_in_words
 
 
 @require_safe
@@ -34,6 +36,7 @@ def done(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     if draft.order_id is None:
         return redirect(address(draft_id))
     rows = CardOrder.objects.with_card().select_related("article", "organisation", "office", "replaced_carrier")
+    rows = rows.annotate(working_days=delivery_times.measured())
     order = rows.defer("replaced_carrier__card_key_spki").get(pk=draft.order_id)
     disclosures.record(actor=actor, person_id=draft.person_id, shown=disclosures.Shown.ORDER, subject=order.pk)
     person = draft.person
@@ -42,7 +45,7 @@ def done(request: HttpRequest, draft_id: UUID) -> HttpResponse:
         "name": f"{person.given_name_in_use} {person.surname}",
         "lead": _next(order, protected=person.is_protected),
         "replaced": _replaced(order),
-        "stages": stages(order),
+        "stages": stages(order, _arrival(order, protected=person.is_protected)),
         "rows": [
             {"label": _("Artikel"), "value": article_name(order.article)},
             {"label": _("Organisation"), "value": order.organisation.name},
@@ -79,9 +82,15 @@ def _replaced(order: CardOrder) -> str:
     return text % {"last": old.card_serial[-4:]}
 
 
-def stages(order: CardOrder) -> list[dict[str, str]]:
+def _arrival(order: CardOrder, *, protected: bool) -> str:
+    """Returns the day around which the card arrives, in words; empty if none can be told."""
+    day = None if protected else delivery_times.arrival_of(order, order.working_days)  # type: ignore[attr-defined]
+    return _("Framme omkring {day}").format(day=weekday_in_words(day)) if day else ""
+
+
+def stages(order: CardOrder, arrival: str = "") -> list[dict[str, str]]:
     """Returns the errand from the order to the activation, as far as it has come. A card that needs no activation is in use
-    once it is sent.
+    once it is sent. `arrival` says when the card arrives.
     """
     made, sent = order.produced_at is not None, order.sent_at is not None
     states = ["done", "done" if made else "now", "done" if sent else ("now" if made else "later")]
@@ -92,7 +101,8 @@ def stages(order: CardOrder) -> list[dict[str, str]]:
     else:
         states.append("done" if sent else "later")
         texts.append(_("Kortet är aktivt. Det aktiveras inte vid besök."))
-    return [{"state": state, "text": text} for state, text in zip(states, texts, strict=True)]
+    notes = ["", "", arrival, ""]
+    return [{"state": state, "text": text, "note": note} for state, text, note in zip(states, texts, notes, strict=True)]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

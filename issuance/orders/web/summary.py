@@ -11,12 +11,15 @@ from django.utils.translation import ngettext
 from issuance.articles.models import Article
 from issuance.carriers.domain import kinds
 from issuance.orders.models.drafts import OrderDraft
+from issuance.orders.queries.delivery_times import arrives_on
 from issuance.orders.queries.order_draft import PostChoice
 from issuance.orders.services.draft_reading import LiveFacts
 from issuance.orders.web.choices import Chosen
 from issuance.people.models.persons import Person
 from issuance.people.ports import RegisteredAddress
 from issuance.records.queries import words
+from siths_portal.lib import clock
+from siths_portal.lib.pages.dates import weekday_in_words
 
 
 def article_name(article: Article) -> str:
@@ -48,6 +51,9 @@ def face(draft: OrderDraft, chosen: Chosen, photo_url: str) -> dict[str, Any]:
 def facts(draft: OrderDraft, chosen: Chosen, outside: LiveFacts) -> list[dict[str, Any]]:
     """Returns the facts that the clerk checks before the order."""
     rows: list[dict[str, Any]] = [{"label": _("Skickas till"), "value": delivery_text(draft.person, outside)}]
+    if chosen.post is not None and not draft.person.is_protected:
+        arrival = arrives_on(clock.today(), chosen.working_days)
+        rows.append({"label": _("Framme omkring"), "value": weekday_in_words(arrival)})
     if chosen.article is not None:
         years = getattr(settings, kinds.of_article(chosen.article.kind).carrier_years)
         validity = ngettext("%(years)s år, tillitsnivå %(level)s", "%(years)s år, tillitsnivå %(level)s", years)

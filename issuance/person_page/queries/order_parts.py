@@ -7,10 +7,13 @@ from issuance.carriers.models import Carrier
 from issuance.orders.domain.items import ItemState
 from issuance.orders.domain.order_states import UNDER_WAY, OrderState
 from issuance.orders.models.orders import CardOrder
+from issuance.orders.queries import delivery_times
 from issuance.person_page.queries import person_functions
 from issuance.person_page.queries.page_parts import Fate, OrderView, UndeliveredView
 from issuance.records.domain import wording
 from issuance.records.queries import words
+from siths_portal.lib import clock
+from siths_portal.lib.pages.dates import weekday_in_words
 
 
 def undelivered(rows: Sequence[Carrier], orders: Mapping[UUID, CardOrder]) -> UndeliveredView | None:
@@ -38,6 +41,8 @@ def _fate(order: CardOrder) -> str:
 
 def order_view(order: CardOrder) -> OrderView:
     """Returns the order of a carrier, annotated as the person's page reads orders."""
+    working_days = order.working_days  # type: ignore[attr-defined]
+    arrives_on = None if order.is_protected else delivery_times.arrival_of(order, working_days)  # type: ignore[attr-defined]
     return OrderView(
         id=order.id,
         state=order.state,
@@ -50,6 +55,8 @@ def order_view(order: CardOrder) -> OrderView:
         puk_refused=_puk_refused(order.state, order.item_refusal),  # type: ignore[attr-defined]
         replaced=order.replaced_carrier_id,
         fate=_fate(order),
+        arrives=weekday_in_words(arrives_on) if arrives_on else "",
+        is_late=arrives_on is not None and arrives_on < clock.today(),
     )
 
 

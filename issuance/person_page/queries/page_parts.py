@@ -89,7 +89,8 @@ class Fate(StrEnum):
 class OrderView:
     """The state of a card's order at the supplier. `id` is the Beställnings-id. `puk_text` is empty until the card is produced;
     `puk_refused` is the reason why the PUK was refused, which makes the card unusable. `replaced` is the card that the order
-    replaces. `fate` is what became of this card of the order (`Fate`).
+    replaces. `fate` is what became of this card of the order (`Fate`). `arrives` is the day around which the card arrives, in
+    words, and `is_late` means that this day has passed; it is empty for a card that is sent, and for a protected person.
     """
 
     id: UUID
@@ -103,6 +104,8 @@ class OrderView:
     puk_refused: str
     replaced: UUID | None
     fate: str
+    arrives: str
+    is_late: bool
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from issuance.orders.domain.items import UNSENT
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder, OrderItem
+from issuance.orders.queries import delivery_times
 from issuance.orders.services import replacement_checks
 from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.people.models.photos import Photo
@@ -159,13 +160,15 @@ def _carriers(actor: Actor, person_id: UUID) -> QuerySet[Carrier]:
 @prepared
 def _orders(actor: Actor, carrier_ids: list[UUID]) -> QuerySet[CardOrder]:
     """Returns the orders of carriers, annotated with the right to remove the order and with the carrier's item: the carrier's id,
-    its PUK's state, its state, the item in whose place it is made, and the one that is made in its place.
+    its PUK's state, its state, the item in whose place it is made, and the one that is made in its place; and with the protection
+    of the person and the delivery time of the supplier.
     """
     ordered = CardOrder.objects.with_rights(actor, [Action.REMOVE_ORDER]).filter(items__carrier__in=carrier_ids)
     item = {"ordered_carrier": "carrier", "item_puk": "puk", "item_refusal": "puk_refusal"}
     item |= {"item_state": "state", "item_remakes": "replaces", "item_remade_as": "remade_as"}
     of_item = {name: F(f"items__{column}") for name, column in item.items()}
-    return ordered.annotate(**of_item).select_related("office")
+    of_item |= {"is_protected": F("person__is_protected")}
+    return ordered.annotate(**of_item, working_days=delivery_times.measured()).select_related("office")
 
 
 @prepared

@@ -9,6 +9,11 @@ from django.utils.translation import gettext as _
 from siths_portal.lib import clock
 
 
+def weekday_in_words(day: dt.date) -> str:
+    """Returns a day as "fredag 11 december", with its year unless that is this year."""
+    return f"{date_format(day, 'l')} {in_words(day)}"
+
+
 def in_words(value: dt.date | dt.datetime | None) -> str:
     """Returns a day as "25 november", with its year unless that is this year, and a moment with its time in Stockholm.
 

@@ -58,8 +58,8 @@ class TestWholeOrder:
         for expected in (
             "Beställ kort till Elva Tolvansson", "Användarens organisation Regionen", "Utfärdande organisation Regionen",
             "Utfärdarnummer 1549", f"Tjänste-id {clerk.post.hsa_id}", clerk.post.upn, clerk.post.mail, "Artikel 631 Kort",
-            "Skickas till Provgatan 1, 123 45 Provstad", "Kontor Kontor A", "Gäller 5 år, tillitsnivå 3", "Person-id 18",
-            "Beskrivning på faktura A (Kontorets fakturakommentar)",
+            "Skickas till Provgatan 1, 123 45 Provstad", "Framme omkring", "Kontor Kontor A", "Gäller 5 år, tillitsnivå 3",
+            "Person-id 18", "Beskrivning på faktura A (Kontorets fakturakommentar)",
         ):  # fmt: skip
             assert expected in text, expected
         assert "Granska foto" not in text
@@ -67,7 +67,13 @@ class TestWholeOrder:
         order = CardOrder.objects.get()
         assert clerk.is_done
         said = text_of(clerk.page)
-        for expected in ("Kortet till Elva Tolvansson är beställt", "Artikel 631 Kort", "Nästa person", str(order.pk)):
+        for expected in (
+            "Kortet till Elva Tolvansson är beställt",
+            "Framme omkring",
+            "Artikel 631 Kort",
+            "Nästa person",
+            str(order.pk),
+        ):
             assert expected in said, expected
         assert f'href="{reverse("person", args=[clerk.post.person_id])}?barare={order.carrier_id}"' in clerk.page.content.decode()
 
@@ -544,6 +550,7 @@ class TestWho:
         clerk = Clerk(world, actor=world.officer(protected=True), post=world.post(protected=True)).fill()
         text = text_of(clerk.page)
         assert "Skickas till via Skatteverkets förmedlingsuppdrag" in text
+        assert "Framme omkring" not in text
         assert "Skyddade personuppgifter" in text
         assert "Provgatan" not in text
         clerk.send()

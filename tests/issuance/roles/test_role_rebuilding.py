@@ -36,7 +36,7 @@ DELETABLE = {
     "issuance_issuingarea", "issuance_office", "issuance_organisationoffice", "issuance_organisationarticle",
     "issuance_subscriptionfee", "issuance_article", "issuance_cardcustomisation", "issuance_customisationrequest",
     "issuance_pushdelivery", "issuance_supplierconnection", "issuance_cataloguename", "issuance_carrierimport",
-    "issuance_dailyoutcome",
+    "issuance_dailyoutcome", "issuance_deliverytime",
 }  # fmt: skip
 """Drafts, searches and derived rows that are swept, configuration whose history is in the events, and the suppliers' outbox."""
 
