@@ -10,18 +10,23 @@ from pki.domain.findings import Severity
 from pki.domain.responder_lifetime import RENEW_BEFORE as RESPONDER_RENEW_BEFORE
 from pki.health.limits import LIMITS, Limit
 from pki.health.reports import AuditCheckView, SeenFinding, audit_checks, latest_report
+from pki.health.samples import OF_MANY, DayView
+from pki.health.samples import of_day as measured_day
 from pki.ocspd.metrics import GIVEN_UP as OCSP_STORE_GIVEN_UP
 
 __all__ = [
     "LIMITS",
     "OCSP_STORE_GIVEN_UP",
+    "OF_MANY",
     "RESPONDER_RENEW_BEFORE",
     "AuditCheckView",
     "ClockReading",
+    "DayView",
     "Limit",
     "SeenFinding",
     "Severity",
     "audit_checks",
     "clock_reading",
     "latest_report",
+    "measured_day",
 ]

@@ -10,7 +10,7 @@ from django.db.models import Min
 
 from pki.authorities import clock_guard, journal
 from pki.domain.findings import Finding, Severity, finding
-from pki.health import authority_checks, reports
+from pki.health import authority_checks, reports, samples
 from pki.health.limits import (
     CLOCKS_APART,
     JOURNAL_LOW,
@@ -64,9 +64,11 @@ def check_all() -> list[Finding]:
 
 
 def measure() -> list[Finding]:
-    """Runs every check, sets the metrics, stores the operators' page and logs the faults; returns the findings."""
+    """Runs every check, sets the metrics, stores the operators' page and its curves and logs the faults; returns the findings."""
     found = check_all()
     reports.keep(found)
+    seen = status_of_store()
+    samples.keep(found, ocsp_answers=sum(each.answered for each in seen.processes) if seen and seen.processes else None)
     for each in found:
         _STATE.labels(each.subject).set(int(each.severity))
         if each.measure:

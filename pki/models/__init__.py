@@ -39,7 +39,7 @@ from pki.models.choices import (
 from pki.models.clients import ClientOrder, ClientPermission
 from pki.models.crls import Crl, CrlScope
 from pki.models.events import ClockMark, Event, EventMacs, EventSeal
-from pki.models.health import AuditCheck, HealthReport, StatusReport
+from pki.models.health import AuditCheck, HealthReport, HealthSample, StatusReport
 from pki.models.holds import HoldRelease
 from pki.models.imports import CaComparison, CaImport, ImportFinding
 from pki.models.issuance import IssuanceSet, ModulusBlock, ProfileLint, RsaKey
@@ -86,6 +86,7 @@ __all__ = [
     "EventSeal",
     "Fingerprint",
     "HealthReport",
+    "HealthSample",
     "HoldRelease",
     "HsmKey",
     "ImportFinding",

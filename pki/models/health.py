@@ -4,7 +4,7 @@ from django.db import models
 
 
 class HealthReport(models.Model):
-    """The newest run of `pki.health.checks.measure`, in one row: each run replaces it, and graphs have the earlier ones.
+    """The newest run of `pki.health.checks.measure`, in one row, which each run replaces. `HealthSample` has earlier values.
 
     `findings` are `{subject, severity, text, measure, value, since}` in the order in which they were found; `since` is ISO 8601,
     the run in which the severity last changed.
@@ -16,6 +16,18 @@ class HealthReport(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="pki_healthreport_one")]
+
+
+class HealthSample(models.Model):
+    """What one run of `pki.health.checks.measure` measured, for the curves of a day: one row for each five minutes.
+
+    `at` is the beginning of the five minutes. `values` has the value of each finding with a limit, by its subject, without those
+    of CAs and chains. `ocsp_answers` counts the responses of the OCSP responder's processes since each began; None without one.
+    """
+
+    at = models.DateTimeField(primary_key=True)
+    values = models.JSONField(default=dict)
+    ocsp_answers = models.BigIntegerField(null=True)
 
 
 class StatusReport(models.Model):

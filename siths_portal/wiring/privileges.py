@@ -63,6 +63,8 @@ TABLES: Mapping[str, Rights] = {
     # --- pki: serials that relying parties ask for and that were never issued.
     "pki_ocspunknown": READ | {WORKER: "SIU", PKI: "SIUD"},
     "pki_ocspresponse": READ | {PKI: "SIUD"},
+    # What the checks measured, for two weeks.
+    "pki_healthsample": READ | {PKI: "SIUD"},
     # --- issuance: the API updates orders and cards but never inserts them.
     "issuance_cardorder": READ
     | {

@@ -59,10 +59,13 @@ def health(request: HttpRequest) -> HttpResponse:
     others += health_supply.supplier_troubles(suppliers) + health_supply.stock_troubles(stock)
     troubles = _refused_removals() + broken + sorted(others, key=lambda each: -each["severity"])
     age = clock.now() - report.seen_at if report else None
+    day = pki_health.measured_day()
     context = {
         "first": troubles[0] if troubles else None,
         "others": [_row(each) for each in troubles[1:]],
-        "values": health_values.rows(report.findings, authorities) if report else [],
+        "values": health_values.rows(report.findings, authorities, day) if report else [],
+        "day": health_values.table_of_day(report.findings, day) if report else None,
+        "ocsp_chart": health_values.ocsp_chart(day),
         "seen_at": moment(report.seen_at) if report else "",
         "ago": pki_words.ago(age) if age is not None else "",
         "late": age is None or age > LATE,

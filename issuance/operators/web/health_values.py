@@ -1,22 +1,24 @@
 """Values of the health page beside their limits, and the page where each kind of finding is looked into."""
 
+import datetime as dt
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from issuance.operators.queries import pki_health_words as health_words
 from issuance.records.web.values import number
-from pki.health import LIMITS, Limit, SeenFinding
+from pki.health import LIMITS, OF_MANY, DayView, Limit, SeenFinding
+from siths_portal.lib import clock
+from siths_portal.lib.pages.charts import Chart, Point, bar_chart, curve
+from siths_portal.lib.pages.dates import in_words
 
 _CA = re.compile(r"(?P<slug>[\w-]+):(?P<generation>\d+)")
 _OF_A_CA = ("ca", "hsm", "ocsp-signer")
-_MANY = ("ca", "ocsp-signer", "händelsekedja")
-"""Kinds with a finding for each CA or chain. The table has a row for the worst of each."""
-
 _PAGES: Mapping[str, tuple[str, str, Any]] = {
     "token": ("pki_keys", "", gettext_lazy("Visa nycklarna")),
     "crl": ("pki_status", "#listor", gettext_lazy("Visa spärrlistorna")),
@@ -46,17 +48,76 @@ def severity_tag(severity: int) -> dict[str, str]:
     return {"kind": health_words.SEVERITY_TAG[int(severity)], "text": _(health_words.SEVERITY[int(severity)])}
 
 
-def rows(findings: Iterable[SeenFinding], authorities: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Returns the measured values that have a limit, in the order of the checks. `authorities` has the names of CAs."""
+def rows(findings: Iterable[SeenFinding], authorities: Mapping[str, str], day: DayView) -> list[dict[str, Any]]:
+    """Returns the measured values that have a limit, in the order of the checks, with their curves of the last day. Of CAs and of
+    chains only the worst has a row. `authorities` has the names of CAs.
+    """
     found: dict[str, SeenFinding] = {}
     for each in findings:
         kind = each.subject.partition(" ")[0]
         if not each.measure or kind not in LIMITS:
             continue
-        key = kind if kind in _MANY else each.subject
+        key = kind if kind in OF_MANY else each.subject
         if key not in found or _worse(each, found[key], LIMITS[kind]):
             found[key] = each
-    return [_row(each, LIMITS[each.subject.partition(" ")[0]], authorities) for each in found.values()]
+    return [
+        _row(each, LIMITS[each.subject.partition(" ")[0]], authorities) | {"curve": _curve(each, day)} for each in found.values()
+    ]
+
+
+def _curve(each: SeenFinding, day: DayView) -> dict[str, Any] | None:
+    """Returns the arguments of components/curve.html; None for a value that was not measured before."""
+    values = day.worst.get(each.subject, ())
+    known = [value for value in values if value is not None]
+    if not known:
+        return None
+    limit = LIMITS[each.subject.partition(" ")[0]]
+    worst = _written(min(known) if limit.least else max(known), each.measure)
+    text = _("Senaste dygnet minst {n}") if limit.least else _("Senaste dygnet högst {n}")
+    return {"curve": curve(values, limit.value), "text": text.format(n=worst)}
+
+
+def table_of_day(findings: Iterable[SeenFinding], day: DayView) -> dict[str, Any] | None:
+    """Returns the curves as a table with a row for each hour, the newest first; None without a curve."""
+    shown = [each for each in findings if each.subject in day.worst and each.measure]
+    if not shown:
+        return None
+    heads = [health_words.title_of(each.subject, {}) for each in shown]
+    hours = reversed(list(enumerate(day.hours)))
+    cells = [
+        {
+            "hour": hour_text(hour),
+            "cells": [
+                {"head": head, "text": _cell(day.worst[each.subject][number], each.measure)}
+                for head, each in zip(heads, shown, strict=True)
+            ],
+        }
+        for number, hour in hours
+    ]
+    return {"heads": heads, "rows": cells}
+
+
+def _cell(value: float | None, measure: str) -> str:
+    return "–" if value is None else _written(value, measure)
+
+
+def hour_text(hour: dt.datetime) -> str:
+    """Returns the hour that begins then, such as "1 dec. kl. 09–10"."""
+    local = timezone.localtime(hour, clock.STOCKHOLM)
+    return _("{day} kl. {first}–{last}").format(
+        day=in_words(local.date()), first=f"{local:%H}", last=f"{local + dt.timedelta(hours=1):%H}"
+    )
+
+
+def ocsp_chart(day: DayView) -> Chart | None:
+    """Returns the chart of the OCSP responses by hour; None if none is known."""
+    if not any(day.ocsp_answers):
+        return None
+    points = [
+        Point(f"{timezone.localtime(hour, clock.STOCKHOLM):%H}", hour_text(hour), count or 0, _cell(count, "count"))
+        for hour, count in zip(day.hours, day.ocsp_answers, strict=True)
+    ]
+    return bar_chart(points, narrow=6, half=True)
 
 
 def _worse(each: SeenFinding, other: SeenFinding, limit: Limit) -> bool:

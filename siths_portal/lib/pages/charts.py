@@ -1,4 +1,6 @@
-"""Charts, drawn as SVG on the server: bars with their table by `components/chart.html`, shares by `components/shares.html`."""
+"""Charts, drawn as SVG on the server: bars with their table by `components/chart.html`, shares by `components/shares.html`, small
+curves by `components/curve.html`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -101,6 +103,44 @@ def _paired(points: Sequence[Point], step: int) -> Drawing:
 def _bar(point: Point, share: float, left: int, width: int, *, marked: bool = False) -> Bar:
     height = round(share * (_BASE - _TOP))
     return Bar(point, left, left + width // 2, _BASE - height, width, height, marked)
+
+
+_CURVE_WIDTH, _CURVE_HEIGHT, _CURVE_EDGE = 120, 28, 2
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A small curve without axes. `lines` are the points of its lines, which missing values part; `limit_y` is the limit's place.
+    The text beside it says what it shows.
+    """
+
+    width: int
+    height: int
+    lines: tuple[str, ...]
+    limit_y: float
+
+
+def curve(values: Sequence[float | None], limit: float) -> Curve:
+    """Returns the curve of values from zero up, the newest last, on a scale to the limit or to the largest value."""
+    top = max([limit, *(value for value in values if value is not None)]) or 1
+    step = _CURVE_WIDTH / max(len(values) - 1, 1)
+    lines: list[list[str]] = [[]]
+    for number, value in enumerate(values):
+        if value is None:
+            lines.append([])
+        else:
+            lines[-1].append(f"{number * step:.1f},{_curve_y(value / top):.1f}")
+    # A value between two that are missing is a dot.
+    return Curve(
+        _CURVE_WIDTH,
+        _CURVE_HEIGHT,
+        tuple(" ".join(line if len(line) > 1 else line * 2) for line in lines if line),
+        _curve_y(limit / top),
+    )
+
+
+def _curve_y(share: float) -> float:
+    return _CURVE_HEIGHT - _CURVE_EDGE - share * (_CURVE_HEIGHT - 2 * _CURVE_EDGE)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,17 @@ from pki.approvals import dual_control
 from pki.domain.findings import Finding, Severity
 from pki.health import checks, reports
 from pki.hsm import inventory
-from pki.models import ApprovalAction, CaState, Certificate, CertificateAuthority, HealthReport, HsmKey, KeyCeremony, KeyInventory
+from pki.models import (
+    ApprovalAction,
+    CaState,
+    Certificate,
+    CertificateAuthority,
+    HealthReport,
+    HealthSample,
+    HsmKey,
+    KeyCeremony,
+    KeyInventory,
+)
 from siths_portal.lib import clock, workdays
 from tests.e2e.hands import Both, Hands, Mouse
 from tests.e2e.looking import Looker
@@ -243,6 +253,21 @@ def test_ceremonies_without_script(
         walk_to_signatures(page, portal, Mouse(), Blind(), people, file, wrong)
 
 
+def sampled_day() -> None:
+    """Samples of a day, with an hour without any."""
+    hour = clock.now().replace(minute=0, second=0, microsecond=0)
+    HealthSample.objects.bulk_create(
+        HealthSample(
+            at=hour - dt.timedelta(hours=ago, minutes=-minutes),
+            values={"MAC": ago % 7 * 20, "signering": ago % 5, "klocka": 0, "ocsp-lager": 2},
+            ocsp_answers=(24 - ago) * (24 - ago) * 9000 + minutes * 2000,
+        )
+        for ago in range(1, 24)
+        for minutes in (0, 5, 10)
+        if ago != 9
+    )
+
+
 def test_the_health_page_is_looked_at(demo_pki: Any, world: Any, portal: str, browser: Browser) -> None:
     eye = Looker("operators-health")
     with desk(browser, portal, operator(world)) as page:
@@ -262,6 +287,7 @@ def test_the_health_page_is_looked_at(demo_pki: Any, world: Any, portal: str, br
             client = ServiceClient.objects.create(client_ref=ref, kind="supplier", name=name)
             ends = clock.now() + dt.timedelta(days=200)
             ClientCertificate.objects.create(client=client, thumbprint=f"{ref:a<64}", not_after=ends)
+        sampled_day()
         page.goto(f"{portal}/pki/driftlage/")
         eye.look(page, "all well")
         open_all(page)

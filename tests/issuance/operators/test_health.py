@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+import re
 from typing import Any
 
 import pytest
@@ -20,9 +21,9 @@ from issuance.stock.models import StockLevel
 from issuance.suppliers.push.models import SupplierConnection
 from issuance.suppliers.push.queries import rates
 from pki.domain.findings import Finding, Severity
-from pki.health import checks, limits, reports
+from pki.health import checks, limits, reports, samples
 from pki.hsm import inventory
-from pki.models import AuditCheck, ClockMark, HealthReport, KeyInventory
+from pki.models import AuditCheck, ClockMark, HealthReport, HealthSample, KeyInventory
 from pki.operators.authorities import authority_names
 from pki.operators.keys import latest_inventory
 from siths_portal.lib import clock, workdays
@@ -113,10 +114,39 @@ def test_since_when_something_is_wrong_is_kept_until_it_changes(world: Any) -> N
     assert HealthReport.objects.count() == 1
 
 
+def test_a_day_of_samples_is_drawn_against_the_limits(world: Any) -> None:
+    """The worst value of each hour, as a curve and in a table, and the responses between samples. Old samples are deleted."""
+
+    def sampled(at: dt.datetime, seconds: float, answers: int | None) -> None:
+        waits = Finding("MAC", Severity.OK, "väntar", "seconds", seconds)
+        found = [waits, Finding("klocka", Severity.OK, "går", "seconds", -2), SOON]
+        with clock.moved_to(at):
+            samples.keep(found, ocsp_answers=answers)
+            reports.keep(found)
+
+    now = clock.now().replace(hour=11, minute=2)
+    hours = ((400, 90, None), (6, 12, 5), (1.4, 40, 100), (1.3, 30, 30), (0.1, 7, 40), (0, 8, 50), (-0.01, 9, 60))
+    for ago, seconds, answers in hours:
+        sampled(now - dt.timedelta(hours=ago), seconds, answers)
+    assert HealthSample.objects.count() == 5, "two weeks, and one for each five minutes"
+    with clock.moved_to(now + MINUTE):
+        page = client_of(operator(world)).get(ADDRESS)
+        day = samples.of_day()
+    assert day.worst["MAC"][-6:] == (None, None, None, 40, 7, 9)
+    assert day.worst["klocka"][-1] == 2
+    assert "ca person-hsaid-3:1" not in day.worst
+    assert day.ocsp_answers[-6:] == (None, None, None, 30, None, 20)
+    text = text_of(page)
+    assert "högst 40 s" in text
+    assert len(re.findall(r"kl\. \d\d–\d\d", text.split("OCSP-svar per timme")[0])) == samples.HOURS
+    assert page.content.decode().count('class="curve"') == 2
+
+
 @pytest.mark.usefixtures("demo_pki")
 def test_the_task_leaves_what_the_page_shows(world: Any) -> None:
     """Every kind of finding that there is has words and a remedy on the page."""
     found = checks.measure()
+    assert HealthSample.objects.count() == 1
     inventory.run()
     text = text_of(client_of(operator(world)).get(ADDRESS))
     assert len(reports.latest_report().findings) == len(found)  # type: ignore[union-attr]

@@ -4,7 +4,7 @@ import re
 
 from django.template.loader import render_to_string
 
-from siths_portal.lib.pages.charts import Point, Share, bar_chart, paired_chart, shares
+from siths_portal.lib.pages.charts import Point, Share, bar_chart, curve, paired_chart, shares
 
 POINTS = [Point(name[:3], name, value, f"{value},00") for value, name in enumerate(("januari", "februari", "mars", "april"), 1)]
 
@@ -53,3 +53,14 @@ def test_a_paired_chart_has_a_legend_and_both_values_in_its_table() -> None:
     html = render_to_string("components/chart.html", context)
     assert html.index("Beställda") < html.index("Skickade")
     assert '<td class="amount">10</td><td class="amount">5</td>' in html
+
+
+def test_a_curve_is_parted_where_a_value_is_missing_and_drawn_against_its_limit() -> None:
+    drawn = curve([0, 10, None, 5, None], limit=20)
+    assert drawn.lines == ("0.0,26.0 30.0,14.0", "90.0,20.0 90.0,20.0")
+    assert drawn.limit_y == 2
+    assert curve([40], limit=20).limit_y == 14
+    assert curve([None], limit=0).lines == ()
+    html = render_to_string("components/curve.html", {"curve": drawn, "text": "högst 10 s"})
+    assert html.count("<polyline") == 2
+    assert "högst 10 s" in html
