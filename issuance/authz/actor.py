@@ -12,6 +12,9 @@ from siths_portal.lib.database.stand_ins import StandIns
 USER_PREFIX, HOLDER_PREFIX, CARD_PREFIX = "user:", "holder:", "card:"
 """Prefixes of references: for portal users, for holders who act for themselves, and for cards that name no person."""
 
+NOBODY = UUID(int=0)
+"""An id that no row has, for a query that must run also where nobody is meant."""
+
 
 @dataclass(frozen=True)
 class Grant:
@@ -54,6 +57,11 @@ class Actor:
     hsa_id: str = ""
     issues_until: dt.date | None = None
     carrier_id: UUID | None = None
+
+    @property
+    def own_id(self) -> UUID:
+        """The person's id, for queries that leave out what is the actor's own; NOBODY for an actor who is no person."""
+        return self.person_id or NOBODY
 
     @property
     def client_ref(self) -> str:

@@ -21,8 +21,6 @@ from siths_portal.lib.lists import Rows
 OPEN = "open"
 """The state of a suspicion that is not judged; the others are the codes of judgements."""
 
-_NOBODY = UUID(int=0)
-
 
 @dataclass(frozen=True)
 class SuspicionView:
@@ -47,7 +45,7 @@ class SuspicionView:
 def judged_by(actor: Actor) -> QuerySet[DocumentSuspicion]:
     """Returns the suspicions that the actor may judge or has judged, none about the actor's own card."""
     rows = DocumentSuspicion.objects.visible_to(actor, Action.JUDGE_DOCUMENT)
-    return rows.exclude(carrier__person=actor.person_id or _NOBODY)
+    return rows.exclude(carrier__person=actor.own_id)
 
 
 def waiting(actor: Actor) -> QuerySet[DocumentSuspicion]:

@@ -49,8 +49,6 @@ SOON = 7
 ENDING_DAYS = 30
 ORDER_DAYS = outcomes.SHOWN_DAYS
 
-_NOBODY = UUID(int=0)
-
 
 def lines(actor: Actor) -> Iterator[Line]:
     """Yields the lines about cards that the actor may order, activate or revoke, one by one (`counting` has the numbers)."""
@@ -84,7 +82,7 @@ def _held(actor: Actor) -> Iterator[Line]:
 def unsigned(actor: Actor) -> QuerySet[Carrier]:
     """Returns the cards with a code but without a signed receipt that the actor may activate, never the actor's own."""
     rows = Carrier.objects.visible_to(actor, Action.ACTIVATE_ORDINARY_CARD).filter(state=CarrierState.ACTIVATED_UNSIGNED.value)
-    return rows.exclude(person=actor.person_id or _NOBODY)
+    return rows.exclude(person=actor.own_id)
 
 
 def last_day_to_sign(carrier: Carrier) -> dt.date | None:
@@ -163,7 +161,7 @@ def not_activated(actor: Actor) -> QuerySet[Carrier]:
     """Returns the cards that are sent to their holders and not activated, and that the actor may activate."""
     rows = Carrier.objects.visible_to(actor, Action.ACTIVATE_ORDINARY_CARD).filter(state=CarrierState.SENT.value)
     rows = rows.filter(person__isnull=False)
-    return rows.exclude(person=actor.person_id or _NOBODY)
+    return rows.exclude(person=actor.own_id)
 
 
 def last_day_to_activate(sent_at: dt.datetime | None) -> dt.date | None:
@@ -211,7 +209,7 @@ def sent_before(days: int) -> dt.datetime:
 
 def to_nothing(actor: Actor, since: dt.datetime) -> QuerySet[CardOrder]:
     """Returns the orders since `since` that failed or came back, for other persons who got no other order after them."""
-    rows = CardOrder.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD).exclude(person=actor.person_id or _NOBODY)
+    rows = CardOrder.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD).exclude(person=actor.own_id)
     return outcomes.without_a_later_order(rows.filter(person__isnull=False), since)
 
 
@@ -225,13 +223,13 @@ def ending(actor: Actor, until: dt.datetime) -> QuerySet[Eid]:
     out those of reserve cards, which always end soon and need nothing after them.
     """
     rows = Eid.objects.visible_to(actor, Action.ORDER_EID).filter(state=EidState.ACTIVE.value, valid_to__lte=until)
-    return rows.exclude(carrier__person=actor.person_id or _NOBODY).exclude(carrier__kind=kinds.RESERVE_CARD.code)
+    return rows.exclude(carrier__person=actor.own_id).exclude(carrier__kind=kinds.RESERVE_CARD.code)
 
 
 def to_fetch(actor: Actor) -> QuerySet[EidOrder]:
     """Returns the eIDs that wait for their holders to fetch them and that the actor may order, never the actor's own."""
     rows = EidOrder.objects.visible_to(actor, Action.ORDER_EID).filter(state=EidOrderState.ORDERED.value)
-    return rows.exclude(carrier__person=actor.person_id or _NOBODY)
+    return rows.exclude(carrier__person=actor.own_id)
 
 
 def ending_until() -> dt.datetime:

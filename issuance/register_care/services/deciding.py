@@ -18,7 +18,6 @@ from issuance.register_care.models import WorkItem
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 
-_NOBODY = UUID(int=0)
 _DECIDED = {WorkAction.POSTPONE: WorkState.POSTPONED, WorkAction.FINISH: WorkState.DONE}
 
 
@@ -29,7 +28,7 @@ def kept_by(actor: Actor) -> QuerySet[WorkItem]:
 
 def not_about(actor: Actor, rows: QuerySet[WorkItem]) -> QuerySet[WorkItem]:
     """Returns the rows that are not about the actor."""
-    return rows.exclude(person=actor.person_id or _NOBODY)
+    return rows.exclude(person=actor.own_id)
 
 
 @transaction.atomic(durable=True)

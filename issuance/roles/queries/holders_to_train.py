@@ -21,7 +21,6 @@ from issuance.roles.services.actors import current
 from siths_portal.lib import clock
 from siths_portal.lib.lists import Rows
 
-_NOBODY = UUID(int=0)
 _QUALIFIED = [role.value for role in QUALIFIED_ROLES]
 
 
@@ -66,7 +65,7 @@ def _people(actor: Actor, area_id: UUID | None, due: Q) -> QuerySet[Person]:
     if area_id is not None:
         mine = mine.filter(role_reach.of_areas(area_id))
     beyond = current(RoleGrant.objects.filter(role_reach.not_below(actor), person=OuterRef("pk")))
-    people = Person.objects.visible_to(actor, Action.ASSIGN_ROLE).exclude(pk=actor.person_id or _NOBODY)
+    people = Person.objects.visible_to(actor, Action.ASSIGN_ROLE).exclude(pk=actor.own_id)
     people = people.filter(Exists(actors.with_post(current(mine)))).exclude(Exists(beyond))
     return people.alias(first_due=qualifications.first_due()).filter(due)
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.conf import settings
 from django.db import transaction
 
-from issuance.authz import Action, Actor, Role, ScopedQuerySet, policy
+from issuance.authz import NOBODY, Action, Actor, Role, ScopedQuerySet, policy
 from issuance.people.models.persons import Person
 from issuance.records.models.events import Event
 from issuance.roles.domain import QualificationKind
@@ -21,7 +21,6 @@ from issuance.roles.services.actors import current, scope_path_of
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid
 
-_NOBODY = UUID(int=0)
 OLDEST_DAYS = 10 * 365
 """The oldest date accepted; an older one is probably a typing error."""
 
@@ -115,7 +114,7 @@ def holder_of(*, actor: Actor, qualification_id: UUID) -> UUID:
     """Returns the person of a record that the actor may withdraw. Raises NotFound, Forbidden."""
     found = Qualification.objects.filter(pk=qualification_id).values_list("person_id", flat=True).first()
     # An unknown id causes the same queries as a hidden one.
-    person = policy.get(actor, Action.ASSIGN_ROLE, Person.objects, found or _NOBODY)
+    person = policy.get(actor, Action.ASSIGN_ROLE, Person.objects, found or NOBODY)
     policy.require_above(actor, _roles_held(person.pk))
     return person.pk
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models import F, QuerySet
 
 from authn import service as authn
-from issuance.authz import Action, Actor, Role, ScopedQuerySet, policy
+from issuance.authz import NOBODY, Action, Actor, Role, ScopedQuerySet, policy
 from issuance.authz.roles import AREA_ROLES, GLOBAL_ROLES
 from issuance.organisations.models import IssuingArea, Organisation
 from issuance.organisations.services.holding import hold_organisations
@@ -38,8 +38,6 @@ from issuance.roles.services.subjects import subject_ref
 from siths_portal.lib import clock
 from siths_portal.lib.database.rows import the_only
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
-
-_NOBODY = UUID(int=0)
 
 
 def assign_role(
@@ -258,7 +256,7 @@ def _locked(actor: Actor, grant_ids: Sequence[UUID], *, to_end: bool = False) ->
     ids = sorted(set(grant_ids))
     holders = set(RoleGrant.objects.filter(pk__in=ids).values_list("person_id", flat=True))
     # An unknown id causes the same queries as a hidden one.
-    holder = holders.pop() if len(holders) == 1 else _NOBODY
+    holder = holders.pop() if len(holders) == 1 else NOBODY
     left = not _lock_holder(actor, holder, of_leavers=to_end)
     rows = RoleGrant.objects.select_for_update(of=("self",), no_key=True).select_related("person", "area", "organisation")
     grants = list(rows.filter(pk__in=ids).order_by("pk"))
@@ -284,7 +282,7 @@ def _lock_holder(actor: Actor, person_id: UUID, *, of_leavers: bool) -> bool:
     try:
         policy.get(actor, Action.ASSIGN_ROLE, people, person_id)
     except NotFound:
-        others = people.filter(pk=person_id).exclude(pk=actor.person_id or _NOBODY)
+        others = people.filter(pk=person_id).exclude(pk=actor.own_id)
         if not policy.reach_of_protected(actor, Action.ASSIGN_ROLE):
             others = others.filter(is_protected=False)
         if not of_leavers or the_only(others) is None:
