@@ -106,8 +106,9 @@ class AwaitedBundle:
 
 @dataclass(frozen=True)
 class StockLine:
-    """A card in stock. `state` is that of the stock, or `waits` if its revocation waits for a second officer. `level` is the
-    assurance level of a card that is handed out; None for the others, of which the hand-out decides.
+    """A card in stock. `state` is that of the stock, or `waits` if its revocation waits for a second officer. `ended` means that
+    its last day has passed while it is in stock, and `soon` that this day comes soon. `level` is the assurance level of a card
+    that is handed out; None for the others, of which the hand-out decides.
     """
 
     id: UUID
@@ -118,6 +119,7 @@ class StockLine:
     received_on: dt.date | None
     state: str
     soon: bool
+    ended: bool
     waits: bool
     actions: tuple[str, ...]
 
@@ -252,7 +254,7 @@ def card_lines(rows: Sequence[StockCard]) -> Sequence[StockLine]:
     """Returns cards that were read with carrier and article in words. One query."""
     waits = HeldRevocation.objects.filter(carrier__in=[row.carrier_id for row in rows], state=HeldRevocationState.OPEN)
     waiting = set(waits.values_list("carrier", flat=True))
-    soon = clock.now() + ENDS_SOON
+    now = clock.now()
     return [
         StockLine(
             id=row.pk,
@@ -262,7 +264,8 @@ def card_lines(rows: Sequence[StockCard]) -> Sequence[StockLine]:
             last_day=wording.last_day(row.valid_to),
             received_on=wording.day(row.received_at),
             state=row.state,
-            soon=row.state == StockState.IN_STOCK and row.valid_to <= soon,
+            soon=row.state == StockState.IN_STOCK and now < row.valid_to <= now + ENDS_SOON,
+            ended=row.state == StockState.IN_STOCK and row.valid_to <= now,
             waits=row.carrier_id in waiting,
             actions=tuple(action.value for action in actions_in(row.state)),
         )

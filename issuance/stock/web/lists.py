@@ -15,6 +15,7 @@ from issuance.records.web.frame import Link
 from issuance.stock.domain import StockState
 from issuance.stock.models import StockCard, StockCount
 from issuance.stock.queries.stock import AwaitedBundle, CountLine, StockLine, StockOffice
+from siths_portal.lib import clock
 from siths_portal.lib.lists import Column, Empty, Key, Kind, Lines, List, Rows, Tag
 from siths_portal.lib.pages.forms import Form
 
@@ -33,6 +34,8 @@ def state_tag(line: StockLine) -> Tag:
     """Returns the state of a card as a tag."""
     if line.waits:
         return Tag("missing", str(_("Spärr väntar på beslut")))
+    if line.ended:
+        return Tag("missing", str(_("Har gått ut")))
     kind, text = STATES[line.state]
     return Tag(kind, str(text))
 
@@ -150,15 +153,19 @@ class AwaitedList(List[AwaitedBundle]):
 EVERY_STATE = "alla"
 """The value of the filter that lists the cards in every state."""
 
+PAST_END = "utgangna"
+"""The value of the filter that lists the cards in stock that can no longer be handed out."""
+
 
 class StateFilter(FilterSet):  # type: ignore[misc]
-    """Which cards are listed: those in stock, which are handed out from the top, unless another state is chosen."""
+    """Which cards are listed: those in stock that have not ended, which are handed out from the top, unless another is chosen."""
 
     status = ChoiceFilter(
         label=_("Status"),
         empty_label=_("I lager"),
         choices=[
             *((code, text) for code, (_tag, text) in STATES.items() if code != StockState.IN_STOCK),
+            (PAST_END, _("Har gått ut")),
             (EVERY_STATE, _("Alla")),
         ],
         method="by_state",
@@ -169,12 +176,16 @@ class StateFilter(FilterSet):  # type: ignore[misc]
 
     def by_state(self, rows: QuerySet[StockCard], _name: str, value: str) -> QuerySet[StockCard]:
         """Returns the cards in the chosen state."""
+        if value == PAST_END:
+            return rows.filter(state=StockState.IN_STOCK.value, valid_to__lte=clock.now())
         return rows if value == EVERY_STATE else rows.filter(state=value)
 
     def filter_queryset(self, queryset: QuerySet[StockCard]) -> QuerySet[StockCard]:
-        """Returns the cards in stock if no state is chosen."""
+        """Returns the cards in stock that have not ended if no state is chosen."""
         found: QuerySet[StockCard] = super().filter_queryset(queryset)
-        return found if self.form.cleaned_data["status"] else found.filter(state=StockState.IN_STOCK.value)
+        if self.form.cleaned_data["status"]:
+            return found
+        return found.filter(state=StockState.IN_STOCK.value, valid_to__gt=clock.now())
 
 
 class StockCardList(List[StockLine]):

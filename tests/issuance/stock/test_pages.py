@@ -119,16 +119,21 @@ def test_a_bundle_is_received_whole_or_as_scanned(ready: Any, django_assert_max_
 
 
 def test_the_list_begins_with_the_cards_to_hand_out(ready: Any) -> None:
-    """A card that is handed out is out of the way, and only its level is known."""
+    """A card that is handed out is out of the way, and only its level is known. So is one that has ended."""
     client = keeper(ready)
-    first, _second = received_bundle(ready, 2)
+    first, ended, _last = received_bundle(ready, 3)
     StockCard.objects.filter(pk=first.pk).update(state="handed_out", valid_to=clock.now())
+    StockCard.objects.filter(pk=ended.pk).update(valid_to=clock.now())
     office = at("office_stock", ready.office)
     page = client.get(office)
     assert [line.state for line in page.context["list"].lines] == ["in_stock"]
     assert "Tillitsnivå" not in text_of(page)
     (line,) = client.get(f"{office}?status=handed_out").context["list"].lines
     assert (line.id, line.level) == (first.pk, Carrier.objects.get(pk=first.carrier_id).assurance_level)
+    page = client.get(f"{office}?status=utgangna")
+    assert [line.id for line in page.context["list"].lines] == [ended.pk]
+    assert "Har gått ut" in text_of(page).split("Giltigt till")[1]
+    assert "Lämna ut det först" not in text_of(page)
 
 
 def test_a_scanned_card_leads_to_its_page_and_is_reported_there(ready: Any, django_assert_max_num_queries: Any) -> None:
