@@ -77,7 +77,7 @@ def _on_page(post: Post) -> PersonOnPage:
 def _candidate(actor: Actor, article: str) -> Post | None:
     may_order = OrganisationArticle.objects.filter(article__code=article, orderable=True).values("organisation_id")
     with_office = OrganisationOffice.objects.filter(office__closed_at=None).values("organisation_id")
-    holders = Carrier.objects.filter(state__in=_LIVE).values("person_id")
+    holders = Carrier.objects.filter(state__in=_LIVE, person__isnull=False).values("person_id")
     return (
         without_special(Post.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD))
         .filter(
