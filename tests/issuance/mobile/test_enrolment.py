@@ -121,6 +121,18 @@ def test_a_device_that_does_not_prove_its_key_gets_nothing(card: Carrier, maker:
     device.start(offered.handle)
 
 
+def test_a_proof_for_another_site_is_refused(card: Carrier, maker: Any, settings: Any) -> None:
+    from issuance.mobile.services import device_start
+
+    device, offered, own = Device(maker), browser(card).offered(), settings.MINASIDOR_BASE_URL
+    settings.MINASIDOR_BASE_URL = "https://annan.example.org"
+    elsewhere = device.proof(offered.handle)
+    settings.MINASIDOR_BASE_URL = own
+    with pytest.raises(Conflict, match="wrong-origin"):
+        device_start.start(handle=offered.handle, proof=elsewhere)
+    device.start(offered.handle)
+
+
 def test_only_attested_keys_of_a_known_maker_are_taken(card: Carrier, maker: Any) -> None:
     from tests.issuance.suppliers.attesting import CardMaker
 
