@@ -29,6 +29,7 @@ from tests import (
     kept_connection,
     midnight,
     moving,
+    page_contexts,
     ports,
     prepared_queries,
     pressing,
@@ -111,6 +112,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     django.setup()  # before collection, since test modules import models
     pressing.press_by_default()
+    page_contexts.keep_the_pages()
     prepared_queries.compare()
     from django.conf import settings
 
