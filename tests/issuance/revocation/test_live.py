@@ -26,8 +26,8 @@ from pki.ocsp import presigning
 from siths_portal.lib import clock
 from tests.browser import look
 from tests.e2e.hands import PACE
-from tests.issuance.activated import Made, sent_card
-from tests.issuance.person_page.test_browser import activated, logged_in
+from tests.issuance.activated import Made, activated_beside_a_browser, sent_card
+from tests.issuance.person_page.test_browser import logged_in
 from tests.killing import kill_group
 from tests.lib.faces import serving
 from tests.waiting import wait_for
@@ -149,7 +149,7 @@ def test_relying_parties_see_it_within_five_seconds_of_the_click(
     start_worker()
     actor, took = world.officer(), []
     for _ in range(TRIES):
-        made = activated(world)
+        made = activated_beside_a_browser(world)
         presigning.presign_due()
         wait_for(partial(is_told, "good", status, made, tmp_path))  # what the worker has in hand it answers for itself
         with logged_in(browser, portal, actor) as page:
