@@ -7,6 +7,7 @@ import re
 import secrets
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from typing import Any
 
 from siths_portal.dev import openssl
 from siths_portal.dev.compose_stack import COMPOSE_FILE, DEMO_FILE
+from siths_portal.dev.deployment.units import PYTHON
 from siths_portal.dev.home import base_env
 from siths_portal.dev.progress import HouseError
 
@@ -161,6 +163,27 @@ def compose(root: Path) -> str | None:
     return _run(root, *alone, "config", "-q") or _run(root, *alone, "-f", DEMO_FILE, "config", "-q")
 
 
+def units(root: Path) -> str | None:
+    """Runs `systemd-analyze verify` on the units of `deploy/systemd`, if systemd is installed. Any finding fails.
+
+    The interpreter of an installation is missing here, so copies of the units name this one.
+    """
+    if not shutil.which("systemd-analyze"):
+        return None
+    with tempfile.TemporaryDirectory(prefix="siths-check-") as folder:
+        copies = []
+        for unit in sorted((root / "deploy" / "systemd").glob("siths*.[st]*")):
+            if unit.suffix in (".service", ".target"):
+                copies.append(Path(folder) / unit.name)
+                copies[-1].write_text(unit.read_text().replace(PYTHON, sys.executable))
+        done = subprocess.run(
+            ["systemd-analyze", "verify", "--man=no", "--recursive-errors=yes", *map(str, copies)],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        own = [line for line in done.stderr.splitlines() if folder in line]
+    return "\n".join(own) or None
+
+
 def lock_hosts(root: Path) -> str | None:
     """Checks that uv.lock contains the two public hosts and no private one."""
     hosts = sorted(set(re.findall(r'https?://([^/"]+)', (root / "uv.lock").read_text())))
@@ -195,6 +218,7 @@ CHECKS: tuple[tuple[str, Check], ...] = (
     ("OpenAPI files", openapi),
     ("OpenAPI rules", openapi_rules),
     ("docker compose config", compose),
+    ("systemd units", units),
     ("hosts in uv.lock", lock_hosts),
     ("paths in tracked files", machine_paths),
 )

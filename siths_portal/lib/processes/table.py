@@ -1,6 +1,6 @@
 """The processes of the portal, as data. Standard library only, since the settings module and `siths_portal.dev` read it.
 
-`make run` and the connection counts are made from it; tests compare the compose file and `docs/operations.md` with it.
+`make run`, the connection counts and `deploy/` are made from it; tests compare the compose file and `docs/operations.md` with it.
 PostgreSQL, Redis, the reverse proxies and the simulators are not in it.
 """
 
