@@ -1,6 +1,7 @@
 """Readiness probes of processes. Each returns False at once if nothing listens, and waits for a busy process.
 
-`python -m siths_portal.dev.probes PORT|SOCKET` is the health check of a container: exit 0 if the process there is ready.
+`python -m siths_portal.dev.probes PORT|SOCKET [live]` is the health check of a container: exit 0 if the process there is ready,
+or with `live` if it runs.
 """
 
 import http.client
@@ -28,9 +29,9 @@ class UnixConnection(http.client.HTTPConnection):
         self.sock.connect(self._path)
 
 
-def _ready(connection: http.client.HTTPConnection) -> bool:
+def _answers(connection: http.client.HTTPConnection, what: str = "ready") -> bool:
     try:
-        connection.request("GET", "/healthz/ready")
+        connection.request("GET", f"/healthz/{what}")
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
@@ -40,12 +41,12 @@ def _ready(connection: http.client.HTTPConnection) -> bool:
 
 def is_ready(port: int) -> bool:
     """Returns whether the service on `port` returns 200 at /healthz/ready."""
-    return _ready(http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS))
+    return _answers(http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS))
 
 
 def api_is_ready(path: Path) -> bool:
     """Returns the same for a service behind a reverse proxy, by its unix socket."""
-    return _ready(UnixConnection(str(path)))
+    return _answers(UnixConnection(str(path)))
 
 
 def accepts(port: int) -> bool:
@@ -76,10 +77,13 @@ def redis_answers(path: Path) -> bool:
             return False
 
 
-def main(place: str) -> int:
-    """Returns 0 if the service at this port or unix socket is ready, else 1."""
-    return 0 if (is_ready(int(place)) if place.isdigit() else api_is_ready(Path(place))) else 1
+def main(place: str, what: str = "ready") -> int:
+    """Returns 0 if the service at this port or unix socket returns 200 at /healthz/ready, or at /healthz/live, else 1."""
+    connection = (
+        http.client.HTTPConnection("127.0.0.1", int(place), timeout=SECONDS) if place.isdigit() else UnixConnection(place)
+    )
+    return 0 if _answers(connection, what) else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

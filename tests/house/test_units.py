@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from siths_portal.dev import checks, deployment, users
+from siths_portal.dev import checks, users
+from siths_portal.dev.deployment import made as deployment
 from siths_portal.lib.processes.table import DATABASE_URLS, PIN, PROCESSES, Process
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,8 +32,10 @@ def environment(unit: dict[str, list[str]]) -> dict[str, str]:
 
 def test_the_files_are_those_that_the_table_makes() -> None:
     folder = ROOT / "deploy"
-    present = {str(path.relative_to(folder)): path.read_text() for path in folder.rglob("*") if path.is_file()}
-    assert present == deployment.files(), "run python -m siths_portal.dev.deployment"
+    paths = [path for name in deployment.FOLDERS for path in (folder / name).rglob("*") if path.is_file()]
+    assert {str(path.relative_to(folder)): path.read_text() for path in paths} == deployment.files(), (
+        "run python -m siths_portal.dev.deployment"
+    )
 
 
 @pytest.mark.parametrize("process", PROCESSES, ids=NAMES)

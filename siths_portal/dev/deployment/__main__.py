@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from siths_portal.dev.deployment import files
+from siths_portal.dev.deployment.made import FOLDERS, files
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
 def main(folder: Path) -> None:
-    """Makes the files of the folder those of the table, and prints how many there are."""
+    """Makes the files of its folders those of the table, and prints how many there are."""
     wanted = files()
-    for path in [path for path in folder.rglob("*") if path.is_file()]:
+    for path in [path for name in FOLDERS for path in (folder / name).rglob("*") if path.is_file()]:
         if str(path.relative_to(folder)) not in wanted:
             path.unlink()
     for name, text in wanted.items():
