@@ -3,6 +3,7 @@
 import base64
 import datetime as dt
 import os
+import re
 import subprocess
 import sys
 import urllib.parse
@@ -83,6 +84,31 @@ def test_post_and_get_give_the_stored_bytes(world, client, algorithm):
     stored = bytes(OcspResponse.objects.get(certificate=row, cert_id_hash=algorithm.name).der)
     assert client.post("/ocsp", der, content_type="application/ocsp-request").content == stored
     assert get(client, urllib.parse.quote(base64.b64encode(der).decode(), safe="")).content == stored
+
+
+KEPT_IN_A_SESSION = re.compile(
+    r"\badvisory_(?:un)?lock|\btry_advisory_lock|\b(?:PREPARE|EXECUTE|DECLARE|LISTEN)\b|\bSET\s+(?!LOCAL)|\bTEMP", re.IGNORECASE
+)
+
+
+def test_nothing_is_kept_in_a_session_of_the_database(world, client):
+    """A pooler shares the connections of this site between transactions (ADR 0352)."""
+    row, asked = world.issue(), []
+    presigning.presign([row.id])
+
+    def record(execute, sql, *others):
+        asked.append(sql)
+        return execute(sql, *others)
+
+    with connection.execute_wrapper(record):
+        post(client, request_for(row))
+        post(client, request_for(row, serial=99))
+        for path in ("/", "/healthz/ready", "/crl/unknown.crl", "/aia/unknown.cer"):
+            client.get(path)
+    assert asked
+    assert [sql for sql in asked if KEPT_IN_A_SESSION.search(sql.replace("pg_", ""))] == []
+    assert KEPT_IN_A_SESSION.search("EXECUTE prepared_1")
+    assert KEPT_IN_A_SESSION.search("SELECT pg_advisory_lock(1)".replace("pg_", ""))
 
 
 def test_an_answer_takes_two_queries_at_most_and_opens_no_token(world, client):
