@@ -8,7 +8,8 @@ import pytest
 import yaml
 from kubernetes_validate import utils as kubernetes
 
-from siths_portal.lib.processes.table import DATABASE_URLS, PIN, PROCESSES, Process
+from siths_portal.lib.database import connection_counts
+from siths_portal.lib.processes.table import DATABASE_URLS, DEFAULT_PORTAL_WORKERS, PIN, PROCESSES, Process
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -220,3 +221,16 @@ def test_the_responder_and_the_token_are_reached_by_nobody_else() -> None:
     outside = {name for name in NAMES for rule in policy(name)["egress"] if any("ipBlock" in peer for peer in rule["to"])}
     assert outside == {"portal", "minasidor", "api", "worker", "suppliers-worker"}
     assert policy("hsm")["podSelector"] == {"matchLabels": {NAME: "pki-worker"}}
+
+
+def test_the_connections_to_postgresql_are_those_of_the_document() -> None:
+    def of(process: Process) -> int:
+        each = process.connections * (DEFAULT_PORTAL_WORKERS if process.name == "portal" else 1)
+        return sum(deployment["spec"]["replicas"] for deployment in deployments(process.name)) * each
+
+    direct = sum(of(process) for process in RUN if "postgres" in peers(policy(process.name)["egress"], "to"))
+    (pooler,) = deployments("pgbouncer")
+    (config,) = [each["data"] for each in of_kind("ConfigMap") if each["metadata"]["name"] == "pgbouncer"]
+    pool = int(config["pgbouncer.ini"].partition("default_pool_size = ")[2].split()[0])
+    total = direct + pooler["spec"]["replicas"] * pool + connection_counts.COMMANDS
+    assert f"| all | | {total} |" in (ROOT / "docs" / "scale.md").read_text()
