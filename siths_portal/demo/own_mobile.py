@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import time
 from dataclasses import dataclass, field
 from urllib.parse import urljoin, urlsplit
 from uuid import UUID
@@ -36,6 +37,7 @@ class OwnMobile:
         page = page.follow("Skaffa eller hantera Mobilt SITHS").follow("Skaffa Mobilt SITHS")
         form = page.form("Fortsätt").choose("Bara jag")
         form.element.xpath(".//input[@type='checkbox']")[0].checked = True
+        time.sleep(1)  # providers give whole seconds, and a log-in in the second of the first one is no second log-in
         page = form.send().press("Logga in igen").press("Legitimera")
         page = self._provide(page, serial, code).press("Visa startkoden")
         found = re.search(r"mob\.[A-Za-z0-9_-]{22}", page.content.decode())
