@@ -4,12 +4,15 @@ import shutil
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from django.conf import settings
+
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.models import Carrier
 from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import Organisation
 from siths_portal.demo import holder, ordering, own_cards
 from siths_portal.demo.artefacts import Artefacts
+from siths_portal.demo.browsing import Browser
 from siths_portal.demo.card_line import CardLine, LineFault, run_supplier
 from siths_portal.demo.clerk import Clerk
 from siths_portal.demo.ordering import Case, PersonOnPage
@@ -147,6 +150,15 @@ class ReserveCards:
         clerk.finish_activation()
         if self.cards[0].state != CarrierState.ACTIVE:
             raise LineFault(f"the reserve card is not active: it is {self.cards[0].state}")
+
+    def log_in(self) -> None:
+        """The holder logs in on Mina sidor with the card and the chosen code, as a person. Raises PageFault."""
+        page = Browser().open(settings.MINASIDOR_BASE_URL).press("Logga in")
+        page = page.form("Fortsätt med kort").choose(f"slutar på {self.cards[0].card_serial[-4:]}").send()
+        page = page.form("Legitimera").fill("Ange pinkod", self.code).send()
+        if not page.heading.startswith("Hej "):
+            raise page.fault("the reserve card does not log its holder in")
+        page.press("Logga ut")
 
 
 def _logged_in(person: PersonOnPage) -> Officer:

@@ -94,6 +94,7 @@ class Walk:
             ("An officer receives the bundle", self.reserve_cards.receive),
             ("Two officers hand out a reserve card", self.reserve_cards.hand_out),
             ("Activate the reserve card", self.reserve_cards.activate),
+            ("Log in with the reserve card on Mina sidor", self.reserve_cards.log_in),
             ("Name in the guide what can be tried by hand", self.write_guide),
             ("Publish and fetch the CRLs", self.publish_crls),
             ("The scheduled job drafts last month's invoices", self.invoices.draft),

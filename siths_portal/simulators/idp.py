@@ -8,6 +8,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -17,7 +18,7 @@ from django.template import Context, Engine
 from siths_portal.simulators import http_server
 from siths_portal.simulators.card import CardError
 from siths_portal.simulators.idp_cards import CardRefused, Cards, SeenCard
-from siths_portal.simulators.idp_people import TRANSPORT_ACR, Person, people
+from siths_portal.simulators.idp_people import LOA2, TRANSPORT_ACR, Person, numbers, people
 from siths_portal.simulators.idp_provider import File, Provider, Request, RequestInvalid, RequestRefused, TokenError
 
 PAGES = Path(__file__).resolve().parent / "idp_pages"
@@ -54,6 +55,7 @@ class App:
         self.provider = provider
         self.cards = cards
         self._people = File(people_file, people)
+        self._numbers = File(people_file.parent.parent / "directory" / "people.json", numbers)
         self._engine = Engine(dirs=[str(PAGES)])
 
     def page(self, name: str, **values: Any) -> bytes:
@@ -128,9 +130,14 @@ class App:
         if seen.is_blank:
             self._authenticated(request, Person("", "", "", (), acr=TRANSPORT_ACR), ("sc", "pin"))
             return
-        known = next((one for one in self._people.value() if one.personnummer == seen.personnummer), None)
+        number = seen.personnummer or self._numbers.value().get(seen.hsa_id.casefold(), "")
+        if not number:
+            raise Mistake("Katalogen har inget person-id för kortets tjänste-id. Kontakta din ID-administratör.")
+        known = next((one for one in self._people.value() if one.personnummer == number), None)
         posts = ((seen.hsa_id, ""),) if seen.hsa_id else ()
-        holder = known or Person(seen.given_name, seen.surname, seen.personnummer, posts)
+        holder = known or Person(seen.given_name, seen.surname, number, posts)
+        if seen.acr == LOA2:
+            holder = replace(holder, acr=LOA2)
         self._authenticated(request, holder, ("hwk", "pin") if seen.device else ("sc", "pin"))
 
     @staticmethod

@@ -17,6 +17,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
 from siths_portal.simulators.card import TRANSPORT, Card, CardError
+from siths_portal.simulators.idp_people import LOA2, LOA3
 
 HSA_PROFILE, PERSON_PROFILE, MOBILE_PROFILE = "person-hsaid-auth", "person-id-auth", "mobile-auth"
 DEVICES, DEVICE_NAME = "devices", "name"
@@ -24,6 +25,8 @@ DEVICES, DEVICE_NAME = "devices", "name"
 
 _LEEWAY = dt.timedelta(minutes=5)
 _LONGEST_CHAIN = 4
+_LEVEL_2 = ".1.2"
+"""The end of the policy of a person's HSA-id on level 2 (rules/pki 2.3)."""
 _HSA_ID = re.compile(r"[A-Za-z]{2,6}\d{10}-[A-Za-z0-9]+")
 
 
@@ -34,7 +37,8 @@ class CardRefused(Exception):
 @dataclass(frozen=True)
 class SeenCard:
     """A card with certificates in the reader, or a device with a mobile eID. A blank card has a transport certificate only, which
-    names nobody. `device` is the holder's name of the device, empty for a card.
+    names nobody. The certificates of an activated reserve card hold no `personnummer`. `device` is the holder's name of the
+    device, empty for a card.
     """
 
     serial: str
@@ -44,6 +48,7 @@ class SeenCard:
     personnummer: str
     ready: bool
     device: str = ""
+    acr: str = LOA3
 
     @property
     def name(self) -> str:
@@ -80,17 +85,17 @@ class Cards:
             if not path.name.isdigit() or not card.finished:
                 continue
             certificates = self._certificates(card)
-            if HSA_PROFILE in certificates and PERSON_PROFILE in certificates:
-                subject = certificates[HSA_PROFILE].subject
+            if HSA_PROFILE in certificates and (PERSON_PROFILE in certificates or card.has_holders_code):
+                subject, person = certificates[HSA_PROFILE].subject, certificates.get(PERSON_PROFILE)
                 found.append(
                     SeenCard(
                         card.serial, _text(subject, NameOID.GIVEN_NAME), _text(subject, NameOID.SURNAME),
-                        _text(subject, NameOID.SERIAL_NUMBER),
-                        _text(certificates[PERSON_PROFILE].subject, NameOID.SERIAL_NUMBER), card.has_holders_code,
+                        _text(subject, NameOID.SERIAL_NUMBER), _text(person.subject, NameOID.SERIAL_NUMBER) if person else "",
+                        card.has_holders_code, acr=_level(certificates[HSA_PROFILE]),
                     )
                 )  # fmt: skip
             elif TRANSPORT in certificates:
-                found.append(SeenCard(card.serial, "", "", "", "", ready=True))
+                found.append(_blank(card.serial))
             elif MOBILE_PROFILE in certificates:
                 subject, device = certificates[MOBILE_PROFILE].subject, (path / DEVICE_NAME).read_text()
                 names = (_text(subject, NameOID.GIVEN_NAME), _text(subject, NameOID.SURNAME))
@@ -98,7 +103,8 @@ class Cards:
         return sorted(found, key=lambda card: (card.surname.casefold(), card.given_name.casefold(), card.serial))
 
     def prove(self, serial: str, code: str) -> SeenCard:
-        """Returns the card's holder after the authentication key has signed a new challenge.
+        """Returns the card's holder after the authentication key has signed a new challenge. A reserve card whose certificates of
+        its holder are not in force proves itself as a blank one.
 
         Raises CardError (the card's own refusals) or CardRefused.
         """
@@ -113,9 +119,16 @@ class Cards:
         if seen.is_blank:
             self._prove(card, certificates, (TRANSPORT,), code)
             return seen
-        if not (seen.given_name and seen.surname and _HSA_ID.fullmatch(seen.hsa_id) and seen.personnummer.isdigit()):
+        number = seen.personnummer.isdigit() or PERSON_PROFILE not in certificates
+        if not (seen.given_name and seen.surname and _HSA_ID.fullmatch(seen.hsa_id) and number):
             raise CardRefused("Kortet har inget certifikat för en person. Använd ditt eget kort.")
-        self._prove(card, certificates, (HSA_PROFILE, PERSON_PROFILE), code)
+        try:
+            self._prove(card, certificates, [each for each in (HSA_PROFILE, PERSON_PROFILE) if each in certificates], code)
+        except CardRefused:
+            if TRANSPORT not in certificates:
+                raise
+            self._prove(card, certificates, (TRANSPORT,), code)
+            return _blank(seen.serial)
         return seen
 
     def _places(self) -> list[Path]:
@@ -145,6 +158,19 @@ class Cards:
                 known = (stamp, {name: x509.load_pem_x509_certificate(pem.encode()) for name, pem in pems.items()})
                 self._known[card.serial] = known
             return known[1]
+
+
+def _blank(serial: str) -> SeenCard:
+    return SeenCard(serial, "", "", "", "", ready=True)
+
+
+def _level(certificate: x509.Certificate) -> str:
+    """Returns the `acr` of a log-in with the certificate: level 2 if one of its policies says so, else level 3."""
+    try:
+        policies = certificate.extensions.get_extension_for_class(x509.CertificatePolicies).value
+    except x509.ExtensionNotFound:
+        return LOA3
+    return LOA2 if any(each.policy_identifier.dotted_string.endswith(_LEVEL_2) for each in policies) else LOA3
 
 
 def _newest(paths: Iterable[Path]) -> int:

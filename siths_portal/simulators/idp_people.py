@@ -57,3 +57,13 @@ def people(entries: list[dict[str, Any]]) -> list[Person]:
     groups = list(dict.fromkeys(person.group for person in found))
     by_name = sorted(found, key=lambda person: (person.surname.casefold(), person.given_name.casefold(), person.key))
     return sorted(by_name, key=lambda person: groups.index(person.group))
+
+
+def numbers(people_of_directory: list[dict[str, Any]]) -> dict[str, str]:
+    """Returns the personal identity number of each HSA-id, in lower case, from the data file of the directory's simulator."""
+    return {
+        post["hsa_id"].casefold(): person["person_id"]["value"]
+        for person in people_of_directory
+        for post in person.get("posts", [])
+        if person["person_id"]["kind"] in ("personnummer", "samordningsnummer")
+    }

@@ -17,8 +17,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from siths_portal.dev import nginx
 from siths_portal.dev.probes import accepts
-from siths_portal.simulators.card import Card, new_serial
+from siths_portal.simulators.card import TRANSPORT, Card, new_serial
 from siths_portal.simulators.idp_cards import HSA_PROFILE, PERSON_PROFILE, CardRefused, Cards
+from siths_portal.simulators.idp_people import LOA2
 from tests.issuance.suppliers.api.stage import process
 from tests.pki.orders import csr, order, plan
 from tests.ports import free_port
@@ -106,22 +107,26 @@ def test_a_functions_certificate_does_when_it_is_registered(stage, front, tmp_pa
     assert ask(front, stage, api, identity).status_code == 200
 
 
-def test_a_card_with_it_logs_nobody_in_at_the_identity_provider(demo_pki, tmp_path) -> None:
-    """Whatever container on the card it lies in."""
+def put_on(card: Card, container: str, profile: str, **changes: Any) -> None:
+    """A certificate of the profile is on the card, in this container."""
     from pki import service
     from pki.issuing import signing as issuing
 
+    request = x509.load_pem_x509_csr(card.csrs(code="123456", profiles=[container])[container].encode())
+    der = request.public_bytes(Encoding.DER)
+    ids = plan(order(profile, csr_der=der, card_number=card.serial, subject_ref=f"card:{container}", **changes))
+    assert issuing.sign_reserved(ids) == 1
+    certificate = x509.load_der_x509_certificate(service.certificates(ids)[0].der)
+    card.store_certificates({container: certificate.public_bytes(Encoding.PEM).decode()}, code="123456")
+
+
+def test_a_card_with_it_logs_nobody_in_at_the_identity_provider(demo_pki, tmp_path) -> None:
+    """Whatever container on the card it lies in."""
+    from pki import service
+
     card = Card.make(tmp_path / "cards", new_serial(), puk="12345678", transport_code="123456")
-    requests_ = card.csrs(code="123456")
-    made = {}
     for name in (HSA_PROFILE, PERSON_PROFILE):
-        request = x509.load_pem_x509_csr(requests_[name].encode()).public_bytes(Encoding.DER)
-        subject = {"serialNumber": card.serial}
-        ids = plan(order("transport", csr_der=request, subject=subject, card_number=card.serial, subject_ref=f"card:{name}"))
-        assert issuing.sign_reserved(ids) == 1
-        der = service.certificates(ids)[0].der
-        made[name] = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM).decode()
-    card.store_certificates(made, code="123456")
+        put_on(card, name, "transport", subject={"serialNumber": card.serial})
     (tmp_path / "trust").mkdir()
     for number, der in enumerate(service.chain("person-hsaid-2")):
         (tmp_path / "trust" / f"{number}.cer").write_bytes(der)
@@ -129,3 +134,16 @@ def test_a_card_with_it_logs_nobody_in_at_the_identity_provider(demo_pki, tmp_pa
     (seen,) = reader.seen()
     with pytest.raises(CardRefused, match="inget certifikat för en person"):
         reader.prove(seen.serial, "123456")
+
+
+def test_a_reserve_card_is_its_holders_when_they_have_chosen_its_code(demo_pki, tmp_path) -> None:
+    """Its certificates name no number, and have the level of the card."""
+    profiles = [TRANSPORT, HSA_PROFILE]
+    card = Card.make(tmp_path / "cards", new_serial(), puk="12345678", transport_code="123456", profiles=profiles)
+    put_on(card, TRANSPORT, "transport", subject={"serialNumber": card.serial})
+    put_on(card, HSA_PROFILE, HSA_PROFILE, ca="person-hsaid-2")
+    reader = Cards(tmp_path / "cards", tmp_path)
+    assert [seen.name for seen in reader.seen()] == ["Reservkort"]
+    card.change_code("123456", "654321")
+    (seen,) = reader.seen()
+    assert (seen.name, seen.personnummer, seen.acr, seen.ready) == ("Åsa Östberg", "", LOA2, True)
