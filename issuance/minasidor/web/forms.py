@@ -69,7 +69,7 @@ class MobileTermsForm(Form):
     def clean(self) -> dict[str, Any]:
         """Asks for the acceptance, unless the device cannot be used anyway."""
         data: dict[str, Any] = super().clean() or self.cleaned_data
-        if data.get("use") == self.OWN and not data.get("accept"):
+        if data.get("use") != self.SHARED and not data.get("accept"):
             self.add_error("accept", str(_("Godkänn villkoren för att fortsätta.")))
         return data
 

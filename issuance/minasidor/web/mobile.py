@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
 from authn.web import ask_for_login, not_activity
+from issuance.activation.services import receipts
 from issuance.minasidor.domain import MyFunction
 from issuance.minasidor.queries.own_carriers import own_carrier
 from issuance.minasidor.web import mobile_codes, refusals
@@ -55,7 +56,7 @@ def terms(request: HttpRequest) -> HttpResponse:
     elif form.errors:
         status = Invalid.http_status
     context = {"form": form, "refusal": refusal, "mobiles": own, "possible": attestations.is_possible(), "tab": TAB}
-    return render(request, "minasidor/mobile_terms.html", context, status=status)
+    return render(request, "minasidor/mobile_terms.html", context | {"general": receipts.current_terms()}, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -99,6 +99,7 @@ def test_a_card_of_level_2_is_activated_by_its_holder(world: Any, blank: Blank, 
     assert step.finish().state == "active"
     pages.append(client.get(begun, follow=True))
     assert "Kortet är aktiverat. Du kan ta ut det nu." in text(pages[-1])
+    assert "logga in igen med kortet och den kod som du har valt" in text(pages[-1])
     for page in pages:
         secret = ("Elin", "Olsson", "Regionen", blank.serial[-10:], post.hsa_id, post.person.identifiers.get().value)
         assert not [each for each in secret if each in page.content.decode()]
