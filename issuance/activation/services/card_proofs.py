@@ -48,7 +48,7 @@ def proof_fault(
     shown = {profile: der for profile, der in proof.certificates.items() if profile not in later}
     known = shown.keys() == certificates.keys() and all(der in certificates[profile] for profile, der in shown.items())
     if not hmac.compare_digest(proof.card_serial.encode(), carrier.card_serial.encode()) or not known:
-        return Conflict("wrong-card", "Kortet i läsaren är inte det kort som ska aktiveras. Byt kort och försök igen.")
+        return Conflict("wrong-card", "Kortet i läsaren är inte rätt kort. Byt kort och försök igen.")
     if not card_proof(row, handle, proof).is_by(bytes(carrier.card_key_spki)):
         return Conflict("proof-refused", "Kortet kunde inte visa att det är rätt kort. Sätt i kortet och försök igen.")
     if not hmac.compare_digest(proof.origin.encode(), row.origin.encode()):

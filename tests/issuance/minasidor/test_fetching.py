@@ -59,6 +59,8 @@ def test_a_renewal_is_fetched_from_the_start_page(world: Any, made: Made, mina: 
     app.confirm()
     assert "Du kan ta ut kortet nu" in text(holder.get(under_way, follow=True))
     assert "finns på kortet" in text(holder.get(address, follow=True))
+    both = re.sub(r"<(?!section)[^>]*>", " ", holder.get(reverse("my_carrier", args=[made.carrier.pk])).content.decode())
+    assert (both.count("SITHS eID för Regionen") >= 2, both.count("<section")) == (True, 1), "no two landmarks of one name"
 
 
 def test_breaking_off_leaves_the_order_and_a_lower_level_or_another_person_fetches_nothing(

@@ -123,6 +123,7 @@ def test_start_says_what_is_theirs_and_who_looked(holding: Any, world: World) ->
     disclosures.record(actor=officer, person_id=world.order().person_id, shown=Shown.PHOTO)
     page = holder_client(holding.person).get("/")
     assert page.content.decode().count('class="own-card"') == 2, "no other person's card"
+    assert "<title>Start – Mina sidor</title>" in page.content.decode()
     assert "Såg ditt foto" not in text(page)
     for said in (
         "Hej Elin Olsson", "Allt är i ordning", f"Kortet som slutar på {holding.active.card_serial[-4:]}", "Ditt beställda kort",
