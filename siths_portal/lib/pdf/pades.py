@@ -4,6 +4,7 @@ The external signer does not get the document, but signs the CMS SignedAttrs wit
 the work. It takes a third of a second to load, so the first call loads it.
 """
 
+import datetime as dt
 from collections.abc import Sequence
 
 from siths_portal.lib.pdf.pades_types import NotValid, Prepared, Signer
@@ -25,11 +26,14 @@ def embed(prepared: Prepared, signer: Signer, signature: bytes) -> bytes:
     return pades_pyhanko.embed(prepared, signer, signature)
 
 
-def validate(pdf: bytes, *, root: bytes, chain: Sequence[bytes]) -> None:
+def validate(
+    pdf: bytes, *, root: bytes, chain: Sequence[bytes], moment: dt.datetime | None = None, signer: bytes | None = None
+) -> None:
     """Raises NotValid unless `pdf` has exactly one signature, which covers the complete file, is intact and chains to `root`.
 
+    Certificates must be valid at `moment`, now if it is None. With `signer` (DER) another signer's certificate is not accepted.
     Fetches no revocation information: the caller checks revocation in the issuer's own records.
     """
     from siths_portal.lib.pdf import pades_pyhanko
 
-    pades_pyhanko.validate(pdf, root=root, chain=chain)
+    pades_pyhanko.validate(pdf, root=root, chain=chain, moment=moment, signer=signer)

@@ -1,6 +1,7 @@
 """The implementation of `pades` with pyHanko."""
 
 import asyncio
+import datetime as dt
 from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
@@ -73,19 +74,23 @@ def embed(prepared: Prepared, signer: Signer, signature: bytes) -> bytes:
     return output.getvalue()
 
 
-def validate(pdf: bytes, *, root: bytes, chain: Sequence[bytes]) -> None:
+def validate(
+    pdf: bytes, *, root: bytes, chain: Sequence[bytes], moment: dt.datetime | None = None, signer: bytes | None = None
+) -> None:
     """See `pades.validate`."""
     context = ValidationContext(
         trust_roots=[_certificate(root)],
         other_certs=[_certificate(der) for der in chain],
         allow_fetching=False,
         revocation_mode="soft-fail",
-        moment=clock.now(),
+        moment=moment or clock.now(),
     )
     try:
         signatures = PdfFileReader(BytesIO(pdf)).embedded_signatures
         if len(signatures) != 1:
             raise NotValid("not one signature")
+        if signer is not None and signatures[0].signer_cert.dump() != signer:
+            raise NotValid("another signer")
         usage = KeyUsageConstraints(key_usage={"non_repudiation"})
         status = validate_pdf_signature(signatures[0], context, key_usage_settings=usage)
     except (PdfError, SignatureValidationError, SigningError, ValueError) as error:
