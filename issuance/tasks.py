@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from issuance.activation.services import activation
+from issuance.activation.services import activation, receipt_validation
 from issuance.day.services import counting_outcome
 from issuance.housekeeping.services import clean_up, deadlines
 from issuance.mobile.services import ending as mobile_ending
@@ -98,6 +98,13 @@ def count_outcome() -> None:
 def measure_stock() -> None:
     """Measures which offices need reserve cards."""
     stock_measures.measure()
+
+
+@shared_task(name="issuance.validate_receipts")  # type: ignore[untyped-decorator]
+def validate_receipts() -> None:
+    """Validates every stored receipt again, once a year in pieces of a minute, and measures the result."""
+    receipt_validation.run_due()
+    receipt_validation.measure()
 
 
 @shared_task(name="issuance.remind")  # type: ignore[untyped-decorator]

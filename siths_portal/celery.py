@@ -63,6 +63,8 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     "issuance.register_care": ("issuance.register_care", 300, "default"),
     "issuance.count_outcome": ("issuance.count_outcome", 3600, "default"),  # once a night
     "issuance.measure_stock": ("issuance.measure_stock", 300, "default"),
+    # Once a year; a run works for a minute at most, and a million receipts take some days.
+    "issuance.validate_receipts": ("issuance.validate_receipts", 300, "default"),
     "issuance.remind": ("issuance.remind", 60, "default"),
     "billing.collect": ("billing.collect", 300, "default"),
     # The month is due on the second at 06:00; looking often makes a missed run cost minutes.

@@ -261,3 +261,22 @@ class CertificateRequest(models.Model):
     signature = models.BinaryField()
     confirmation = models.BinaryField(default=bytes)
     created_at = models.DateTimeField()
+
+
+class ReceiptValidation(models.Model):
+    """One validation of all stored receipts, in the order of their ids, which may take many turns. Kept.
+
+    `position` is the last receipt that was validated. `wrong` counts receipts that are not valid, and `examples` has the first of
+    them: {"receipt", "reason"}.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    position = models.UUIDField(null=True)
+    checked = models.BigIntegerField(default=0)
+    wrong = models.BigIntegerField(default=0)
+    examples = models.JSONField(default=list)
+
+    class Meta:
+        indexes = [models.Index(fields=["-started_at"], name="issuance_validation_newest")]

@@ -9,6 +9,7 @@ from issuance.activation.models import (
     Identification,
     IdentificationWithdrawal,
     PreparedReceipt,
+    ReceiptValidation,
     Statement,
 )
 from issuance.articles.models import Article, OrganisationArticle, SubscriptionFee
@@ -96,6 +97,7 @@ __all__ = [
     "Qualification",
     "Receipt",
     "ReceiptText",
+    "ReceiptValidation",
     "ReserveCardIssue",
     "RoleGrant",
     "RoleRequest",

@@ -144,6 +144,7 @@ TABLES: Mapping[str, Rights] = {
     "issuance_supplierconnection": READ | {PORTAL: "SIU(paused_at paused_by_ref)", API: "SIU(heard_at)", WORKER: "SIU"},
     "issuance_cardcustomisation": READ | {PORTAL: "SIU", WORKER: "SIU", API: "SU(logotype_id verified_at verified_by_ref)"},
     "issuance_document": _EVENTS,
+    "issuance_receiptvalidation": READ | {WORKER: "SIU"},
     # Updates from the person register when the API reads an address.
     "issuance_person": READ
     | {

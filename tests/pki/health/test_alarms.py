@@ -15,6 +15,7 @@ from prometheus_client import REGISTRY
 
 from billing.delivery.services import measures as delivery_measures
 from billing.runs.services import schedule
+from issuance.activation.services import receipt_validation
 from issuance.register_care.services import measures as care_measures
 from issuance.roles.services import role_holder_reading
 from issuance.search.services import search_watch
@@ -45,6 +46,7 @@ RUNBOOK = (ROOT / "docs" / "alarms.md").read_text()
 COUNTED_IN = (
     checks, delivery_measures, hsm_metrics, publishing, order_measures, role_holder_reading, search_watch, status_measures,
     ocspd_metrics, schedule, push_measures, care_measures, stock_measures,
+    receipt_validation,
 )  # fmt: skip
 """Whoever counts; imported, so that their metrics are registered."""
 DEMANDED = {
