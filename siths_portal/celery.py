@@ -27,6 +27,7 @@ SCHEDULE: dict[str, tuple[str, float, str]] = {
     # The task has its own period; it runs every minute so that a missed run delays it by a minute only.
     "audit.head": ("audit.head", 60, "pki"),
     "audit.verify": ("audit.verify", 3600, "pki"),  # once a day; looking often makes a missed run cost an hour
+    "ops.retention": ("ops.retention", 3600, "default"),  # once a day
     "pki.settle": ("pki.settle", 3, "pki"),
     "pki.presign_due": ("pki.presign_due", 2, "pki"),
     "pki.sign_unknown": ("pki.sign_unknown", 5, "pki"),

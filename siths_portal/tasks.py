@@ -1,7 +1,8 @@
-"""Tasks on the audit chains. Each may run twice, and a missed run does no harm."""
+"""Tasks on the audit chains and on all tables. Each may run twice, and a missed run does no harm."""
 
 from celery import shared_task
 
+from siths_portal.ops import retention
 from siths_portal.wiring import chains, heads, verifying
 
 
@@ -27,3 +28,9 @@ def head() -> None:
 def verify() -> None:
     """Verifies every chain once a day, with the token's MACs. Runs in the `pki` worker."""
     verifying.verify_due()
+
+
+@shared_task(name="ops.retention")  # type: ignore[untyped-decorator]
+def dispose() -> None:
+    """Deletes what has had its time and names tables whose own task is late, once a day."""
+    retention.run_due()

@@ -27,7 +27,7 @@ from siths_portal.lib.identity_providers import IdentityProvider
 log = structlog.get_logger(__name__)
 
 _ATTEMPT_SECONDS = 900  # how long a person may take at the identity provider
-_USED_DAYS = 2
+USED_DAYS = 2
 # Anyone can send callbacks with a wrong `state`, so their audit records are limited per minute, by process and by browser.
 _STATE_REFUSALS, _STATE_REFUSALS_OF_BROWSER = 60, 20
 _state_refusals, _limit_warnings = rate_limits.MinuteBudget(), rate_limits.MinuteBudget()
@@ -259,8 +259,8 @@ def digest(value: str) -> str:
 
 @transaction.atomic(durable=True)
 def forget_old() -> None:
-    """Deletes attempts, tickets and used tokens after _USED_DAYS. A replayed older token is refused because it has expired."""
-    before = clock.now() - dt.timedelta(days=_USED_DAYS)
+    """Deletes attempts, tickets and used tokens after USED_DAYS. A replayed older token is refused because it has expired."""
+    before = clock.now() - dt.timedelta(days=USED_DAYS)
     LogInAttempt.objects.filter(started_at__lt=before).delete()
     LogInTicket.objects.filter(issued_at__lt=before).delete()
     UsedToken.objects.filter(used_at__lt=before).delete()

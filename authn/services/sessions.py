@@ -30,7 +30,7 @@ TOUCH_SECONDS = 30
 AT_ONCE = dt.timedelta(minutes=5)
 """The longest time between a log-in and an action that requires a log-in of its own (`max_age` 0)."""
 _ALWAYS_BOUND = 4  # the parts of a row's MAC that a session always has
-_KEPT_DAYS = 7  # how long the row of an ended session is kept, for the reason on the log-in page
+KEPT_DAYS = 7  # how long the row of an ended session is kept, for the reason on the log-in page
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,7 @@ def sweep() -> int:
         _end([row for row in due if why_ended(row) == reason], reason, actor_ref="system:authn_sessions")
     kept_forms.forget_old()
     Session.objects.filter(subject_ref="", expires_at__lte=now).delete()
-    Session.objects.filter(ended_at__lte=now - dt.timedelta(days=_KEPT_DAYS)).delete()
+    Session.objects.filter(ended_at__lte=now - dt.timedelta(days=KEPT_DAYS)).delete()
     return len(due)
 
 

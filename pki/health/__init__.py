@@ -10,6 +10,7 @@ from pki.domain.findings import Severity
 from pki.domain.responder_lifetime import RENEW_BEFORE as RESPONDER_RENEW_BEFORE
 from pki.health.limits import LIMITS, Limit
 from pki.health.reports import AuditCheckView, SeenFinding, audit_checks, latest_report
+from pki.health.samples import KEPT as SAMPLES_KEPT
 from pki.health.samples import OF_MANY, DayView
 from pki.health.samples import of_day as measured_day
 from pki.ocspd.metrics import GIVEN_UP as OCSP_STORE_GIVEN_UP
@@ -19,6 +20,7 @@ __all__ = [
     "OCSP_STORE_GIVEN_UP",
     "OF_MANY",
     "RESPONDER_RENEW_BEFORE",
+    "SAMPLES_KEPT",
     "AuditCheckView",
     "ClockReading",
     "DayView",

@@ -153,6 +153,8 @@ TABLES: Mapping[str, Rights] = {
         API: "SU(given_names given_name_in_use surname protected_person_indicator protected_population_record deceased"
         " is_protected sort_name register_read_at)",
     },
+    # The worker deletes what nobody ordered from for a year.
+    "issuance_orderdraft": READ | {PORTAL: "SIU", WORKER: "SIUD"},
     "issuance_personscope": READ | {PORTAL: "SIUD", WORKER: "SIUD", API: "SIUD"},
     # Revoking a card ends its activation.
     "issuance_eidapptransaction": READ | {PORTAL: "SIU", WORKER: "SIU", API: "SU(state seq ended_at)"},

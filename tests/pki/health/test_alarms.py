@@ -36,6 +36,7 @@ from pki.operators import status, status_measures
 from pki.revocation.revoking import plan_revocation
 from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock
+from siths_portal.ops import retention
 from tests.pki.orders import card, plan
 
 ROOT = Path(settings.BASE_DIR)
@@ -46,7 +47,7 @@ RUNBOOK = (ROOT / "docs" / "alarms.md").read_text()
 COUNTED_IN = (
     checks, delivery_measures, hsm_metrics, publishing, order_measures, role_holder_reading, search_watch, status_measures,
     ocspd_metrics, schedule, push_measures, care_measures, stock_measures,
-    receipt_validation,
+    receipt_validation, retention,
 )  # fmt: skip
 """Whoever counts; imported, so that their metrics are registered."""
 DEMANDED = {
