@@ -103,3 +103,27 @@ def fed(produce: Callable[[BinaryIO], None]) -> Iterator[BinaryIO]:
     thread.join()
     if failed:
         raise failed[0]
+
+
+@contextmanager
+def encrypting(target: BinaryIO, groups: Sequence[Recipients]) -> Iterator[BinaryIO]:
+    """Yields a stream; what is written to it goes to `target` as `encrypt` does. Raises what encryption raised, at the end."""
+    reading, writing = os.pipe()
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            with os.fdopen(reading, "rb") as pipe:
+                encrypt(pipe, target, groups)
+        except BaseException as error:  # noqa: BLE001  (raised again by the thread that waits)
+            failed.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    try:
+        with os.fdopen(writing, "wb") as pipe:
+            yield pipe
+    finally:
+        thread.join()
+        if failed:
+            raise failed[0]
