@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from django.apps import apps
@@ -20,6 +20,7 @@ from issuance.authz import Action, Role, policy
 from issuance.authz.roles import ALLOWED, GLOBAL_ROLES, READING
 from issuance.carriers.models import Carrier, Eid
 from issuance.customisations.models import CardCustomisation
+from issuance.mobile.models import MobileEnrolment
 from issuance.offices.models import Office
 from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder
@@ -63,6 +64,7 @@ LIES: dict[type[Model], Lies] = {
     Identification: Lies(("carrier__organisation",), person="carrier__person"),
     DocumentSuspicion: Lies(("carrier__organisation",), person="carrier__person"),
     EidAppTransaction: Lies(("carrier__organisation",), person="carrier__person"),
+    MobileEnrolment: Lies(("organisation",), person="person"),
     ReserveCardIssue: Lies(("post__organisation",), person="person"),
     Organisation: Lies(("id",)),
     CardCustomisation: Lies(("organisations", "pending_at")),
@@ -106,6 +108,13 @@ class Everything:
             WorkItem(
                 kind="ended", subject_id=card.pk, organisation_id=card.organisation_id, person_id=card.person_id, carrier=card,
                 due=access.moment.date(), found_at=access.moment, state="open", seq=1,
+            )
+            for card in Carrier.objects.all()
+        )  # fmt: skip
+        MobileEnrolment.objects.bulk_create(
+            MobileEnrolment(
+                person_id=card.person_id, organisation_id=card.organisation_id, logged_in_with=card, session_id=uuid4(),
+                logged_in_at=access.moment, created_at=access.moment, expires_at=access.moment, state="refused", seq=1,
             )
             for card in Carrier.objects.all()
         )  # fmt: skip

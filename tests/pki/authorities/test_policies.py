@@ -15,7 +15,7 @@ from pki.authorities import stored_profiles
 from pki.domain.policies import POLICIES, Policy, PolicyEnded, suffix_at, without_overlap
 from pki.domain.profile_versions import KNOWN
 from pki.domain.profiles import PROFILES
-from pki.issuing import planning, signing
+from pki.issuing import frames, planning, signing
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Invalid
 from tests.pki import orders
@@ -98,7 +98,7 @@ def retired(monkeypatch):
     profile = dataclasses.replace(old, version=99, policy_table=tuple(table))
     for module in (planning, stored_profiles):
         monkeypatch.setattr(module, "PROFILES", {**PROFILES, NAME: profile})
-    monkeypatch.setattr(signing, "KNOWN", {*KNOWN, profile.sha256})
+    monkeypatch.setattr(frames, "KNOWN", {*KNOWN, profile.sha256})
     return profile
 
 
