@@ -66,6 +66,7 @@ _PEOPLE = FACE in ("portal", "minasidor")
 MIDDLEWARE = [
     # All data of the status service is public.
     *(["siths_portal.lib.http.answer_times.AnswerTimeMiddleware"] if FACE != "status" else []),
+    "siths_portal.lib.monitoring.response_metrics.ResponseMetricsMiddleware",
     "siths_portal.lib.monitoring.logging.RequestIdMiddleware",
     "siths_portal.lib.http.headers.SecurityHeadersMiddleware",
     *(["siths_portal.lib.http.compression.CompressionMiddleware"] if _PEOPLE else []),
@@ -461,6 +462,8 @@ CERTIFICATE_WAIT_SECONDS = env.float("CERTIFICATE_WAIT_SECONDS", default=5.0)
 
 # --- operator and contacts on pages ---------------------------------------------------------------------------------------------
 OPERATOR_NAME = env.str("OPERATOR_NAME", default="Demo e-legitimationer AB")
+# Where docs/alarms.md is published to operators.
+RUNBOOK_URL = env.str("RUNBOOK_URL", default="")
 SUPPORT_CONTACT = env.str("SUPPORT_CONTACT", default="support@demo-e-legitimationer.example")
 ENVIRONMENT_NAME = env.str("ENVIRONMENT_NAME", default="Utveckling, med påhittade personer" if DEBUG else "Produktion")
 # Booked test persons, who may get test cards; empty where there are none. Refused in production.

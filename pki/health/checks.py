@@ -10,7 +10,7 @@ from django.db.models import Min
 
 from pki.authorities import clock_guard, journal
 from pki.domain.findings import Finding, Severity, finding
-from pki.health import authority_checks, reports, samples
+from pki.health import authority_checks, installation_checks, reports, samples
 from pki.health.limits import (
     CLOCKS_APART,
     JOURNAL_LOW,
@@ -60,7 +60,8 @@ def check_all() -> list[Finding]:
     """Runs every check, the token's first, and returns the findings. Never raises for a fault; needs the token's PIN."""
     authorities = [*authority_checks.inspect(), *foreign_crls.watched()]
     waiting = [signing(), releasing.watched(), *keys(), *cards()]
-    return [token(), *authorities, *waiting, journalled(), *audit_chain(), *verified_chains(), *responder(), the_clock()]
+    events = [*audit_chain(), *verified_chains()]
+    return [token(), *authorities, *waiting, journalled(), *events, *responder(), the_clock(), *installation_checks.inspect()]
 
 
 def measure() -> list[Finding]:

@@ -13,6 +13,8 @@ STORE_LATE, STORE_GIVEN_UP = dt.timedelta(seconds=ocspd_metrics.LATE), dt.timede
 CLOCKS_APART = dt.timedelta(seconds=5)
 CA_WARNING, CA_LAST = dt.timedelta(days=365), dt.timedelta(days=90)
 SIGNER_WARNING = dt.timedelta(days=10)  # renewed when 15 days are left
+BACKUP_LATE, BACKUP_MISSED = dt.timedelta(hours=30), dt.timedelta(hours=54)  # made each night
+TLS_WARNING, TLS_LAST = dt.timedelta(days=30), dt.timedelta(days=7)
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,14 @@ LIMITS: Mapping[str, Limit] = {
     "kortcertifikat": Limit(0),
     "ca": Limit(CA_WARNING.days, least=True),
     "ocsp-signer": Limit(SIGNER_WARNING.days, least=True),
+    "säkerhetskopia": Limit(BACKUP_LATE.total_seconds()),
+    "tls": Limit(TLS_WARNING.days, least=True),
 }
 """The limit by the first word of a finding's subject. A CRL's depends on its CA and is not here."""
 
 JOURNAL_LOW, JOURNAL_STOPS = 2_000_000_000, 200_000_000
 """Free bytes on the journal's volume below which somebody should look, and below which issuing is about to stop. A certificate
 takes two to three kilobytes."""
+
+VOLUME_LOW, VOLUME_FULL = 2_000_000_000, 500_000_000
+"""The same for the volumes of `var/` and of the backups."""

@@ -21,8 +21,8 @@ APART = 3 * EACH
 KEPT = dt.timedelta(days=14)
 HOURS = 24
 
-OF_MANY = ("ca", "ocsp-signer", "händelsekedja")
-"""Kinds with a finding for each CA or chain, whose values change by the day."""
+OF_MANY = ("ca", "ocsp-signer", "händelsekedja", "tls")
+"""Kinds with a finding for each CA, chain or address, whose values change by the day."""
 
 _HOUR = dt.timedelta(hours=1)
 

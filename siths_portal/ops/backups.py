@@ -22,7 +22,7 @@ from typing import Any, BinaryIO
 from django.conf import settings
 
 from siths_portal.lib import clock
-from siths_portal.lib.files import journal
+from siths_portal.lib.files import backup_names, journal
 from siths_portal.lib.files.atomic import sync_folder, write_atomically
 from siths_portal.ops import encryption
 from siths_portal.ops.cluster import ClusterError, program
@@ -31,7 +31,6 @@ MANIFEST = "manifest.json"
 FORMAT = 1
 DATABASE = "database"
 JOURNALS = ("pki", "billing")
-_NAME = "%Y-%m-%dT%H%M%S.%fZ"
 _PART = ".part-"
 _EACH = 5.0  # seconds between two reports of progress
 
@@ -72,7 +71,7 @@ def make(target: Path, *, report: Report) -> Backup:
     groups = encryption.recipients([Path(file) for file in settings.BACKUP_RECIPIENT_FILES])
     check()
     started = clock.now()
-    unfinished = target / f"{_PART}{started.astimezone(dt.UTC):{_NAME}}"
+    unfinished = target / f"{_PART}{backup_names.name_of(started)}"
     try:
         unfinished.mkdir(mode=0o700)
         found = {}

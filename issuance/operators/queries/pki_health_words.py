@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from django.conf import settings
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
@@ -77,6 +78,21 @@ AREAS: Mapping[str, Area] = {
         _("Om det som utfärdas går att skriva till journalen, som finns på en annan volym än databasen."),
         _("Ge volymen mer plats. Utan journal utfärdas inget, och OCSP-svar om nya spärrar väntar. Kontrollera med pki_check."),
     ),
+    "volym": Area(
+        _("Diskutrymme"),
+        _("Hur mycket plats som är kvar på volymen."),
+        _("Ge volymen mer plats, eller ta bort gamla loggar och säkerhetskopior. En full volym stoppar det som skrivs dit."),
+    ),
+    "säkerhetskopia": Area(
+        _("Säkerhetskopian"),
+        _("Hur gammal den senaste säkerhetskopian är. Den görs varje natt."),
+        _("Kör kommandot ops_backup, som visar vad som hindrar. Kontrollera sedan att det körs varje natt."),
+    ),
+    "tls": Area(
+        _("TLS-certifikat"),
+        _("Hur länge certifikatet på adressen gäller."),
+        _("Byt certifikatet och ladda om den omvända proxyn. När certifikatet har gått ut når ingen adressen."),
+    ),
     "vilande": Area(
         _("Vilande certifikat"),
         _("Om certifikaten på ett kort blir giltiga när innehavaren har valt legitimeringskod."),
@@ -118,6 +134,23 @@ AREAS: Mapping[str, Area] = {
 }
 UNKNOWN = Area("", "", _("Gör om kontrollen med kommandot pki_check och läs loggen från pki-worker."))
 
+RUNBOOK: Mapping[str, str] = {
+    "token": "HsmCircuitOpen",
+    "crl": "CrlLate",
+    "ocsp": "OcspStatusLag",
+    "ocsp-svar": "OcspAnswersEnding",
+    "ocsp-signer": "OcspSignerEnding",
+    "ocsp-lager": "OcspStoreBehind",
+    "ocsp-process": "OcspNoProcess",
+    "kortcertifikat": "CardCertificateWithoutOrder",
+    "händelsekedja": "AuditChainBroken",
+    "journal": "JournalStops",
+    "volym": "VolumeFull",
+    "säkerhetskopia": "BackupLate",
+    "tls": "FrontCertificateEnds",
+}
+"""The alarm of a kind of finding, whose section of docs/alarms.md says what to do. The others are those of PkiWrong."""
+
 CHAIN: Mapping[str, str] = {
     "authn": _("Inloggningar"),
     "billing": _("Fakturering"),
@@ -144,6 +177,12 @@ def area_of(subject: str) -> tuple[Area, str]:
     """Returns the kind of a finding and the name of its CA or token, which may be empty."""
     kind, _space, name = subject.partition(" ")
     return AREAS.get(kind, UNKNOWN), name
+
+
+def runbook_of(subject: str) -> str:
+    """Returns the address of the runbook's section about a finding; empty without RUNBOOK_URL."""
+    alarm = RUNBOOK.get(subject.partition(" ")[0], "PkiWrong")
+    return f"{settings.RUNBOOK_URL}#{alarm.lower()}" if settings.RUNBOOK_URL else ""
 
 
 def title_of(subject: str, authorities: Mapping[str, str]) -> str:

@@ -33,12 +33,13 @@ _PAGES: Mapping[str, tuple[str, str, Any]] = {
 
 
 def page_of(subject: str) -> tuple[str, str]:
-    """Returns the URL of the page about a finding, and the text of the link; empty if no page shows more."""
+    """Returns the URL of the page about a finding, or of the runbook's section, and the text of the link; empty without both."""
     kind, _space, name = subject.partition(" ")
     if kind in _OF_A_CA and (found := _CA.match(name)):
         return reverse("pki_authority", args=[found["slug"], int(found["generation"])]), _("Visa utfärdaren")
     if kind not in _PAGES:
-        return "", ""
+        runbook = health_words.runbook_of(subject)
+        return runbook, _("Visa instruktionen") if runbook else ""
     url_name, fragment, text = _PAGES[kind]
     return reverse(url_name) + fragment, str(text)
 

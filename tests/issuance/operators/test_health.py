@@ -80,6 +80,17 @@ def test_what_is_wrong_stands_first_with_what_to_do(world: Any) -> None:
     assert "Driftläget är okänt" not in front
 
 
+def test_a_fault_without_a_page_leads_to_the_runbook(world: Any, settings: Any) -> None:
+    reports.keep([Finding("säkerhetskopia", Severity.WARNING, "ingen finns i mappen")])
+    client = client_of(operator(world))
+    assert "Visa instruktionen" not in text_of(client.get(ADDRESS))
+    settings.RUNBOOK_URL = "https://drift.example.org/alarms.md"
+    page = client.get(ADDRESS)
+    assert 'href="https://drift.example.org/alarms.md#backuplate"' in page.content.decode()
+    for expected in ("Säkerhetskopian", "Ingen finns i mappen.", "Kör kommandot ops_backup", "Visa instruktionen"):
+        assert expected in text_of(page), expected
+
+
 def test_how_long_old_answers_are_given_is_what_the_responder_keeps_to(world: Any) -> None:
     reports.keep([Finding("ocsp-lager", Severity.OK, "följer databasen")])
     text = text_of(client_of(operator(world)).get(ADDRESS))
