@@ -9,6 +9,7 @@ from typing import Any
 from celery import Celery, signals
 
 from siths_portal.lib.monitoring import logging as portal_logging
+from siths_portal.lib.monitoring import task_metrics
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siths_portal.settings")
 # Celery would run Django's checks, which load every page of the portal, and ignore their result. `refuse_unsafe` runs the checks
@@ -92,8 +93,14 @@ def keep_logging(**_facts: Any) -> None:
 
 
 def bind_task(task_id: str, task: Any, **_facts: Any) -> None:
-    """Adds the task to each log line that it writes."""
+    """Adds the task to each log line that it writes, and notes that its queue is worked on."""
     portal_logging.begin_task(task.name, task_id)
+    task_metrics.begun((task.request.delivery_info or {}).get("routing_key") or "default")
+
+
+def count_failure(sender: Any, **_facts: Any) -> None:
+    """Counts a task that raised an error. Its own log line has the error."""
+    task_metrics.failed(sender.name)
 
 
 def release_task(**_facts: Any) -> None:
@@ -149,3 +156,4 @@ signals.worker_ready.connect(answer_for_health)
 signals.worker_ready.connect(sign_while_they_wait)
 signals.task_prerun.connect(bind_task)
 signals.task_postrun.connect(release_task)
+signals.task_failure.connect(count_failure)

@@ -23,6 +23,7 @@ from siths_portal.lib.assurance import Level
 from siths_portal.lib.errors import Refused
 from siths_portal.lib.http import rate_limits
 from siths_portal.lib.identity_providers import IdentityProvider
+from siths_portal.lib.monitoring import metrics
 
 log = structlog.get_logger(__name__)
 
@@ -31,6 +32,7 @@ USED_DAYS = 2
 # Anyone can send callbacks with a wrong `state`, so their audit records are limited per minute, by process and by browser.
 _STATE_REFUSALS, _STATE_REFUSALS_OF_BROWSER = 60, 20
 _state_refusals, _limit_warnings = rate_limits.MinuteBudget(), rate_limits.MinuteBudget()
+_REFUSED = metrics.counter("log_ins_refused", "Log-ins that were refused", ["reason"])
 
 
 class LogInRefused(Exception):
@@ -166,6 +168,7 @@ def refused(
 ) -> LogInRefused:
     """Writes the audit event of a refusal and returns the exception for the caller to raise."""
     _record("login.refused", attempt, {"reason": reason, **facts}, session_id=session_id)
+    _REFUSED.labels(reason).inc()
     log.warning("authn.login_refused", reason=reason)
     return LogInRefused(reason, status=status, advice=advice)
 

@@ -18,6 +18,7 @@ from django.conf import settings as live_settings
 from django.test import Client
 from joserfc import jwt
 from joserfc.jwk import ECKey
+from prometheus_client import REGISTRY
 
 from authn.models import Event, LogInAttempt, Session
 from authn.services import log_in
@@ -306,8 +307,10 @@ def test_another_browsers_state_is_refused(browser: Browser, op: Provider) -> No
     asked = browser.begin()
     thief = Browser.__new__(Browser)
     thief.__dict__.update(browser.__dict__, client=Client())
+    counted = REGISTRY.get_sample_value("log_ins_refused_total", {"reason": "state-of-another-browser"}) or 0
     assert_refused(thief.back(asked), "state-of-another-browser")
     assert op.forms == [], "the code must not be spent for a stranger"
+    assert REGISTRY.get_sample_value("log_ins_refused_total", {"reason": "state-of-another-browser"}) == counted + 1
 
 
 def test_another_browser_with_a_log_in_of_its_own_is_refused_too(browser: Browser, op: Provider) -> None:

@@ -167,6 +167,7 @@ class Client:
             fault = str(error)
             raise _unavailable(fault) from None
         finally:
+            client_sessions.count(self.host, status, fault)
             log.info(
                 "http.call",
                 method=method,

@@ -1,4 +1,4 @@
-"""The `requests` sessions that `client` uses."""
+"""The `requests` sessions that `client` uses, and the metric of its calls."""
 
 import os
 import threading
@@ -8,8 +8,13 @@ from typing import Any
 import requests
 import urllib3
 
+from siths_portal.lib.monitoring import metrics
+
 FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 """The exceptions of a call without a complete response."""
+
+
+_CALLS = metrics.counter("outbound_calls", "Calls to external systems, answered or failed", ["host", "outcome"])
 
 
 class _NoCookies(DefaultCookiePolicy):
@@ -33,3 +38,9 @@ def session(kept: threading.local, certificate: str | tuple[str, str] | None, ca
         kept.session, kept.owner = new, os.getpid()
     existing: requests.Session = kept.session
     return existing
+
+
+def count(host: str, status: int | None, fault: str | None) -> None:
+    """Counts a call. It failed without a complete response, and with one that says that the system cannot answer."""
+    failed = fault is not None or status is None or status >= 500 or status == 429
+    _CALLS.labels(host, "failed" if failed else "answered").inc()

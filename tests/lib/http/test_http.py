@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from django.db import connection, transaction
+from prometheus_client import REGISTRY
 
 from siths_portal.lib.errors import NotFound, Refused, Unavailable
 from siths_portal.lib.http import client as http
@@ -114,6 +115,8 @@ def test_a_status_becomes_an_error_with_a_code(status: int, body: bytes, error: 
         http.Client(url).get("/x")
     assert caught.value.code == code  # type: ignore[attr-defined]
     assert len(seen) == 1, "a redirect was followed or a call repeated"
+    outcome = "failed" if error is Unavailable else "answered"
+    assert REGISTRY.get_sample_value("outbound_calls_total", {"host": url.removeprefix("http://"), "outcome": outcome}) == 1
 
 
 def test_a_peer_that_is_gone_is_unavailable() -> None:

@@ -13,9 +13,11 @@ from django.db import transaction
 from django.db.models import F
 from prometheus_client import REGISTRY
 
+from authn.services import log_in
 from billing.delivery.services import measures as delivery_measures
 from billing.runs.services import schedule
 from issuance.activation.services import receipt_validation
+from issuance.operators.queries import pki_health_words
 from issuance.register_care.services import measures as care_measures
 from issuance.roles.services import role_holder_reading
 from issuance.search.services import search_watch
@@ -36,6 +38,8 @@ from pki.operators import status, status_measures
 from pki.revocation.revoking import plan_revocation
 from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock
+from siths_portal.lib.http import client_sessions
+from siths_portal.lib.monitoring import response_metrics, task_metrics
 from siths_portal.ops import retention
 from tests.pki.orders import card, plan
 
@@ -48,6 +52,7 @@ COUNTED_IN = (
     checks, delivery_measures, hsm_metrics, publishing, order_measures, role_holder_reading, search_watch, status_measures,
     ocspd_metrics, schedule, push_measures, care_measures, stock_measures,
     receipt_validation, retention,
+    log_in, client_sessions, response_metrics, task_metrics,
 )  # fmt: skip
 """Whoever counts; imported, so that their metrics are registered."""
 DEMANDED = {
@@ -277,3 +282,26 @@ def test_a_chain_that_is_broken_pages(well, monkeypatch):
     checks._STATE.labels("händelsekedja pki").set(2)
     assert {"AuditChainBroken", "PkiWrong"} <= firing()
     assert dt.timedelta(seconds=1200) > crl_scopes.APART  # what CrlLacksRevocations takes for late
+
+
+@pytest.mark.parametrize(
+    ("subject", "alarm", "severity"),
+    [
+        ("journal", "JournalStops", 2), ("volym backup", "VolumeFull", 2), ("säkerhetskopia", "BackupLate", 1),
+        ("tls api.example.org", "FrontCertificateEnds", 1),
+    ],
+)  # fmt: skip
+def test_what_the_installation_stands_on_has_alarms_of_its_own(fresh, subject, alarm, severity):
+    state = checks._STATE.labels(subject)
+    try:
+        state.set(severity - 1)
+        assert alarm not in firing()
+        state.set(severity)
+        assert alarm in firing()
+    finally:
+        checks._STATE.clear()
+
+
+def test_every_alarm_that_driftlage_leads_to_has_its_section():
+    assert set(pki_health_words.RUNBOOK.values()) | {"PkiWrong"} <= set(RULES)
+    assert set(pki_health_words.RUNBOOK) <= set(pki_health_words.AREAS)
