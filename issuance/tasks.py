@@ -76,8 +76,9 @@ def forget_searches() -> None:
 
 @shared_task(name="issuance.read_role_holders")  # type: ignore[untyped-decorator]
 def read_role_holders() -> None:
-    """Reads role holders again from the HSA directory, each once a night."""
+    """Reads role holders again from the HSA directory, each once a night, and measures whether it is late."""
     role_holder_reading.read_due()
+    role_holder_reading.measure()
 
 
 @shared_task(name="issuance.register_care")  # type: ignore[untyped-decorator]

@@ -55,6 +55,8 @@ _UNNUMBERED = metrics.gauge(
 _UNRENDERED = metrics.gauge(
     "billing_invoices_unrendered_seconds", "How long the oldest issued invoice has waited for its files", mode="mostrecent"
 )
+_UNPRICED = metrics.gauge("billing_events_unpriced", "Billable events that wait for a price, at most 1000", mode="mostrecent")
+_MOST_COUNTED = 1000
 
 
 def due_at(month: Month) -> dt.datetime:
@@ -249,6 +251,7 @@ def measure() -> None:
     _UNDRAFTED.set(max(0.0, _since(min(late))) if late else 0)
     _UNNUMBERED.set(abs(_since(unnumbered)) if unnumbered else 0)
     _UNRENDERED.set(abs(_since(oldest)) if oldest else 0)
+    _UNPRICED.set(UnpricedFact.objects.values("pk")[:_MOST_COUNTED].count())
 
 
 def _since(moment: dt.datetime) -> float:

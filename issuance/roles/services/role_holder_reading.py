@@ -41,6 +41,11 @@ FEW = 3
 
 _RULE = "system:register-reading"
 _HELD = metrics.counter("role_holders_losses_held", "Role holders that the catalogue had lost and none of whose posts was ended")
+_UNREAD = metrics.gauge(
+    "role_holders_unread_seconds",
+    "How long a role holder has been due to be read; 0 if none is",
+    mode="mostrecent",
+)
 _LOSSES_HELD, _LOSSES_ACCEPTED = "catalogue.losses_held", "catalogue.losses_accepted"
 _CATALOGUE: Mapping[str, Any] = {"subject_type": "catalogue", "subject_ref": "role-holders"}
 
@@ -74,6 +79,12 @@ def read_due() -> Reading:
     The task is repeatable, and a missed run does no harm. No transaction may be open. An outage ends the run and is not raised.
     """
     return read(due(since=_last_night(), limit=BATCH), seconds=SECONDS)
+
+
+def measure() -> None:
+    """Sets the gauge of what this night's reading has left."""
+    night = _last_night()
+    _UNREAD.set((clock.now() - night).total_seconds() if due(since=night, limit=1) else 0)
 
 
 def due(*, since: dt.datetime, limit: int | None = None) -> list[UUID]:

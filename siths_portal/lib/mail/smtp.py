@@ -1,4 +1,4 @@
-"""The mail server, by Django's SMTP backend and the setting MAILERS."""
+"""The mail server, by Django's SMTP backend and the setting MAILERS, and the metric of its mails."""
 
 import smtplib
 
@@ -7,6 +7,9 @@ from django.db import connection
 
 from siths_portal.lib.errors import Refused, Unavailable
 from siths_portal.lib.mail import Message
+from siths_portal.lib.monitoring import metrics
+
+_MAILS = metrics.counter("mails", "Mails: sent, refused (the address) or failed (the server)", ["outcome"])
 
 
 class SmtpMailer:
@@ -30,11 +33,14 @@ class SmtpMailer:
         except smtplib.SMTPResponseException as error:
             raise _failure(error.smtp_code) from None
         except (smtplib.SMTPException, OSError):
+            _MAILS.labels("failed").inc()
             raise Unavailable("mail-unavailable", "E-postservern svarar inte.") from None
+        _MAILS.labels("sent").inc()
 
 
 def _failure(code: int) -> Refused | Unavailable:
-    """Returns the error of an SMTP reply code: 5yz is permanent, 4yz is not (RFC 5321 section 4.2.1)."""
+    """Counts and returns the error of an SMTP reply code: 5yz is permanent, 4yz is not (RFC 5321 section 4.2.1)."""
+    _MAILS.labels("refused" if 500 <= code < 600 else "failed").inc()
     if 500 <= code < 600:
         return Refused("mail-refused", f"E-postservern tar inte emot adressen (svar {code}).", status=code)
     return Unavailable("mail-unavailable", "E-postservern tar inte emot meddelandet nu.")

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from prometheus_client import REGISTRY
 
 from billing.delivery.models import Notice
 from billing.delivery.services import notices
@@ -68,7 +69,9 @@ def test_the_customer_is_told_once(issued: Path) -> None:
 def test_a_refused_address_ends_it_and_a_server_that_is_down_does_not(issued: Path) -> None:
     behaviour = issued / "behaviour.json"
     behaviour.write_text(json.dumps({"refuse": 450}))
+    failed = REGISTRY.get_sample_value("mails_total", {"outcome": "failed"}) or 0
     notices.send_due()
+    assert REGISTRY.get_sample_value("mails_total", {"outcome": "failed"}) == failed + 1
     assert Notice.objects.get().state == "waiting"
     behaviour.write_text(json.dumps({"refuse": 550}))
     with clock.moved_to(IN_MAY + dt.timedelta(minutes=5)):

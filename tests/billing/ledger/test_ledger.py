@@ -10,6 +10,7 @@ from billing.ledger.models import FeedPosition, LedgerEntry, UnpricedFact
 from billing.ledger.services import ledger
 from billing.prices.models import PriceItem
 from billing.prices.services.prices import set_price
+from billing.runs.services import schedule
 from siths_portal.lib.clock import STOCKHOLM
 from siths_portal.lib.errors import Conflict, Invalid
 from tests.billing.facts import local, uid
@@ -72,6 +73,8 @@ def test_a_fact_without_price_waits_and_moves_once(facts):
     facts.card(REGION, facts.office("a", "Kontor A"), "589", SENT)
     assert ledger.collect() == 0
     assert (UnpricedFact.objects.count(), LedgerEntry.objects.count()) == (1, 0)
+    schedule.measure()
+    assert schedule._UNPRICED._value.get() == 1
     price("589", "90", valid_from=dt.date(2023, 4, 10))
     assert ledger.collect() == 0, "the price is of a later day than the order"
     price("589", "85", party_id=REGION)

@@ -142,8 +142,13 @@ class TestOutage:
         assert (done.read, done.unanswered, world.outside.calls.count("posts")) == (0, True, 1)
         assert [holds(clerk) for clerk in clerks] == [1, 1]
         assert Event.objects.count() == before
+        with clock.moved_to(role_holder_reading._last_night() + dt.timedelta(hours=7)):
+            role_holder_reading.measure()
+        assert role_holder_reading._UNREAD._value.get() == 7 * 3600
         world.outside.down = False
         assert role_holder_reading.read_due().read == 2
+        role_holder_reading.measure()
+        assert role_holder_reading._UNREAD._value.get() == 0
         assert [holds(clerk) for clerk in clerks] == [0, 1]
 
     def test_in_the_middle_leaves_the_rest_for_later(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -39,6 +39,7 @@ from pki.revocation.revoking import plan_revocation
 from siths_portal.celery import SCHEDULE
 from siths_portal.lib import clock
 from siths_portal.lib.http import client_sessions
+from siths_portal.lib.mail import smtp
 from siths_portal.lib.monitoring import response_metrics, task_metrics
 from siths_portal.ops import retention
 from tests.pki.orders import card, plan
@@ -52,7 +53,7 @@ COUNTED_IN = (
     checks, delivery_measures, hsm_metrics, publishing, order_measures, role_holder_reading, search_watch, status_measures,
     ocspd_metrics, schedule, push_measures, care_measures, stock_measures,
     receipt_validation, retention,
-    log_in, client_sessions, response_metrics, task_metrics,
+    log_in, client_sessions, response_metrics, task_metrics, smtp,
 )  # fmt: skip
 """Whoever counts; imported, so that their metrics are registered."""
 DEMANDED = {
