@@ -1,11 +1,14 @@
 """What `make check` looks at in files."""
 
 import subprocess
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from siths_portal.dev import checks
+from siths_portal.dev.progress import HouseError
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -34,3 +37,32 @@ def test_an_audit_without_answers_says_not_audited() -> None:
     assert checks.audit_verdict([unknown, unknown]).startswith("not audited: ")
     assert checks.audit_verdict([known, unknown]) == "Audited: no known vulnerability in 1 packages. not audited: b"
     assert checks.audit_verdict([known]) == "Audited: no known vulnerability in 1 packages."
+
+
+def locked() -> list[dict[str, Any]]:
+    """The packages of the lock that come from an index."""
+    packages = tomllib.loads((ROOT / "uv.lock").read_text())["package"]
+    return [package for package in packages if "registry" in package["source"]]
+
+
+def test_every_file_of_the_lock_has_a_hash() -> None:
+    files = [file for package in locked() for file in (*package.get("wheels", []), package.get("sdist"))]
+    assert len(locked()) > 100
+    assert [file["url"] for file in files if file and not file.get("hash", "").startswith("sha256:")] == []
+    assert [package["name"] for package in locked() if not (package.get("wheels") or package.get("sdist"))] == []
+
+
+INTERPRETER = """#!/bin/sh
+if [ "$2" = pip_audit ]; then echo "Found 1 known vulnerability in 1 package" >&2; exit 1; fi
+[ {sbom} ] || {{ echo "no environment"; exit 1; }}
+"""
+
+
+@pytest.mark.parametrize(("sbom", "refusal"), [("1", "Found 1 known vulnerability"), ("", "SBOM: no environment")])
+def test_an_audit_fails_for_a_known_vulnerability_and_without_an_sbom(folder: Path, sbom: str, refusal: str) -> None:
+    python = folder / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text(INTERPRETER.format(sbom=sbom))
+    python.chmod(0o755)
+    with pytest.raises(HouseError, match=refusal):
+        checks.run_audit(folder)
