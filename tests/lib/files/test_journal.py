@@ -110,6 +110,8 @@ def test_threads_that_wait_share_an_fsync(folder, monkeypatch):
     with ThreadPoolExecutor(6) as pool:
         waiting = [pool.submit(append, f"{number:05}") for number in range(6)]
         wait_for(lambda: segment.stat().st_size == 7 * one, "six records to be written")
+        with journal._journals[folder]._writing:
+            pass  # the last writer has also noted the length that it reached
         gate.set()
         for each in waiting:
             each.result()
