@@ -3,7 +3,8 @@
 import contextlib
 import multiprocessing
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 
 import psycopg2
@@ -14,6 +15,25 @@ from tests.waiting import wait_for
 
 def forked(work: Callable[[], object], armed: Path | None = None) -> int | None:
     """The exit code of `work` in a forked process, in which the points in the folder `armed` kill."""
+    process = _started(work, armed)
+    process.join()
+    until_gone(f"forked-{process.pid}")
+    return process.exitcode
+
+
+@contextlib.contextmanager
+def working(work: Callable[[], object]) -> Iterator[ForkProcess]:
+    """A forked process that does `work` meanwhile. If it still works at the end of the block, it is killed there."""
+    process = _started(work, None)
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.join()
+        until_gone(f"forked-{process.pid}")
+
+
+def _started(work: Callable[[], object], armed: Path | None) -> ForkProcess:
     connections.close_all()  # a child must not inherit them
 
     def child() -> None:
@@ -24,9 +44,7 @@ def forked(work: Callable[[], object], armed: Path | None = None) -> int | None:
 
     process = multiprocessing.get_context("fork").Process(target=child)
     process.start()
-    process.join()
-    until_gone(f"forked-{process.pid}")
-    return process.exitcode
+    return process
 
 
 def until_gone(name: str) -> None:
