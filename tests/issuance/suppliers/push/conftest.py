@@ -31,6 +31,12 @@ class Receiver:
         """The ids of the orders that it has: a file for each."""
         return sorted(path.stem for path in (self.folder / "orders").glob("*.json"))
 
+    def taken(self) -> list[str]:
+        """The orders that it has, each once for every key under which it was told of it: two keys would be two cards."""
+        told = [json.loads(path.read_text())["subject"] for path in (self.folder / "pushed").glob("*.json")]
+        kept = set(self.orders())
+        return [subject for subject in told if subject in kept]
+
     def changes(self) -> list[dict[str, Any]]:
         return [json.loads(path.read_text()) for path in sorted((self.folder / "changes").glob("*.json"))]
 

@@ -23,6 +23,7 @@ from issuance.suppliers.push.services import reconciliation, sending
 from issuance.suppliers.services import supplier_intake
 from issuance.tasks import reconcile_supplier
 from siths_portal.lib import clock
+from tests.faults.tally import Tally
 from tests.issuance.suppliers.push.conftest import Receiver
 from tests.issuance.suppliers.push.test_push import ME, make_due, state_of, states
 from tests.waiting import advisory_locks, wait_for
@@ -54,7 +55,9 @@ def killed_at(point: str, task: str, world: Any, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("point", POINTS[:3])
-def test_a_killed_worker_makes_one_order_and_loses_none(world: Any, receiver: Receiver, tmp_path: Path, point: str) -> None:
+def test_a_killed_worker_makes_one_order_and_loses_none(
+    world: Any, receiver: Receiver, tmp_path: Path, point: str, tally: Tally
+) -> None:
     order, withdrawn = world.order(), world.order()
     ordering.cancel_order(actor=world.officer(), order_id=withdrawn.id)
     killed_at(point, "push", world, tmp_path)
@@ -67,6 +70,7 @@ def test_a_killed_worker_makes_one_order_and_loses_none(world: Any, receiver: Re
     assert [change["order"] for change in receiver.changes()] == [str(withdrawn.id)]
     assert Event.objects.filter(action="order.accepted").count() == 1
     assert receiver.calls(order.push_deliveries.get().pk) == (1 if point == "suppliers.before-call" else 2), "with one key"
+    tally.run([str(order.id)], receiver.taken(), "orders of the supplier")
 
 
 def accepted_long_ago(order: CardOrder, receiver: Receiver) -> None:
@@ -101,7 +105,7 @@ class TestReconciliation:
         assert reconciliation.reconcile(ME) == 0
         assert Event.objects.filter(action="order.accepted").count() == 2
 
-    def test_a_killed_comparison_is_made_again(self, world: Any, receiver: Receiver, tmp_path: Path) -> None:
+    def test_a_killed_comparison_is_made_again(self, world: Any, receiver: Receiver, tmp_path: Path, tally: Tally) -> None:
         receiver.behave(forget=True)
         order = world.order()
         sending.push_to(ME)
@@ -113,6 +117,7 @@ class TestReconciliation:
         assert not reconciliation.is_due(ME)
         sending.push_to(ME)
         assert receiver.orders() == [str(order.id)]
+        tally.run([str(order.id)], receiver.taken(), "orders of the supplier")
 
     def test_a_withdrawal_that_did_not_arrive_is_told_again(self, world: Any, receiver: Receiver) -> None:
         order = world.order()

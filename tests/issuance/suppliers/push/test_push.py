@@ -29,6 +29,7 @@ from issuance.suppliers.services import supplier_intake
 from issuance.tasks import push_due, push_to
 from siths_portal.lib import clock, ports
 from siths_portal.lib.errors import Conflict, Forbidden, NotFound
+from tests.faults.tally import Tally
 from tests.issuance.suppliers.lettering import ordered_letter, read
 from tests.issuance.suppliers.push.conftest import Receiver
 from tests.issuance.suppliers.test_items import sent
@@ -140,7 +141,7 @@ def test_an_answer_that_is_lost_or_doubled_makes_one_order(world: Any, receiver:
 
 
 def test_an_order_that_is_taken_without_an_answer_in_time_is_there_once(
-    world: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+    world: Any, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, tally: Tally
 ) -> None:
     from issuance.suppliers.push.adapters import rest
 
@@ -156,6 +157,7 @@ def test_an_order_that_is_taken_without_an_answer_in_time_is_there_once(
     assert sending.push_to(ME) == 1
     assert (state_of(order), states(), receiver.orders()) == ("accepted", {"delivered": 1}, [str(order.id)])
     assert receiver.calls(order.push_deliveries.get().pk) == 2, "the same key each time"
+    tally.run([str(order.id)], receiver.taken(), "orders of the supplier")
 
 
 def test_no_lie_is_believed(world: Any, receiver: Receiver) -> None:
@@ -410,6 +412,22 @@ class TestBody:
         ((_, body),) = sent
         assert (body["delivery"]["forwarding"], body["delivery"]["address"]) == (True, None)
         described("/orders", body)
+
+    def test_a_protection_between_two_calls_takes_the_address_away(
+        self, world: Any, receiver: Receiver, sent: list[tuple[str, dict[str, Any]]], tally: Tally
+    ) -> None:
+        """F17: the first call got no answer, and the second sends what the register says by then."""
+        order = world.order()
+        receiver.behave(hang_up=True)
+        sending.push_to(ME)
+        world.outside.change_person(world.key_of(order.carrier.person), protected_person_indicator=True)
+        receiver.behave()
+        make_due()
+        sending.push_to(ME)
+        (_, before), (_, body) = sent
+        assert before["delivery"]["address"]["city"] == "Provstad"
+        assert (body["delivery"]["forwarding"], body["delivery"]["address"]) == (True, None)
+        tally.run([str(order.id)], receiver.taken(), "orders of the supplier")
 
     def test_without_an_address_the_supplier_learns_why_from_the_api(
         self, world: Any, sent: list[tuple[str, dict[str, Any]]]
