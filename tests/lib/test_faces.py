@@ -15,7 +15,7 @@ import requests
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db import OperationalError
+from django.db import OperationalError, connections
 from django.http import Http404, HttpRequest, HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
@@ -27,7 +27,9 @@ from siths_portal.lib.errors import Altered, Conflict, Unavailable
 from siths_portal.lib.pages import error_pages
 from tests.chance import without_chance
 from tests.database_roles import TEST_ROLE
+from tests.faults.tally import Tally
 from tests.lib.faces import serving
+from tests.pki.ocsp import outages
 
 FACES = ("portal", "minasidor", "status", "api")
 HTML = ("portal", "minasidor", "status")
@@ -243,6 +245,28 @@ def test_a_database_that_is_gone_is_a_page_and_not_a_trace(tmp_path: Path) -> No
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert {"page.database_unavailable"} <= {line["event"] for line in lines}
     assert "nonexistent" not in (tmp_path / "log").read_text()
+
+
+def test_a_site_without_a_free_connection_says_so_and_recovers(faces: Faces, tally: Tally) -> None:
+    """F19: every connection is somebody else's. What needs none is served, and the site needs no restart."""
+    url, asked = faces["portal"], 8
+    known = {f"portal-session-{settings.PORT_BASE}": "a" * 32}  # for which the site asks the database
+
+    def pages() -> list[int]:
+        return [requests.get(url, cookies=known, timeout=60).status_code for _ in range(asked)]
+
+    def ready() -> int:
+        return requests.get(f"{url}/healthz/ready", timeout=60).status_code
+
+    connections.close_all()
+    outages.end_sessions()
+    with outages.every_connection_taken():
+        assert pages() == [503] * asked
+        assert ready() == 503
+        assert requests.get(f"{url}/healthz/live", timeout=60).status_code == 200
+        assert requests.get(url, timeout=60).status_code == 200
+    assert ready() == 200
+    tally.run([200] * asked, pages(), "pages")
 
 
 def raising(error: Exception) -> object:

@@ -1,16 +1,18 @@
-"""Stops for a while what the status services stand on: this run's own PostgreSQL and Redis, and the token of the status tests."""
+"""Takes away for a while what services stand on: this run's own PostgreSQL and Redis, and the token of the status tests."""
 
 import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg2
 import redis
 from django.conf import settings
-from django.db import connections
+from django.db import connection, connections
 
 from siths_portal.dev.private_services import PrivatePostgres, PrivateRedis
-from tests import conftest
+from tests import conftest, superuser
+from tests.database_roles import TEST_ROLE
 from tests.pki.ocsp.status_world import TOKEN
 from tests.waiting import wait_for
 
@@ -62,3 +64,42 @@ def token_gone() -> Iterator[None]:
         yield
     finally:
         away.rename(found[0])
+
+
+def end_sessions() -> None:
+    """Ends the sessions of what tests start, which then need a new connection, and returns when they are gone."""
+    with superuser.cursor("ending") as cursor:
+        cursor.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s", [TEST_ROLE])
+
+    def gone() -> bool:
+        with superuser.cursor("ending") as cursor:
+            cursor.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = %s", [TEST_ROLE])
+            return cursor.fetchone() == (0,)
+
+    wait_for(gone)
+
+
+@contextlib.contextmanager
+def every_connection_taken() -> Iterator[None]:
+    """The database's connections are all somebody else's."""
+    host, name = connection.settings_dict["OPTIONS"]["host"], connection.settings_dict["NAME"]
+    taken = []
+    try:
+        with contextlib.suppress(psycopg2.OperationalError):
+            while len(taken) < 500:
+                taken.append(psycopg2.connect(dbname=name, user="postgres", host=host))
+        assert len(taken) < 500
+        yield
+    finally:
+        for each in taken:
+            each.close()
+        wait_for(lambda: _is_free(host, name), "a connection to be had again")
+
+
+def _is_free(host: str, name: str) -> bool:
+    """Whether the database takes one more: its processes end a while after their connections."""
+    try:
+        psycopg2.connect(dbname=name, user="postgres", host=host).close()
+    except psycopg2.OperationalError:
+        return False
+    return True

@@ -10,11 +10,9 @@ import threading
 import urllib.request
 from pathlib import Path
 
-import psycopg2
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from django.db import connection
 
 from pki.crl import building
 from pki.models import CrlScope
@@ -100,7 +98,7 @@ TAKEN = tuple(OUTAGES) if LONG else ("database stopped",)
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("what", TAKEN)
-def test_answers_stay_right_and_all_that_was_missed_is_made_good(house, world, what):
+def test_answers_stay_right_and_all_that_was_missed_is_made_good(house, world, what, tally):
     good, revoked, late = world.issue(), world.issue(), world.issue()
     revoke(revoked)
     wait_for(lambda: [house.told(row) for row in (good, revoked, late)] == [{"GOOD"}, {"REVOKED"}, {"GOOD"}])
@@ -131,6 +129,8 @@ def test_answers_stay_right_and_all_that_was_missed_is_made_good(house, world, w
     wait_for(lambda: presigning.backlog() == {})  # the signer of those who wait may have been first
     wait_for(lambda: house.health() == "ok")
     assert house.responder.poll() is None
+    said = [answer for row in (good, fresh, revoked, late) for answer in house.told(row)]
+    tally.run(["GOOD", "GOOD", "REVOKED", "REVOKED"], said, "answers")
 
 
 def old_enough_for_the_next_list(ca) -> None:
@@ -193,33 +193,7 @@ def health(served) -> tuple[int, str]:
 # --- ten times the load -----------------------------------------------------------------------------------------------------
 
 
-@contextlib.contextmanager
-def every_connection_taken():
-    """The database's connections are all somebody else's."""
-    host, name = connection.settings_dict["OPTIONS"]["host"], connection.settings_dict["NAME"]
-    taken = []
-    try:
-        with contextlib.suppress(psycopg2.OperationalError):
-            while len(taken) < 500:
-                taken.append(psycopg2.connect(dbname=name, user="postgres", host=host))
-        assert len(taken) < 500
-        yield
-    finally:
-        for each in taken:
-            each.close()
-        wait_for(lambda: is_free(host, name), "a connection to be had again")
-
-
-def is_free(host: str, name: str) -> bool:
-    """Whether the database takes one more: its processes end a while after their connections."""
-    try:
-        psycopg2.connect(dbname=name, user="postgres", host=host).close()
-    except psycopg2.OperationalError:
-        return False
-    return True
-
-
-def test_f18_answers_have_a_pool_of_their_own(world, tmp_path):
+def test_f18_answers_have_a_pool_of_their_own(world, tmp_path, tally):
     """With every connection of the database taken and strangers flooding, known serials get right answers all the time.
 
     How long they take under ten times the load is measured by `make bench` (bench_pki_ocsp_load.py).
@@ -241,7 +215,7 @@ def test_f18_answers_have_a_pool_of_their_own(world, tmp_path):
                     wrong.append(serial)
 
         strangers = [threading.Thread(target=flood, args=(number * 100_000 + 1,)) for number in range(8)]
-        with every_connection_taken():
+        with outages.every_connection_taken():
             for stranger in strangers:
                 stranger.start()
             said = [(told(url, request_for(good)), told(url, request_for(revoked))) for _ in range(300 if LONG else 60)]
@@ -250,3 +224,4 @@ def test_f18_answers_have_a_pool_of_their_own(world, tmp_path):
                 stranger.join()
         assert set(said) == {("GOOD", "REVOKED")}
         assert wrong == []
+        tally.run([("GOOD", "REVOKED")] * len(said), said, "answers")
