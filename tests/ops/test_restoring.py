@@ -20,6 +20,7 @@ from pki.ocsp import presigning
 from siths_portal.dev.private_services import BACKUP_ROLE
 from siths_portal.lib.files import journal
 from siths_portal.ops.cluster import Cluster
+from tests.faults.full_disk import full_disk
 from tests.pki.ocsp.test_status_face import revoke
 from tests.pki.orders import order, plan
 
@@ -133,6 +134,17 @@ def test_a_backup_that_cannot_be_whole_leaves_nothing(house, settings, db):
     with pytest.raises(CommandError) as wrong:
         run("ops_backup")
     assert (wrong.value.returncode, backups(house)) == (2, [])
+
+
+def test_a_full_disk_leaves_no_backup(house, db, tally):
+    """F08: what does not fit is no backup, and the next one is whole."""
+    with full_disk(), pytest.raises(CommandError) as failed:
+        run("ops_backup")
+    assert (failed.value.returncode, backups(house)) == (1, [])
+    run("ops_backup")
+    (backup,) = backups(house)
+    written = ["audit.tar.age", "database.tar.age", "folders.tar.age", "manifest.json"]
+    tally.run(written, [path.name for path in backup.iterdir()], "files of the backup")
 
 
 def test_a_dry_run_makes_nothing(house, db):

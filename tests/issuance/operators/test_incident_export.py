@@ -16,6 +16,8 @@ from issuance.models import Event
 from pki.models import Certificate
 from siths_portal.ops import encryption
 from tests.database_roles import acting_as
+from tests.faults.full_disk import full_disk
+from tests.faults.tally import Tally
 from tests.issuance.activated import Made, activated_card, sent_card
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("demo_pki")]
@@ -109,3 +111,15 @@ def test_what_is_refused_writes_nothing(
     assert refused.value.returncode == status
     assert list(tmp_path.iterdir()) == []
     assert not Event.objects.filter(action="incident.exported").exists()
+
+
+def test_a_full_disk_exports_nothing(cards: tuple[Made, Made], tmp_path: Path, tally: Tally) -> None:
+    """F08: no folder and no event; the export is made once there is room."""
+    arguments = ("--card", cards[0].fresh().card_serial, "--to", str(tmp_path))
+    with full_disk(1024), pytest.raises(CommandError) as failed:
+        export(*arguments)
+    assert failed.value.returncode == 1
+    assert (list(tmp_path.iterdir()), Event.objects.filter(action="incident.exported").exists()) == ([], False)
+    *_, folder = export(*arguments)
+    written = ["certificates.csv", "persons.csv", "timeline.csv", "summary.json"]
+    tally.run(written, [path.name for path in Path(folder).iterdir()], "files of the export")

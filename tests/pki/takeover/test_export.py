@@ -10,8 +10,10 @@ from django.db import transaction
 from pki.crl import building
 from pki.models import Certificate, CertificateAuthority, CertificateBlob, Event
 from pki.revocation.revoking import plan_revocation
+from pki.takeover import manifest
 from siths_portal.lib import clock
 from tests import superuser
+from tests.faults.full_disk import full_disk
 from tests.pki.takeover import takeover_world as world
 from tests.pki.takeover.takeover_world import OldCa
 
@@ -142,3 +144,14 @@ def test_a_folder_with_files_and_a_ca_that_is_issuing_are_refused(ca, tmp_path):
         export(tmp_path / "out")
     with pytest.raises(CommandError, match="ingen utfärdare"):
         call_command("pki_export", str(tmp_path / "out"), ca="nobody")
+
+
+def test_a_full_disk_exports_nothing(ca, tmp_path, tally):
+    """F08: without its manifest, which is written last, the import refuses the folder; no event tells of an export."""
+    with full_disk(4096), pytest.raises(OSError, match="too large"):
+        export(tmp_path / "cut")
+    assert not (tmp_path / "cut" / manifest.NAME).exists()
+    assert not Event.objects.filter(action="authority.exported").exists()
+    export(tmp_path / "whole")
+    written = [json.loads(line)["serial"] for line in (tmp_path / "whole" / "certificates.jsonl").read_text().splitlines()]
+    tally.run(Certificate.objects.filter(ca=ca).values_list("serial", flat=True), written, "exported certificates")
