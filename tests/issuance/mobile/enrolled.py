@@ -126,10 +126,14 @@ class Device:
         self.made = made
         return made
 
-    def confirm(self) -> Carrier:
-        device_app.set_code(step_token=self.token)
+    def sign(self) -> None:
+        """The holder signs the statement, once."""
         if not self.signature:
             self.signature = self.keys["mobile-sign"].sign(self.made.statement, ec.ECDSA(hashes.SHA256()))
+
+    def confirm(self) -> Carrier:
+        device_app.set_code(step_token=self.token)
+        self.sign()
         return device_app.complete(step_token=self.token, signature=self.signature)
 
     def enrol(self, offered: Offered) -> Carrier:

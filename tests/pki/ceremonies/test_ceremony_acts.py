@@ -3,6 +3,7 @@
 import datetime as dt
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -29,6 +30,7 @@ from pki.models import ApprovalAction, ApprovalRequest, CertificateAuthority, Cr
 from pki.ocsp import presigning, status
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, IllegalTransition, Invalid, NotFound
+from tests.forking import forked
 from tests.pki.ceremony_people import ceremony_file, issued, openssl, person
 from tests.pki.conftest import small_file
 from tests.pki_fixtures import approved
@@ -357,3 +359,15 @@ def test_a_demo_ceremony_touches_demo_cas_alone(small_pki):
     with pytest.raises(Conflict) as refused:
         execution.perform(approved(head.replace(b"secret_keys: true", b"secret_keys: false") + rest))
     assert refused.value.code == "ca-name-not-demo"
+
+
+def test_a_ceremony_cut_before_its_act_carries_it_out_once(small_pki, follow, armed, tally):
+    act = "acts:\n  - {act: revoke, ca: function, generation: 1, reason: cACompromise, justification: Nyckeln röjd}\n"
+    (armed / "pki.ceremony.before-act").touch()
+    assert forked(lambda: follow(act), armed) == -signal.SIGKILL
+    assert authority("function").state == "active"
+    follow(act)
+    assert authority("function").state == "compromised"
+    assert not follow(act).changed
+    events = Event.objects.filter(action="certificate.revoked").values_list("subject_ref", flat=True)
+    tally.run([str(certificate_of(authority("function")).id)], events, "revocations")

@@ -40,6 +40,7 @@ POINTS = (
     "pki.plan.before-commit",
     "pki.sign.before-signature",
     "pki.sign.after-signature",
+    "pki.sign.after-journal",
     "pki.sign.before-commit",
     "pki.sign.after-commit",
     "pki.revoke.before-commit",

@@ -5,6 +5,7 @@ import datetime as dt
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -32,6 +33,7 @@ from pki.takeover import old_crls
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
 from tests import superuser
+from tests.forking import forked
 from tests.pki.takeover import takeover_world as world
 from tests.pki.takeover.takeover_world import OldCa
 from tests.waiting import sessions_waiting, wait_for
@@ -344,12 +346,18 @@ CUTS = ALL_CUTS if LONG else ALL_CUTS[:1]
 """Where a run is cut: in the midst of its rows in the short form, at each named point in `make soak`."""
 
 
+def stored(ca) -> list[int]:
+    """The numbers of the certificates of `world.many` whose bytes are stored. The CA's own certificate has the serial 1."""
+    serials = CertificateBlob.objects.filter(certificate__ca=ca).values_list("certificate__serial", flat=True)
+    return [int(serial, 16) - (1 << 119) for serial in serials if int(serial, 16) > 1]
+
+
 class TestKill:
     """A run that loses power at a named point is finished by repeating it, as if nothing had happened."""
 
     @pytest.mark.soak
     @pytest.mark.parametrize("point", CUTS)
-    def test_repeating_finishes(self, point, tmp_path, many):
+    def test_repeating_finishes(self, point, tmp_path, many, tally):
         folder, armed = tmp_path / "in", tmp_path / "armed"
         many(folder, SOME)
         armed.mkdir()
@@ -377,6 +385,20 @@ class TestKill:
         assert Certificate.objects.filter(ca=ca).count() == CertificateBlob.objects.filter(certificate__ca=ca).count() == SOME + 1
         versions = Certificate.objects.filter(ca=ca, status="revoked").values_list("status_version", flat=True)
         assert sorted(versions) == list(range(1, SOME // 10 + 1))
+        assert Event.objects.filter(action="import.finished").count() == 1
+        tally.run(range(SOME), stored(ca), "imported certificates")
+
+    def test_what_follows_the_last_commit_is_made_up_for(self, tmp_path, many, tally):
+        folder, armed = tmp_path / "in", tmp_path / "armed"
+        many(folder, 20)
+        armed.mkdir()
+        world.approve(folder)
+        (armed / "pki.import.before-responder").touch()
+        assert forked(lambda: world.run(folder), armed) == -signal.SIGKILL
+        assert CaImport.objects.get().report is not None
+        world.run(folder)
+        ca = CertificateAuthority.objects.get(slug="old-many")
+        tally.run(range(20), stored(ca), "imported certificates")
         assert Event.objects.filter(action="import.finished").count() == 1
 
 
