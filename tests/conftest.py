@@ -339,7 +339,7 @@ def _expected_seconds(item: pytest.Item) -> float:
     """Roughly: what is long says so by a mark or a limit of its own, or by what it asks for."""
     marks = {mark.name for mark in item.iter_markers()}
     fixtures = set(getattr(item, "fixturenames", ()))
-    long = 20.0 if marks & {"soak", "faults", "timeout"} else 0.0
+    long = 20.0 if marks & {"soak", "timeout"} else 0.0
     return 0.2 + long + (4.0 if "browser" in fixtures else 0.0) + (2.0 if "own_tokens" in fixtures else 0.0)
 
 

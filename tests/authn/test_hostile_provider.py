@@ -30,6 +30,7 @@ from issuance.roles.models.grants import RoleGrant
 from siths_portal.lib import clock
 from siths_portal.lib.http.rate_limits import MinuteBudget
 from tests.authn.hostile import EC, LOA3, RSA, STRANGER, WEAK, Provider
+from tests.faults.tally import Tally
 from tests.pressing import MAIN
 
 FORM = "application/x-www-form-urlencoded"
@@ -365,7 +366,7 @@ def test_a_used_code_is_refused_under_a_new_state(browser: Browser, op: Provider
     assert len(op.forms) == forms, "not even asked for"
 
 
-def test_a_token_is_taken_once(browser: Browser, op: Provider) -> None:
+def test_a_token_is_taken_once(browser: Browser, op: Provider, tally: Tally) -> None:
     browser.begin()
     jti = op.claims["jti"]
     asked = browser.begin()
@@ -376,6 +377,8 @@ def test_a_token_is_taken_once(browser: Browser, op: Provider) -> None:
     op.claims["jti"] = jti
     assert browser.back(asked).status_code == 400
     assert reasons() == ["token-used"]
+    started = Event.objects.filter(action="session.started").values_list("facts__hsa_id", flat=True)
+    tally.run([browser.hsa_id], started, "log-ins")
 
 
 def test_a_state_is_good_for_a_quarter_of_an_hour(browser: Browser, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -557,7 +560,7 @@ def test_metadata_that_would_weaken_the_log_in_stops_it(changes: dict[str, Any],
     assert "Inloggningstjänsten svarar inte" in answer.content.decode()
 
 
-def test_a_provider_that_is_away_gives_a_page_that_says_what_to_do(browser: Browser, op: Provider) -> None:
+def test_a_provider_that_is_away_gives_a_page_that_says_what_to_do(browser: Browser, op: Provider, tally: Tally) -> None:
     op.status = 500
     answer = browser.client.post("/logga-in/")
     assert (answer.status_code, "Vänta en stund och logga in igen" in answer.content.decode()) == (503, True)
@@ -568,6 +571,8 @@ def test_a_provider_that_is_away_gives_a_page_that_says_what_to_do(browser: Brow
     assert (answer.status_code, "Vänta en stund och logga in igen" in answer.content.decode()) == (503, True)
     op.status = 200
     assert browser.log_in()["Location"] == "/installningar/"
+    started = Event.objects.filter(action="session.started").values_list("facts__hsa_id", flat=True)
+    tally.run([browser.hsa_id], started, "log-ins")
 
 
 def test_a_provider_that_declines_the_code_is_a_refusal(browser: Browser, op: Provider) -> None:

@@ -17,6 +17,7 @@ from authn.tasks import prune_idempotency
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, DomainError, Invalid
 from siths_portal.lib.rest.idempotency import Answer, required_key
+from tests.faults.tally import Tally
 from tests.tls import DAY
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -165,11 +166,13 @@ SCRIPT = textwrap.dedent(
 )
 
 
-@pytest.mark.faults
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("point", "done"), [("api.before-receipt", False), ("api.after-receipt", False), ("api.after-commit", True)]
 )
-def test_a_process_killed_at_any_point_is_followed_by_the_same_effect_and_answer(tmp_path: Path, point: str, done: bool) -> None:
+def test_a_process_killed_at_any_point_is_followed_by_the_same_effect_and_answer(
+    tmp_path: Path, point: str, done: bool, tally: Tally
+) -> None:
     armed = tmp_path / point
     for _ in range(10 if os.environ.get("SITHS_LONG") else 1):
         ServiceClient.objects.all().delete()
@@ -185,6 +188,7 @@ def test_a_process_killed_at_any_point_is_followed_by_the_same_effect_and_answer
         assert (again.returncode, again.stdout) == (0, "201\n"), again.stderr
         assert ServiceClient.objects.count() == 1
         assert IdempotencyRecord.objects.get().status == 201
+        tally.run(["made"], ServiceClient.objects.values_list("client_ref", flat=True), "effects")
 
 
 def test_no_lock_is_left_behind() -> None:

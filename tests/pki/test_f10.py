@@ -152,7 +152,7 @@ CUTS = ["pki.sign.before-signature", "pki.sign.after-signature", "pki.sign.befor
 
 
 @pytest.mark.parametrize("point", CUTS)
-def test_f10_4_what_a_kill_between_the_two_commits_left_is_signed_as_planned(demo_pki, armed, point):
+def test_f10_4_what_a_kill_between_the_two_commits_left_is_signed_as_planned(demo_pki, armed, point, tally):
     ids = plan(order())
     planned = Certificate.objects.get(id=ids[0])
     killed_at(point, armed, ids)
@@ -170,6 +170,7 @@ def test_f10_4_what_a_kill_between_the_two_commits_left_is_signed_as_planned(dem
     actions = Event.objects.filter(subject_ref=str(row.id)).order_by("id").values_list("action", flat=True)
     assert list(actions) == ["certificate.reserved", "certificate.issued"]
     assert not Certificate.objects.filter(ca=row.ca, serial=row.serial).exclude(id=row.id).exists()
+    tally.run(["certificate.reserved", "certificate.issued"], actions, "events")
 
 
 @pytest.mark.parametrize("point", CUTS)

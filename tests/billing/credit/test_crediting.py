@@ -237,7 +237,7 @@ def test_the_database_keeps_the_rules_of_credit(issued, subtests):
     assert CreditRequestLine.objects.count() == CreditRequest.objects.count() == 2
 
 
-def test_an_approval_that_was_killed_gives_no_number_and_is_repeated(issued, facts, tmp_path):
+def test_an_approval_that_was_killed_gives_no_number_and_is_repeated(issued, facts, tmp_path, tally):
     asked, two = request(issued, **EVERYTHING)
     (tmp_path / "billing.credit").touch()
     assert answer(start("credit", facts.save(tmp_path / "facts"), faults=tmp_path))[0] == -9
@@ -245,6 +245,7 @@ def test_an_approval_that_was_killed_gives_no_number_and_is_repeated(issued, fac
     assert crediting.approve_credit(actor=two, request_id=asked.pk).number == "2023-000002"
     files.render_credit_notes()
     assert differences(APRIL) == {}
+    tally.run([NUMBER, "2023-000002"], Invoice.objects.values_list("number", flat=True), "invoice numbers")
 
 
 def test_dates_and_numbers_are_of_one_series(issued):

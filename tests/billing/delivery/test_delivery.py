@@ -29,6 +29,7 @@ from siths_portal.lib.database import leases
 from tests.billing.delivery.conftest import Point
 from tests.billing.page_world import PageWorld
 from tests.billing.world import APRIL, IN_MAY
+from tests.faults.tally import Tally
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -43,6 +44,12 @@ def states() -> set[str]:
 
 def ubl(invoice: Invoice) -> bytes:
     return InvoiceFile.objects.get(invoice=invoice, file_format=FileFormat.PEPPOL).document.read()
+
+
+def count(tally: Tally, issued: list[Invoice], point: Point) -> None:
+    """Compares the issued invoices with what the access point keeps."""
+    there = [point.kept(path.stem)["number"] for path in point.folder.glob("*.xml")]
+    tally.run([invoice.number for invoice in issued], there, "invoices at the access point")
 
 
 def test_the_receiver_gets_the_stored_bytes_and_answers(issued: list[Invoice], point: Point) -> None:
@@ -71,7 +78,7 @@ def test_the_outbox_row_comes_with_the_number(small_sketches: Any, point: Point,
     assert sending.send_due() == 0, "there is no file yet"
 
 
-def test_a_day_without_the_access_point_loses_nothing(issued: list[Invoice], point: Point) -> None:
+def test_a_day_without_the_access_point_loses_nothing(issued: list[Invoice], point: Point, tally: Tally) -> None:
     point.behave(down=True)
     deliver()
     assert states() == {"waiting"}
@@ -87,9 +94,10 @@ def test_a_day_without_the_access_point_loses_nothing(issued: list[Invoice], poi
         deliver()
         assert measures._WAITING._value.get() == 0
     assert (states(), point.count()) == ({"delivered"}, 2)
+    count(tally, issued, point)
 
 
-def test_a_clock_that_was_ahead_delays_nothing_and_hides_nothing(issued: list[Invoice], point: Point) -> None:
+def test_a_clock_that_was_ahead_delays_nothing_and_hides_nothing(issued: list[Invoice], point: Point, tally: Tally) -> None:
     point.behave(down=True)
     with later(-60 * 24 * 60):  # the invoices were issued two months ahead of this clock
         deliver()
@@ -99,6 +107,7 @@ def test_a_clock_that_was_ahead_delays_nothing_and_hides_nothing(issued: list[In
     with later(-60 * 24 * 60 + 5):
         deliver()
     assert (states(), point.count()) == ({"delivered"}, 2)
+    count(tally, issued, point)
 
 
 def test_waits_grow_to_an_hour() -> None:
@@ -106,7 +115,7 @@ def test_waits_grow_to_an_hour() -> None:
     assert waits == [120, 240, 1920, 3600, 3600]
 
 
-def test_an_answer_lost_after_storing_sends_the_same_again(issued: list[Invoice], point: Point) -> None:
+def test_an_answer_lost_after_storing_sends_the_same_again(issued: list[Invoice], point: Point, tally: Tally) -> None:
     point.behave(fail_after_storing=True)
     sending.send_due()
     assert (states(), point.count()) == ({"waiting"}, 2)
@@ -115,10 +124,11 @@ def test_an_answer_lost_after_storing_sends_the_same_again(issued: list[Invoice]
         sending.send_due()
     assert (states(), point.count()) == ({"delivered"}, 2)
     assert point.kept(issued[0].delivery.message_id)["puts"] == 2
+    count(tally, issued, point)
 
 
 def test_a_worker_killed_after_the_call_sends_the_same_again(
-    issued: list[Invoice], small_sketches: Any, point: Point, tmp_path: Path
+    issued: list[Invoice], small_sketches: Any, point: Point, tmp_path: Path, tally: Tally
 ) -> None:
     (tmp_path / "billing.deliver").touch()
     environment = os.environ | {
@@ -134,6 +144,7 @@ def test_a_worker_killed_after_the_call_sends_the_same_again(
     with later(11):
         assert sending.send_due() == 1
     assert (states(), point.count()) == ({"delivered"}, 2)
+    count(tally, issued, point)
 
 
 def test_a_lost_document_and_an_answer_about_other_bytes_are_handed_over_again(issued: list[Invoice], point: Point) -> None:

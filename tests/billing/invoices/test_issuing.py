@@ -119,7 +119,7 @@ def test_an_issuer_that_meets_another_waits_and_gives_no_number(many, monkeypatc
     assert Counter.objects.get().last == CUSTOMERS
 
 
-def test_three_whole_runs_at_once_make_one(many, tmp_path):
+def test_three_whole_runs_at_once_make_one(many, tmp_path, tally):
     gate = tmp_path / "gate"
     children = [start("run", many, gate=gate) for _ in range(3)]
     gate.touch()
@@ -127,13 +127,14 @@ def test_three_whole_runs_at_once_make_one(many, tmp_path):
     assert [code for code, _ in answers] == [0, 0, 0]
     assert sum(int(issued) for _, issued in answers) == CUSTOMERS
     everything_is_there_once()
+    tally.run(range(1, CUSTOMERS + 1), Invoice.objects.values_list("sequence", flat=True), "invoice numbers")
 
 
 POINTS = ["billing.collect", "billing.draft", "billing.issue", "billing.render.peppol", "billing.render.pdf"]
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_killed_anywhere_and_repeated_loses_and_doubles_nothing(many, tmp_path, point):
+def test_killed_anywhere_and_repeated_loses_and_doubles_nothing(many, tmp_path, point, tally):
     faults = tmp_path / "faults"
     faults.mkdir()
     (faults / point).touch()
@@ -143,6 +144,7 @@ def test_killed_anywhere_and_repeated_loses_and_doubles_nothing(many, tmp_path, 
     run_month(APRIL, actor_ref=ME, issue=True)
     assert numbers <= set(Invoice.objects.values_list("number", flat=True)), "a number once given stays"
     everything_is_there_once()
+    tally.run(range(1, CUSTOMERS + 1), Invoice.objects.values_list("sequence", flat=True), "invoice numbers")
 
 
 def test_drafters_killed_while_others_work(many, tmp_path):
@@ -221,13 +223,15 @@ def test_the_issue_date_is_stockholms(facts, prices):
     assert (invoice.issue_date, invoice.due_date) == (dt.date(2023, 5, 3), dt.date(2023, 5, 23))
 
 
-def test_a_clock_that_went_back_gives_no_numbers(facts, prices):
+def test_a_clock_that_went_back_gives_no_numbers(facts, prices, tally):
     customer(REGION)
     facts.office("a", "Kontor A")
     issue_month(facts, APRIL, local(2023, 6, 2, 6))
     with pytest.raises(Conflict, match="issue-date-backwards"):
         issue_month(facts, Month(2023, 3), local(2023, 6, 1, 6))
     assert Counter.objects.get().last == 1
+    numbers = Invoice.objects.exclude(number=None).values_list("number", flat=True)
+    tally.run(["2023-000001"], numbers, "invoice numbers")
 
 
 # --- what the database refuses --------------------------------------------------------------------------------------------

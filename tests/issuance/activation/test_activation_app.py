@@ -29,6 +29,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json
 from siths_portal.lib.errors import Conflict, Invalid, TooManyRequests, Unauthenticated
 from siths_portal.simulators.card import Card, new_serial
+from tests.faults.tally import Tally
 from tests.issuance import activated
 from tests.issuance.activated import CODE, PUK, TRANSPORT, App, Keys, Made, Plastic, identify, reopened, sent_card, unsigned_card
 from tests.issuance.activation.test_activation import MINUTE, run_at_once
@@ -323,7 +324,7 @@ def test_signatures_that_are_not_the_holders(world: Any, sign: Callable[[App], b
     assert app.complete().state == "active"
 
 
-def test_guessed_signatures_end_it_and_the_card_can_still_be_signed_for(world: Any, settings: Any) -> None:
+def test_guessed_signatures_end_it_and_the_card_can_still_be_signed_for(world: Any, settings: Any, tally: Tally) -> None:
     made, app = ready_to_sign(world)
     for _ in range(settings.ACTIVATION_WRONG_PROOFS):
         with pytest.raises(Invalid):
@@ -334,6 +335,7 @@ def test_guessed_signatures_end_it_and_the_card_can_still_be_signed_for(world: A
     again = App(made)
     again.start(opened)
     assert again.complete().state == "active"
+    tally.run([made.carrier.pk], Receipt.objects.values_list("carrier__pk", flat=True), "signed receipts")
 
 
 def test_completing_again_is_the_same_and_another_signature_is_not(world: Any) -> None:
@@ -369,7 +371,7 @@ def test_a_certificate_revoked_in_the_meantime_signs_nothing(world: Any) -> None
     assert not Receipt.objects.exists()
 
 
-def test_revocation_and_signing_at_once_leave_no_active_card_behind(world: Any) -> None:
+def test_revocation_and_signing_at_once_leave_no_active_card_behind(world: Any, tally: Tally) -> None:
     made, app = ready_to_sign(world)
     acts: list[Callable[[], Any]] = [
         app.complete,
@@ -380,6 +382,7 @@ def test_revocation_and_signing_at_once_leave_no_active_card_behind(world: Any) 
     carrier = made.fresh()
     assert carrier.state == "revoked"
     assert carrier.eids.get().state == "revoked"
+    tally.run(["revoked", "revoked"], [carrier.state, carrier.eids.get().state], "states")
 
 
 def test_an_eid_that_is_revoked_ends_what_is_open_for_its_card(world: Any) -> None:

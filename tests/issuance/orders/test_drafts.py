@@ -28,6 +28,7 @@ from issuance.people.services import photos
 from issuance.records.models.events import Event
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from tests.faults.tally import Tally
 from tests.issuance.pictures import picture
 from tests.issuance.world import SETUP
 
@@ -529,7 +530,7 @@ class TestOutside:
 class TestPhoto:
     """The draft's photo: replaced, approved, forgotten."""
 
-    def test_a_file_that_is_refused_leaves_the_draft_as_it_was(self, world: Any) -> None:
+    def test_a_file_that_is_refused_leaves_the_draft_as_it_was(self, world: Any, tally: Tally) -> None:
         """F13: cut anywhere."""
         clerk = Clerk(world)
         whole = picture()
@@ -541,6 +542,7 @@ class TestPhoto:
             assert list(error.value.fields) == ["photo"]
         assert OrderDraft.objects.values().get() == before
         assert Photo.objects.count() == 1
+        tally.run([before["id"]], OrderDraft.objects.values_list("pk", flat=True), "drafts")
 
     def test_a_replaced_photo_that_nobody_approved_is_deleted(self, world: Any) -> None:
         clerk = Clerk(world)

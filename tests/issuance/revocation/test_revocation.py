@@ -20,6 +20,7 @@ from pki.models import Certificate, Revocation
 from pki.models import RevocationReason as Rfc5280
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Forbidden, IllegalTransition, Invalid, NotFound
+from tests.faults.tally import Tally
 from tests.issuance.migrated import CA, migrated_card
 
 pytestmark = pytest.mark.usefixtures("authorities")
@@ -195,7 +196,7 @@ def test_no_request_for_an_eid_is_older_than_its_carrier(world: Any) -> None:
     assert carrier.eids.get().state == "active"
 
 
-def test_eight_threads_revoke_once(world: Any) -> None:
+def test_eight_threads_revoke_once(world: Any, tally: Tally) -> None:
     """All eight succeed, one did it: one event, one step, four certificates."""
     carrier, actor = active(world), world.officer()
     start, states, errors = threading.Barrier(8), [], []
@@ -219,6 +220,8 @@ def test_eight_threads_revoke_once(world: Any) -> None:
     assert Event.objects.filter(action="carrier.revoked").count() == 1
     assert Event.objects.filter(action="eid.revoked").count() == 1
     assert Revocation.objects.count() == 4
+    events = Event.objects.filter(action__in=["carrier.revoked", "eid.revoked"]).values_list("action", flat=True)
+    tally.run(["carrier.revoked", "eid.revoked"], events, "revocations")
 
 
 def test_revoking_and_expiring_at_once_has_one_winner(world: Any) -> None:

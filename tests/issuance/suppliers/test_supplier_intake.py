@@ -36,6 +36,7 @@ from pki.models import Certificate, Secret, SecretState
 from siths_portal.lib import clock
 from siths_portal.lib.database import feeds
 from siths_portal.lib.errors import Conflict, DomainError, Invalid, NotFound, Unavailable
+from tests.faults.tally import Tally
 from tests.issuance.authorities import Card, card, issue, open_puks, puk_jwe
 from tests.issuance.world import LOGOTYPE, SETUP
 
@@ -131,7 +132,7 @@ class TestQueue:
         assert supplier_intake.order(client_ref=ME, order_id=order.id).state == ("cancelled" if withdrawn else "queued")
         assert not SupplierEvent.objects.exists()
 
-    def test_eight_accepts_at_once_are_one(self, world: Any) -> None:
+    def test_eight_accepts_at_once_are_one(self, world: Any, tally: Tally) -> None:
         order = world.order()
         start, answers = threading.Barrier(8), []
 
@@ -151,6 +152,8 @@ class TestQueue:
         assert answers == ["accepted"] * 8
         assert Event.objects.filter(action="order.accepted").count() == 1
         assert order.seq == 2
+        events = Event.objects.filter(action="order.accepted").values_list("subject_ref", flat=True)
+        tally.run([str(order.id)], events, "accepted orders")
 
     def test_a_queued_order_is_of_the_supplier_of_its_customisation_alone(self, world: Any) -> None:
         order = world.order()
@@ -207,13 +210,14 @@ class TestDelivery:
         assert supplier_intake.delivery(client_ref=ME, order_id=order.id).method is DeliveryMethod.REGISTERED_MAIL
 
     @pytest.mark.parametrize("flag", ["protected_person_indicator", "protected_population_record"])
-    def test_a_protection_that_came_after_the_order_counts(self, world: Any, flag: str) -> None:
+    def test_a_protection_that_came_after_the_order_counts(self, world: Any, flag: str, tally: Tally) -> None:
         order = accepted(world)
         world.outside.change_person(world.key_of(order.carrier.person), **{flag: True})
         delivery = supplier_intake.delivery(client_ref=ME, order_id=order.id)
         assert (delivery.method, delivery.address) == (DeliveryMethod.TAX_AGENCY_FORWARDING, None)
         assert Person.objects.get(pk=order.carrier.person_id).is_protected
         assert not CardOrder.objects.visible_to(world.officer()).filter(pk=order.pk).exists()
+        tally.run([DeliveryMethod.TAX_AGENCY_FORWARDING], [delivery.method], "deliveries")
 
     def test_not_before_acceptance_nor_after_dispatch_nor_for_a_revoked_card(self, world: Any) -> None:
         with pytest.raises(Conflict, match="order-not-accepted"):
@@ -771,7 +775,7 @@ def usual_end(world: Any) -> Callable[..., tuple[Any, ...]]:
 @settings(max_examples=25, deadline=None, suppress_health_check=SLOW_OR_SHARED)
 @given(data=st.data(), natural=st.sampled_from([3, 4]))
 def test_any_order_and_duplication_of_reports_ends_the_same(
-    world: Any, usual_end: Callable[..., tuple[Any, ...]], data: st.DataObject, natural: int
+    world: Any, usual_end: Callable[..., tuple[Any, ...]], data: st.DataObject, natural: int, tally: Tally
 ) -> None:
     """Certificates, produced, sent and maybe returned, in any order, any of them again, the signer early or late, the PUK opened
     and the sweeper at any time: the end is that of the usual course.
@@ -781,7 +785,7 @@ def test_any_order_and_duplication_of_reports_ends_the_same(
     signed = data.draw(st.integers(acts.index("certificates") + 1, len(acts)))
     disorder = [*acts[:signed], "issued", *acts[signed:], "swept", "opened", "swept"]
     usual = ["certificates", "issued", "produced", "opened", *course[2:]]
-    assert run(world, disorder, card(next(CARDS))) == usual_end(*usual)
+    tally.run([repr(usual_end(*usual))], [repr(run(world, disorder, card(next(CARDS))))], "ends")
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=SLOW_OR_SHARED)

@@ -243,7 +243,7 @@ class TestCut:
 
     @pytest.mark.timeout(900)
     @pytest.mark.parametrize("point", ["pki.key.before-commit", "pki.ceremony.after-key", "pki.ceremony.after-certificate"])
-    def test_repeating_finishes(self, point, tmp_path):
+    def test_repeating_finishes(self, point, tmp_path, tally):
         path, armed = tmp_path / "cut.yaml", tmp_path / "armed"
         path.write_bytes(small_file())
         approved(small_file())
@@ -270,6 +270,8 @@ class TestCut:
         ]
         assert sorted(in_tokens) == sorted(HsmKey.objects.values_list("key_id", flat=True))
         assert len(in_tokens) == 6 + len(SERVICE_KEYS)
+        authorities = CertificateAuthority.objects.values_list("slug", flat=True)
+        tally.run(["root", "person-hsaid-3", "function", "demo-bulk"], authorities, "CAs")
 
 
 @pytest.mark.timeout(900)

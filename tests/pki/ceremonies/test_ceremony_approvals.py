@@ -314,14 +314,15 @@ class TestCut:
         until_gone("cut")  # till then another ceremony goes on
 
     @pytest.mark.parametrize("point", ["pki.ceremony.after-begin", "pki.key.before-commit"])
-    def test_it_goes_on_without_new_ones(self, file, people, tmp_path, point):
+    def test_it_goes_on_without_new_ones(self, file, people, tmp_path, point, tally):
         self.cut(file, point, tmp_path, *(each.sign(file) for each in people[:2]))
         assert KeyCeremony.objects.get().state == "running"
         call_command("pki_ceremony", str(file))
         assert KeyCeremony.objects.get().state == "finished"
         assert ApprovalRequest.objects.count() == 1
+        tally.run(["finished"], KeyCeremony.objects.values_list("state", flat=True), "ceremonies")
 
-    def test_the_protocols_files_are_written_from_the_database(self, file, people, tmp_path):
+    def test_the_protocols_files_are_written_from_the_database(self, file, people, tmp_path, tally):
         self.cut(file, "pki.ceremony.before-transcript", tmp_path, *(each.sign(file) for each in people[:2]))
         row = KeyCeremony.objects.get()
         assert row.state == "finished"
@@ -331,6 +332,7 @@ class TestCut:
         assert written.read_text() == row.transcript
         assert sha256_hex(written.read_bytes()) == row.transcript_sha256
         assert row.transcript_sha256 in written.with_suffix(".txt").read_text()
+        tally.run([row.transcript], [written.read_text()], "transcripts")
 
     def test_not_when_they_have_become_too_old(self, file, people, tmp_path):
         self.cut(file, "pki.ceremony.after-begin", tmp_path, *(each.sign(file) for each in people[:2]))

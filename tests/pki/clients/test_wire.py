@@ -5,6 +5,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from siths_portal.lib import clock
+from tests.faults.tally import Tally
 from tests.issuance.suppliers.api.stage import wait_for
 from tests.pki.clients.service import code, csr, new_key, order, signed_order
 from tests.tls import DAY
@@ -51,9 +52,11 @@ def test_a_key_that_signs_its_order_is_certified(stage, worker) -> None:
     assert x509.load_pem_x509_certificate(made.json()["certificate"].encode()).public_key() == key.public_key()
 
 
-@pytest.mark.faults
+@pytest.mark.soak
 @pytest.mark.parametrize("point", ["api.after-receipt", "pki.plan.before-commit", "pki.client.after-commit", "api.after-commit"])
-def test_a_face_that_is_killed_while_it_orders_is_followed_by_one_certificate(stage, api_environment, point: str) -> None:
+def test_a_face_that_is_killed_while_it_orders_is_followed_by_one_certificate(
+    stage, api_environment, point: str, tally: Tally
+) -> None:
     from pki.models import Certificate, ClientOrder
 
     (stage.faults / point).touch()
@@ -65,6 +68,8 @@ def test_a_face_that_is_killed_while_it_orders_is_followed_by_one_certificate(st
     again = a("POST", "certificates", key="k", json=body)
     assert again.status_code == 202, again.text
     assert Certificate.objects.filter(client_ref="a").count() == ClientOrder.objects.count() == 1
+    found = Certificate.objects.filter(client_ref="a").values_list("client_ref", flat=True)
+    tally.run(["a"], found, "certificates")
 
 
 def test_certificates_that_prove_nobody_are_refused(stage) -> None:

@@ -100,7 +100,7 @@ def test_the_roots_list_is_made_on_order_and_lives_long(world):
     assert found.next_update_utc - found.last_update_utc == dt.timedelta(days=365)
 
 
-def test_numbers_rise_also_when_the_clock_does_not(world):
+def test_numbers_rise_also_when_the_clock_does_not(world, tally):
     with clock.moved_to(clock.now()):
         first = building.publish_crl(world.first.id)
         assert abs(first.number - clock.now().timestamp() * 1000) < 2
@@ -108,9 +108,10 @@ def test_numbers_rise_also_when_the_clock_does_not(world):
     assert second.number == first.number + 1
     CertificateAuthority.objects.filter(id=world.first.id).update(last_crl_number=10**15)
     assert building.publish_crl(world.first.id).number == 10**15 + 1
+    tally.run([first.number, first.number + 1], [first.number, second.number], "numbers of CRLs")
 
 
-def test_a_clock_that_went_back_publishes_nothing(world):
+def test_a_clock_that_went_back_publishes_nothing(world, tally):
     revoke(world.issue())
     building.publish_crl(world.first.id)
     before = building.crl_path(world.first).read_bytes()
@@ -125,6 +126,7 @@ def test_a_clock_that_went_back_publishes_nothing(world):
     assert building.crl_path(world.first).read_bytes() == before
     assert Crl.objects.filter(ca=world.first).count() == 1
     assert Event.objects.filter(action="crl.published", facts__ca="person-hsaid-3").count() == 1
+    tally.run([before], [building.crl_path(world.first).read_bytes()], "CRLs")
 
 
 def test_an_entry_stays_until_it_stood_in_one_crl_after_the_certificates_end(world):

@@ -49,6 +49,11 @@ def accounted(ca) -> list[int]:
     return numbers
 
 
+def entries(ca) -> list[int]:
+    """The serials of the published list, one of them twice if it is there twice."""
+    return [entry.serial_number for entry in published(ca)]
+
+
 def whole(ca, shard=None) -> None:
     """What lies there is the newest list, whole, with nothing beside it."""
     scope = CrlScope.objects.get(ca=ca, shard=shard)
@@ -147,7 +152,7 @@ def test_sweepers_at_once_make_each_list_once(world):
 
 
 @pytest.mark.parametrize("point", BEFORE_RENAME + AFTER_RENAME)
-def test_a_cut_at_each_point(world, armed, point):
+def test_a_cut_at_each_point(world, armed, point, tally):
     """kill -9: the old list or the new one lies there, whole; the next has a higher number, and holds what was revoked."""
     row = world.issue()
     building.publish_crl(world.first.id)
@@ -176,9 +181,10 @@ def test_a_cut_at_each_point(world, armed, point):
     assert cut in accounted(world.first)
     assert newest.number > cut
     whole(world.first)
+    tally.run([int(row.serial, 16)], entries(world.first), "revoked serials")
 
 
-def test_repeated_cuts_never_use_a_number_twice(world, armed):
+def test_repeated_cuts_never_use_a_number_twice(world, armed, tally):
     revoke(world.issue())
     seen = []
     start = clock.now()
@@ -192,6 +198,7 @@ def test_repeated_cuts_never_use_a_number_twice(world, armed):
         building.publish_crl(world.first.id)
     assert set(seen) < set(accounted(world.first))
     whole(world.first)
+    tally.run(seen, [each for each in accounted(world.first) if each in seen], "numbers of CRLs")
 
 
 def test_a_worker_that_was_too_slow_publishes_nothing(world, monkeypatch):
@@ -214,7 +221,7 @@ def test_a_worker_that_was_too_slow_publishes_nothing(world, monkeypatch):
     whole(world.first)
 
 
-def test_a_full_disk_leaves_the_old_list(world):
+def test_a_full_disk_leaves_the_old_list(world, tally):
     """F08: nothing is counted as published that was not written, and the list is made once there is room."""
     building.publish_crl(world.first.id)
     before = building.crl_path(world.first).read_bytes()
@@ -232,6 +239,8 @@ def test_a_full_disk_leaves_the_old_list(world):
     assert not list(building.crl_path(world.first).parent.glob(".*"))
     assert building.publish_crl(world.first.id).entries == 2_000
     whole(world.first)
+    serials = Certificate.objects.filter(ca=world.first, status="revoked").values_list("serial", flat=True)
+    tally.run([int(serial, 16) for serial in serials], entries(world.first), "revoked serials")
 
 
 def test_what_a_dead_process_left_is_removed(world):

@@ -275,7 +275,7 @@ def _folder_of_token(tokens: Path, key_id: str) -> Path:
     return found
 
 
-def test_a_wrong_pin_is_tried_once(monkeypatch):
+def test_a_wrong_pin_is_tried_once(monkeypatch, tally):
     """Counted where the module counts: at C_Login."""
     make_token("hsm-pin")
     monkeypatch.setattr(sessions, "_refused_pins", {})
@@ -288,6 +288,7 @@ def test_a_wrong_pin_is_tried_once(monkeypatch):
         assert logins == [CKR_PIN_INCORRECT]
         assert len(opened("hsm-pin").random(8)) == 8
         assert logins == [CKR_PIN_INCORRECT, 0]
+        tally.run([CKR_PIN_INCORRECT, 0], logins, "log-ins to the token")
 
 
 def test_a_refused_pin_is_not_tried_again_by_a_child(monkeypatch):

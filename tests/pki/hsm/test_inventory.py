@@ -161,7 +161,7 @@ def test_a_token_that_does_not_answer_is_an_alarm_and_changes_no_row(rows, monke
 
 
 @pytest.mark.parametrize("stored", [0, 1])
-def test_a_full_token_makes_no_key_no_row_and_no_alarm_once_it_has_room(rows, stored):
+def test_a_full_token_makes_no_key_no_row_and_no_alarm_once_it_has_room(rows, stored, tally):
     """CKR_DEVICE_MEMORY for the public half or for the private one; the next attempt clears away what was left."""
     token = hsm_for(settings.PKCS11_TOKEN)
     wanted = WantedKey(token, KeyPurpose.OCSP, "siths/test/full/ocsp/2026", "ec-p256")
@@ -178,6 +178,7 @@ def test_a_full_token_makes_no_key_no_row_and_no_alarm_once_it_has_room(rows, st
     row = wanted.ensure(actor_ref="test")
     token.prove(token.find(row.key_id))
     assert inventory.run().ok
+    tally.run([row.key_id], HsmKey.objects.filter(label=wanted.label).values_list("key_id", flat=True), "keys")
 
 
 def test_it_runs_once_a_day(rows):

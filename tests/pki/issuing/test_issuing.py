@@ -344,7 +344,7 @@ def test_bytes_that_break_the_profile_are_never_signed(demo_pki):
     assert Certificate.objects.get(id=ids[0]).status == "failed"
 
 
-def test_a_token_that_is_away_leaves_the_row_for_later(demo_pki, monkeypatch):
+def test_a_token_that_is_away_leaves_the_row_for_later(demo_pki, monkeypatch, tally):
     ids = plan(order())
     with monkeypatch.context() as patched:
         patched.setattr(signing, "sign_many", failing(began=False))
@@ -353,6 +353,7 @@ def test_a_token_that_is_away_leaves_the_row_for_later(demo_pki, monkeypatch):
     row = Certificate.objects.get(id=ids[0])
     assert (row.status, row.signing_started_at, row.signing_attempts) == ("reserved", None, 0)
     assert signing.settle() == 1
+    tally.run(ids, Certificate.objects.filter(status="issued", id__in=ids).values_list("id", flat=True), "certificates")
 
 
 def test_what_the_token_refuses_stops_no_other_of_its_batch(demo_pki):
@@ -431,7 +432,7 @@ def test_an_outage_of_hours_in_which_nothing_was_signed_revokes_nothing(demo_pki
         assert signing.settle() == 4
 
 
-def test_a_row_that_is_old_when_it_is_first_tried_is_tried_again(demo_pki, monkeypatch):
+def test_a_row_that_is_old_when_it_is_first_tried_is_tried_again(demo_pki, monkeypatch, tally):
     ClockMark.objects.all().delete()  # five hours ago the ceremony had not signed yet
     with clock.moved_to(clock.now() - dt.timedelta(hours=5)):
         ids = plan(order(not_after=clock.now() + dt.timedelta(days=30)))
@@ -442,6 +443,7 @@ def test_a_row_that_is_old_when_it_is_first_tried_is_tried_again(demo_pki, monke
     with clock.moved_to(clock.now() + claiming.CLAIM + dt.timedelta(seconds=1)):
         assert signing.settle() == 1
     assert service.certificates(ids)[0].status == "issued"
+    tally.run(ids, Certificate.objects.filter(id__in=ids, status="issued").values_list("id", flat=True), "certificates")
 
 
 def test_a_row_that_fails_each_time_is_left_alone_at_last_and_revoked(demo_pki, monkeypatch):

@@ -35,7 +35,7 @@ def test_a_fresh_responder_is_left_alone(small_pki):
     assert OcspSigner.objects.count() == 2
 
 
-def test_a_responder_past_half_its_life_gets_a_successor(small_pki):
+def test_a_responder_past_half_its_life_gets_a_successor(small_pki, tally):
     with days(16):
         assert responders.renew_due() == 2
         assert responders.renew_due() == 0
@@ -47,6 +47,8 @@ def test_a_responder_past_half_its_life_gets_a_successor(small_pki):
     certificate.verify_directly_issued_by(x509.load_der_x509_certificate(bytes(ca.certificate_der)))
     assert {old.retired_at, new.retired_at} == {None}
     assert hsm_for(settings.PKCS11_TOKEN).find(old.key_id)  # still needed for the answers that it signed
+    signers = OcspSigner.objects.values_list("ca__slug", flat=True)
+    tally.run(["person-hsaid-3", "function"] * 2, signers, "responder certificates")
 
 
 def test_the_key_of_a_responder_that_ended_is_destroyed(small_pki):

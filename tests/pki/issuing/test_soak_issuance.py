@@ -138,6 +138,18 @@ def check_records(stage: Stage, rows: dict[str, Certificate], blobs: dict) -> No
     assert len({(row.ca_id, row.serial) for row in rows.values()}) == len(rows)
 
 
+def count(stage: Stage, tally) -> None:
+    """Compares what the processes logged as planned and as revoked with the rows; each serial is there once."""
+    planned = {id_ for line in stage.log("planned").read() for id_ in line}
+    rows = list(Certificate.objects.filter(unit_ref=UNIT))
+    tally.run(planned, [str(row.id) for row in rows if str(row.id) in planned], "planned certificates")
+    serials = [(row.ca_id, row.serial) for row in rows]
+    tally.run(set(serials), serials, "serials")
+    if revoked := {id_ for line in stage.log("revoked").read() for id_ in line}:
+        found = [str(row.id) for row in rows if row.status == "revoked" and str(row.id) in revoked]
+        tally.run(revoked, found, "revoked certificates")
+
+
 def check_status(stage: Stage, rows: dict[str, Certificate]) -> None:
     """Nobody was ever told otherwise, and now OCSP and CRL say of each certificate what the table says."""
     assert stage.log("faults").read() == []
@@ -161,7 +173,7 @@ def revoke_all_that_was_signed(stage: Stage) -> None:
 
 
 @pytest.mark.timeout(3600 if LONG else 300)
-def test_kill_points_of_issuance_and_revocation(demo_pki, stage, rng):
+def test_kill_points_of_issuance_and_revocation(demo_pki, stage, rng, tally):
     perform(stage, rng)
     settle(stage)
     counts = check(stage)
@@ -169,6 +181,7 @@ def test_kill_points_of_issuance_and_revocation(demo_pki, stage, rng):
     assert counts["stored"] >= KILLS
     assert int(stage.log("watched").read()[0][0]) > 0
     revoke_all_that_was_signed(stage)
+    count(stage, tally)
 
 
 REFUSAL = """
@@ -193,7 +206,7 @@ def refusal():
 
 
 @pytest.mark.timeout(3600 if LONG else 300)
-def test_kill_points_while_the_database_refuses_certificates_for_a_while(demo_pki, stage, rng, refusal):
+def test_kill_points_while_the_database_refuses_certificates_for_a_while(demo_pki, stage, rng, refusal, tally):
     # Points that lie after the refused insert are not reached meanwhile, so it is on while kills come at any instant.
     def refuse_by_turns(number: int) -> None:
         refusal(number % 2 == 1)
@@ -208,6 +221,7 @@ def test_kill_points_while_the_database_refuses_certificates_for_a_while(demo_pk
     print(dict(counts))
     assert counts["signatures"] > counts["stored"]
     revoke_all_that_was_signed(stage)
+    count(stage, tally)
 
 
 def _plan(count: int) -> list:
@@ -275,7 +289,7 @@ def test_the_checks_can_fail(demo_pki, stage, spoil):
 THREADS, PROCESSES, TURNS = 8, 2, 40 if LONG else 6
 
 
-def test_threads_of_forked_processes_issue_while_the_token_restarts(demo_pki, stage):
+def test_threads_of_forked_processes_issue_while_the_token_restarts(demo_pki, stage, tally):
     """F10.5, F10.10: the parent has used the token, and no child goes on with a session of the parent's."""
     signing.sign_reserved(_plan(1))
     connections.close_all()  # a child must not inherit them
@@ -290,3 +304,4 @@ def test_threads_of_forked_processes_issue_while_the_token_restarts(demo_pki, st
     settle(stage)
     assert check(stage)["issued"] == THREADS * PROCESSES * TURNS * 2
     assert [int(line[0]) > 2 for line in stage.log("restarts").read()] == [True] * PROCESSES
+    count(stage, tally)

@@ -57,8 +57,14 @@ def finished(view, world, count) -> None:
             assert told(row) == ("REVOKED", *found[int(row.serial, 16)])
 
 
+def count_revocations(tally) -> None:
+    """Compares the revoked certificates with the rows of their revocations."""
+    revoked = Certificate.objects.filter(status="revoked").values_list("id", flat=True)
+    tally.run(revoked, Revocation.objects.values_list("certificate_id", flat=True), "revocations")
+
+
 @pytest.mark.parametrize("point", BATCH_POINTS)
-def test_a_cut_in_each_batch(world, armed, point):
+def test_a_cut_in_each_batch(world, armed, point, tally):
     rows_like(world, 20)
     rows_like(world, 15, world.second)
     view = started(BOTH)
@@ -72,10 +78,11 @@ def test_a_cut_in_each_batch(world, armed, point):
             assert mass_revocation(view.id).done == min(10 * cuts, 35)
     assert forked(turns(view), armed) == 0
     finished(view, world, 35)
+    count_revocations(tally)
 
 
 @pytest.mark.parametrize("point", END_POINTS)
-def test_a_cut_at_the_end(world, armed, point):
+def test_a_cut_at_the_end(world, armed, point, tally):
     rows_like(world, 28)
     rows_like(world, 4, world.second)
     view = started(BOTH)
@@ -90,9 +97,10 @@ def test_a_cut_at_the_end(world, armed, point):
         (armed / point).unlink(missing_ok=True)
     assert forked(turns(view), armed) == 0
     finished(view, world, 32)
+    count_revocations(tally)
 
 
-def test_a_cut_while_it_is_started_leaves_the_approval_unused(world, armed):
+def test_a_cut_while_it_is_started_leaves_the_approval_unused(world, armed, tally):
     rows_like(world, 3)
     view = ask()
     approve(view)
@@ -100,6 +108,7 @@ def test_a_cut_while_it_is_started_leaves_the_approval_unused(world, armed):
     assert forked(lambda: start_mass_revocation(view.id, actor_ref="user:1"), armed) == -signal.SIGKILL
     assert mass_revocation(view.id).state == "approved"
     assert start_mass_revocation(view.id, actor_ref="user:1").state == "running"
+    tally.run(["running"], [mass_revocation(view.id).state], "started revocations")
 
 
 def test_a_dead_workers_claim_is_respected_for_a_while(world, armed):
@@ -141,7 +150,7 @@ def held(id_):
 
 
 @pytest.mark.timeout(1200)
-def test_a_worker_that_is_killed_while_it_runs_is_replaced(world, workers):
+def test_a_worker_that_is_killed_while_it_runs_is_replaced(world, workers, tally):
     """A real worker on the real queue, killed with all its processes in its third batch; the wake-ups in Redis are lost too."""
     count = 1_020
     rows_like(world, count // 2)
@@ -165,6 +174,7 @@ def test_a_worker_that_is_killed_while_it_runs_is_replaced(world, workers):
     workers.wait_for(lambda: mass_revocation(view.id).state == "finished", "the end", seconds=600)
     workers.kill(worker)
     finished(view, world, count)
+    count_revocations(tally)
 
 
 @pytest.mark.timeout(600)

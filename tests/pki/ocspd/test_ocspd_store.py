@@ -208,7 +208,7 @@ while True:
 
 
 @pytest.mark.soak
-def test_a_writer_killed_anywhere_leaves_a_whole_store(tmp_path):
+def test_a_writer_killed_anywhere_leaves_a_whole_store(tmp_path, tally):
     store, last = Store(tmp_path), {}
     for turn in range(40 if os.environ.get("SITHS_LONG") else 6):
         base = max(last.values(), default=0)
@@ -224,6 +224,7 @@ def test_a_writer_killed_anywhere_leaves_a_whole_store(tmp_path):
     with Writer(tmp_path) as writer:
         assert writer.found
         assert writer.count == 199
+    tally.run(range(1, 200), last, "answers in the store")
 
 
 def look(store, last):

@@ -201,7 +201,7 @@ def test_answers_live_long_enough_for_eight_hours_without_a_signer():
     assert left < presigning.LIFETIME
 
 
-def test_a_killed_worker_is_replaced_and_answers_the_same(running, world):
+def test_a_killed_worker_is_replaced_and_answers_the_same(running, world, tally):
     url, process, made = running
     good, revoked = world.issue(), world.issue()
     revoke(revoked)
@@ -215,6 +215,7 @@ def test_a_killed_worker_is_replaced_and_answers_the_same(running, world):
         wait_for(lambda: answers(url, revoked) == "REVOKED")
     wait_for(lambda: len(set(children(process)) - before) >= len(before))
     assert process.poll() is None
+    tally.run(["GOOD", "REVOKED"], [told(url, request_for(row)) for row in (good, revoked)], "answers")
 
 
 def test_workers_end_when_their_keeper_is_killed(running):
@@ -244,7 +245,7 @@ def answers(url, row):
         return None
 
 
-def test_a_killed_publisher_is_followed_by_another(world, tmp_path):
+def test_a_killed_publisher_is_followed_by_another(world, tmp_path, tally):
     store, row = tmp_path / "ocsp", world.issue()
     presigning.presign([row.id])
     with publisher(store, tmp_path / "publisher.log") as first, ocspd(store, tmp_path / "log") as (url, _):
@@ -255,6 +256,7 @@ def test_a_killed_publisher_is_followed_by_another(world, tmp_path):
         presigning.presign([row.id])
         with publisher(store, tmp_path / "publisher.log"):
             wait_for(lambda: told(url, request_for(row)) == "REVOKED")
+            tally.run(["REVOKED"], [told(url, request_for(row))], "answers")
 
 
 def test_a_publisher_waits_for_a_worker_that_looks_in_its_place(world, tmp_path):

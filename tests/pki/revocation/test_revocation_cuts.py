@@ -58,7 +58,7 @@ def is_published(world, rows):
             assert told(row) == ("REVOKED", *found[int(row.serial, 16)])
 
 
-def test_a_cut_before_the_commit_leaves_all_as_it_was(world, armed, four):
+def test_a_cut_before_the_commit_leaves_all_as_it_was(world, armed, four, tally):
     before = state()
     (armed / BEFORE).touch()
     assert forked(lambda: revoke(four), armed) == -signal.SIGKILL
@@ -69,9 +69,11 @@ def test_a_cut_before_the_commit_leaves_all_as_it_was(world, armed, four):
     presigning.presign_due()
     building.publish_online()
     is_published(world, four)
+    told_of = Event.objects.filter(action="certificate.revoked").values_list("subject_ref", flat=True)
+    tally.run([str(row.id) for row in four], told_of, "revocations")
 
 
-def test_a_cut_after_the_commit_leaves_all_revoked_and_the_sweepers_publish_it(world, armed, four):
+def test_a_cut_after_the_commit_leaves_all_revoked_and_the_sweepers_publish_it(world, armed, four, tally):
     (armed / AFTER).touch()
     moment = clock.now()
     assert forked(lambda: revoke(four), armed) == -signal.SIGKILL
@@ -85,6 +87,8 @@ def test_a_cut_after_the_commit_leaves_all_revoked_and_the_sweepers_publish_it(w
     before = state()
     revoke(four)
     assert state() == before
+    told_of = Event.objects.filter(action="certificate.revoked").values_list("subject_ref", flat=True)
+    tally.run([str(row.id) for row in four], told_of, "revocations")
 
 
 @pytest.mark.parametrize("point", [BEFORE, AFTER])

@@ -55,7 +55,7 @@ def lose(ids) -> None:
         cursor.execute("DELETE FROM pki_certificate WHERE id = ANY(%s::uuid[])", [found])
 
 
-def test_lost_certificates_holds_and_revocations_come_back(demo_pki):
+def test_lost_certificates_holds_and_revocations_come_back(demo_pki, tally):
     on_hold, released = planned(*card(), held=True, whole=True), planned(*card(), held=True, whole=True)
     (mine, other) = plan(order(csr_der=csr(rsa_key())), order())
     ids = [*on_hold, *released, mine, other]
@@ -81,6 +81,7 @@ def test_lost_certificates_holds_and_revocations_come_back(demo_pki):
     again = replaying.replay()
     assert (again.counts["missing"], again.counts["releases"], again.counts["revocations"], again.faults) == (0, 0, 0, [])
     assert (states(ids), Event.objects.count()) == (before, events)
+    tally.run(before, states(ids), "certificates")
 
 
 def test_a_certificate_whose_commit_was_lost_is_stored_as_it_was_signed(demo_pki, monkeypatch):

@@ -21,13 +21,14 @@ from issuance.orders.services import eid_orders
 from issuance.records.models.events import Event
 from pki.models import Certificate, SecretDelivery
 from siths_portal.dev.private_services import PrivatePostgres
+from tests.faults.tally import Tally
 from tests.issuance.activated import PUK, activated_card, identify, sent_card
 from tests.issuance.activation.api.wire import Wire
 from tests.issuance.activation.fetched import Fetching
 from tests.issuance.carriers.agreeing import said
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.faults]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.soak]
 REPEATS = 10 if os.environ.get("SITHS_LONG") else 1
 STORY = ["transaction.created", "transaction.started", "transaction.code_set", "transaction.completed"]
 
@@ -44,10 +45,11 @@ def csr_pem(der: bytes) -> str:
     return x509.load_der_x509_csr(der).public_bytes(serialization.Encoding.PEM).decode()
 
 
-def check_activated_once(wire: Wire) -> None:
+def check_activated_once(wire: Wire, tally: Tally) -> None:
     carrier = wire.made.fresh()
     assert (carrier.state, carrier.eids.get().state) == ("active", "active")
-    assert Receipt.objects.filter(carrier=carrier).count() == 1
+    receipts = Receipt.objects.filter(carrier=carrier).values_list("carrier__pk", flat=True)
+    tally.run([carrier.pk], receipts, "signed receipts")
     told = Event.objects.filter(subject_type="transaction", subject_ref=str(wire.opened.transaction.pk)).order_by("id")
     assert list(told.values_list("action", flat=True)) == STORY
     assert Event.objects.filter(subject_type="carrier", subject_ref=str(carrier.pk)).count() == carrier.seq
@@ -63,13 +65,13 @@ def check_activated_once(wire: Wire) -> None:
         ("complete", "issuance.complete.after-commit"),
     ],
 )
-def test_a_portal_killed_at_a_named_point(portals: Any, world: Any, worker: Any, step: str, point: str) -> None:
+def test_a_portal_killed_at_a_named_point(portals: Any, world: Any, worker: Any, step: str, point: str, tally: Tally) -> None:
     for _ in range(REPEATS):
-        activate_with_a_death(portals, world, portals.faults / point, step)
+        activate_with_a_death(portals, world, portals.faults / point, step, tally)
     assert SecretDelivery.objects.count() == REPEATS
 
 
-def activate_with_a_death(portals: Any, world: Any, trap: Path, step: str) -> None:
+def activate_with_a_death(portals: Any, world: Any, trap: Path, step: str, tally: Tally) -> None:
     portals.ensure()
     made = sent_card(world)
     wire = Wire(portals, made, identify(world, made))
@@ -91,7 +93,7 @@ def activate_with_a_death(portals: Any, world: Any, trap: Path, step: str) -> No
     assert wire.set_code().json() == {"state": "code_set"}
     dies("complete", wire.complete)
     assert wire.complete().json()["state"] == "completed"
-    check_activated_once(wire)
+    check_activated_once(wire, tally)
 
 
 FETCH_POINTS = (
@@ -101,7 +103,7 @@ FETCH_POINTS = (
 )
 
 
-def test_a_portal_killed_at_each_named_point_of_a_fetch(portals: Any, world: Any, worker: Any) -> None:
+def test_a_portal_killed_at_each_named_point_of_a_fetch(portals: Any, world: Any, worker: Any, tally: Tally) -> None:
     """A renewal: OCSP says then that the new certificates are good and that the old ones are revoked."""
     portals.ensure()
     made = activated_card(world)
@@ -134,6 +136,7 @@ def test_a_portal_killed_at_each_named_point_of_a_fetch(portals: Any, world: Any
     assert Event.objects.filter(action="eid_order.fetched").count() == 1
     rows = Certificate.objects.select_related("ca").filter(carrier_ref=carrier_ref(made.carrier.pk))
     wait_for(lambda: sorted(said(row) for row in rows) == ["GOOD"] * 4 + ["REVOKED"] * 4)
+    tally.run(["active", "revoked"], made.carrier.eids.values_list("state", flat=True), "eIDs")
 
 
 def _asked(ask: Callable[[str], requests.Response], answered: list[requests.Response]) -> requests.Response:
@@ -148,7 +151,9 @@ def _repeated(call: Callable[[], requests.Response], answered: list[requests.Res
     return answered[-1]
 
 
-def test_a_database_that_is_away_is_said_and_the_repeat_has_one_effect(portal: Any, world: Any, start_worker: Any) -> None:
+def test_a_database_that_is_away_is_said_and_the_repeat_has_one_effect(
+    portal: Any, world: Any, start_worker: Any, tally: Tally
+) -> None:
     start_worker()
     root = Path(os.environ["SITHS_TEST_ROOT"])
     postgres = PrivatePostgres(root / "pg" / "data", root / "pg", fsync=False)
@@ -168,12 +173,12 @@ def test_a_database_that_is_away_is_said_and_the_repeat_has_one_effect(portal: A
         assert refused.headers["Content-Type"] == "application/problem+json"
         wait_for(lambda call=call: _repeated(call, answered).status_code != 503)
         assert answered[-1].status_code == 200
-    check_activated_once(wire)
+    check_activated_once(wire, tally)
 
 
 @pytest.mark.parametrize("point", ["pki.deliver.after-claim", "pki.deliver.after-encryption"])
 def test_a_worker_killed_at_a_named_point(
-    portal: Any, world: Any, start_worker: Any, demo_pki: Any, armed: Path, point: str
+    portal: Any, world: Any, start_worker: Any, demo_pki: Any, armed: Path, point: str, tally: Tally
 ) -> None:
     from celery import current_app
 
@@ -191,4 +196,4 @@ def test_a_worker_killed_at_a_named_point(
     wire.start(body)
     assert wire.set_code().status_code == 200
     assert wire.complete().status_code == 200
-    check_activated_once(wire)
+    check_activated_once(wire, tally)

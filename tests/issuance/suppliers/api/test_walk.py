@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 
 from siths_portal.simulators.card import PROFILES, Card, CardError
 from tests.chance import without_chance
+from tests.faults.tally import Tally
 from tests.issuance.suppliers.api.cards import PaperCard
 from tests.issuance.suppliers.api.stage import ROOT, wait_for
 from tests.issuance.suppliers.api.world import World, today
@@ -67,6 +68,15 @@ class Bureau:
 @pytest.fixture
 def bureau(stage, tmp_path: Path) -> Bureau:
     return Bureau(stage, tmp_path)
+
+
+def count_orders(tally: Tally) -> None:
+    """Each order was sent once."""
+    from issuance.orders.models.orders import CardOrder
+    from issuance.records.models.events import Event
+
+    ordered = [str(id_) for id_ in CardOrder.objects.values_list("pk", flat=True)]
+    tally.run(ordered, Event.objects.filter(action="order.sent").values_list("subject_ref", flat=True), "sent orders")
 
 
 def check_one_card(bureau: Bureau, order: str) -> Card:
@@ -179,7 +189,9 @@ def test_one_order_alone_and_an_order_that_is_not_there(worker, world: World, bu
     assert "not in the queue" in missing.stdout
 
 
-def test_two_bureaus_make_the_cards_of_their_own_customisations(worker, world: World, stage, tmp_path: Path) -> None:
+def test_two_bureaus_make_the_cards_of_their_own_customisations(
+    worker, world: World, stage, tmp_path: Path, tally: Tally
+) -> None:
     from issuance.customisations.models import CardCustomisation
     from issuance.orders.models.orders import CardOrder
 
@@ -197,10 +209,11 @@ def test_two_bureaus_make_the_cards_of_their_own_customisations(worker, world: W
     for number, order in enumerate(orders):
         assert CardOrder.objects.get(pk=order).supplier_ref == "ab"[number % 2]
         check_one_card(bureaus[number % 2], order)
+    count_orders(tally)
 
 
-@pytest.mark.faults
-def test_a_supplier_killed_after_every_step_makes_one_card(worker, world: World, bureau: Bureau) -> None:
+@pytest.mark.soak
+def test_a_supplier_killed_after_every_step_makes_one_card(worker, world: World, bureau: Bureau, tally: Tally) -> None:
     for number in range(REPEATS):
         order = world.order(number)
         for step in STEPS:
@@ -209,10 +222,11 @@ def test_a_supplier_killed_after_every_step_makes_one_card(worker, world: World,
         assert bureau.once("--order", order, *QUICK).returncode == 0
         check_one_card(bureau, order)
     assert len(bureau.cards) == REPEATS
+    count_orders(tally)
 
 
-@pytest.mark.faults
-def test_a_supplier_killed_at_any_moment_makes_one_card(worker, world: World, bureau: Bureau) -> None:
+@pytest.mark.soak
+def test_a_supplier_killed_at_any_moment_makes_one_card(worker, world: World, bureau: Bureau, tally: Tally) -> None:
     for number in range(REPEATS):
         order = world.order(number)
         for tenths in range(5, 40, 5 if LONG else 10):
@@ -225,12 +239,13 @@ def test_a_supplier_killed_at_any_moment_makes_one_card(worker, world: World, bu
         done = bureau.once("--order", order)
         assert done.returncode == 0, done.stdout + done.stderr
         check_one_card(bureau, order)
+    count_orders(tally)
 
 
-@pytest.mark.faults
+@pytest.mark.soak
 @pytest.mark.parametrize("point", API_POINTS)
 def test_an_api_killed_at_a_named_point_loses_and_doubles_nothing(
-    worker, world: World, stage, a, paper_card: Callable[[], PaperCard], point: str
+    worker, world: World, stage, a, paper_card: Callable[[], PaperCard], point: str, tally: Tally
 ) -> None:
     from issuance.orders.models.orders import CardOrder
     from issuance.records.models.events import Event
@@ -267,12 +282,13 @@ def test_an_api_killed_at_a_named_point_loses_and_doubles_nothing(
             "order.submitted", "order.accepted", "order.production_started", "order.produced", "order.puk_sealed", "order.sent",
         ]  # fmt: skip
     assert Certificate.objects.count() == before + 4 * REPEATS
+    count_orders(tally)
 
 
-@pytest.mark.faults
+@pytest.mark.soak
 @pytest.mark.parametrize("point", ["pki.sign.before-signature", "pki.sign.after-signature", "pki.sign.after-commit"])
 def test_a_worker_killed_at_a_named_point_loses_and_doubles_nothing(
-    start_worker, demo_pki, world: World, bureau: Bureau, tmp_path: Path, point: str
+    start_worker, demo_pki, world: World, bureau: Bureau, tmp_path: Path, point: str, tally: Tally
 ) -> None:
     from pki.issuing import claiming
     from pki.models import Certificate
@@ -295,3 +311,4 @@ def test_a_worker_killed_at_a_named_point_loses_and_doubles_nothing(
         told, _ = process.communicate(timeout=240)
         assert process.returncode == 0, told
         check_one_card(bureau, order)
+    count_orders(tally)
