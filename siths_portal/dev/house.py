@@ -128,9 +128,9 @@ def soak() -> None:
 
 
 def faults() -> None:
-    """Runs the long forms of the fault experiments."""
+    """Runs the long forms of the fault experiments: a table of runs, losses and doubles, in `var/faults/faults.md` too."""
     os.environ.setdefault("SITHS_LONG", "1")
-    _pytest("tests", "-m", "faults", "--timeout", "7200")
+    _pytest("-p", "tests.faults.report", "--timeout", "7200")
 
 
 def bench_files(area: str) -> dict[str, list[str]]:
