@@ -10,23 +10,28 @@ from billing.records.domain import money
 from billing.records.domain.periods import Month
 
 
-def figures(content: InvoiceContent, first: tuple[Decimal, str], before: Decimal | None) -> list[dict[str, str]]:
+def figures(
+    content: InvoiceContent, first: tuple[Decimal, str], before: Decimal | None, left: dict[str, str] | None = None
+) -> list[dict[str, str]]:
     """Returns the figures of an invoice: the sum `first` with its name, the pieces of each kind, the change of the sum.
 
-    `before` is the same sum of the month before; None leaves the change out.
+    `before` is the same sum of the month before, or None if the customer had no invoice then. A credit note is not compared.
+    `left` stands in place of the sum.
     """
     amount, name = first
-    found = [{"value": money.swedish(amount), "name": name}]
+    found = [left or {"value": money.swedish(amount), "name": name}]
     for kind in line_kinds.declared():
         pieces = [line.quantity for line in content.lines if line.kind == kind.code]
         if pieces:
             found.append({"value": money.swedish(sum(pieces, Decimal(0)), decimals=0), "name": kind.name_in_text})
-    if before is not None:
+    if not content.preceding:
         found.append(_change(amount, before, content.month.previous()))
     return found
 
 
-def _change(amount: Decimal, before: Decimal, month: Month) -> dict[str, str]:
+def _change(amount: Decimal, before: Decimal | None, month: Month) -> dict[str, str]:
+    if before is None:
+        return {"value": _("Ingen"), "name": _("faktura för {month} att jämföra med").format(month=month)}
     change = amount - before
     earlier = _("{month}: {amount}").format(month=month, amount=money.swedish(before))
     if not change:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from decimal import Decimal
 
 from django.http import HttpRequest
 from django.urls import reverse
@@ -13,6 +14,7 @@ from billing.documents.domain.invoices import DocumentType
 from billing.invoices.queries import invoices as queries
 from billing.invoices.queries.history import HistoryRow
 from billing.invoices.queries.invoices import InvoiceRow, LineEventRow
+from billing.invoices.queries.settlement import Settlement
 from billing.invoices.web.forms import FilterForm
 from billing.records.domain import money
 from billing.records.web.columns import amount_column
@@ -64,12 +66,12 @@ def _due(row: InvoiceRow) -> dt.date | None:
     return None if row.credits else row.due_date
 
 
-def _status(row: InvoiceRow) -> Tag:
-    found = row.settlement
+def status_of(found: Settlement | None, payable: Decimal, state: str) -> Tag:
+    """Returns the status of a document for the list and its own page: what is paid of `payable`, or `state` if nothing is."""
     if found is not None and found.disputed:
         return Tag("due", translated("Tvist"))
-    if found is None or (found.remaining == row.payable and not found.overdue):
-        return Tag("active", row.state)
+    if found is None or (found.remaining == payable and not found.overdue):
+        return Tag("active", state)
     if found.remaining <= 0:
         return Tag("active", translated("Betald")) if found.paid else Tag("info", translated("Krediterad"))
     if found.overdue:
@@ -101,7 +103,10 @@ class InvoiceList(List[InvoiceRow]):
             file_value=lambda row: row.settlement.remaining if row.settlement else "",
         ),
         Column(key="forfaller", heading=_("Förfaller"), value=_due, css="nowrap"),
-        Column(key="status", heading=_("Status"), kind=Kind.TAG, value=_status),
+        Column(
+            key="status", heading=_("Status"), kind=Kind.TAG,
+            value=lambda row: status_of(row.settlement, row.payable, row.state),
+        ),
     )  # fmt: skip
     caption = _("Utfärdade fakturor, den senaste först. Belopp i svenska kronor.")
     caption_hidden = True

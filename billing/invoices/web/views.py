@@ -1,5 +1,6 @@
 """Pages of invoices: the list, one invoice, what is behind a line, the files, and the running month."""
 
+from decimal import Decimal
 from typing import Any, cast
 
 from django.http import HttpRequest, HttpResponse
@@ -23,7 +24,7 @@ from billing.invoices.queries import invoices as queries
 from billing.invoices.services import downloads
 from billing.invoices.web.charts import MONTHS_SHOWN, months_chart, pieces_charts
 from billing.invoices.web.forms import FilterForm
-from billing.invoices.web.lists import HistoryList, InvoiceList, LineEventList, card_url
+from billing.invoices.web.lists import HistoryList, InvoiceList, LineEventList, card_url, status_of
 from billing.records.domain import identifiers, money
 from billing.records.web.page import actor_of, page
 from billing.records.web.panels import invoice_panels
@@ -108,7 +109,8 @@ def _invoice_page(request: HttpRequest, view: queries.InvoiceView, shown: Shown[
         "progress": view.progress,
         "invoice": view.invoice,
         "content": content,
-        "figures": figures(content, (content.totals.payable, str(_SUMS[content.document_type])), view.before),
+        "status": status_of(view.settlement, content.totals.payable, view.state),
+        "figures": figures(content, (content.totals.payable, str(_SUMS[content.document_type])), view.before, _left(view)),
         "payment": _payment(view) if not content.preceding else [],
         "facts": _facts(view),
         "files": _functions(view),
@@ -122,14 +124,25 @@ def _invoice_page(request: HttpRequest, view: queries.InvoiceView, shown: Shown[
 _SUMS = {DocumentType.INVOICE: _lazy("kronor att betala"), DocumentType.CREDIT_NOTE: _lazy("kronor att kreditera")}
 
 
+def _left(view: queries.InvoiceView) -> dict[str, str] | None:
+    """Returns the figure of what remains to pay, or None if nothing of the invoice is paid or credited."""
+    found, payable = view.settlement, view.invoice.content.totals.payable
+    if found is None or found.remaining == payable:
+        return None
+    name = _("kronor kvar att betala") if found.remaining >= 0 else _("kronor till godo")
+    before = _("Fakturan är på {amount}").format(amount=money.swedish(payable))
+    return {"value": money.swedish(abs(found.remaining)), "name": name, "before": before}
+
+
 def _payment(view: queries.InvoiceView) -> list[dict[str, Any]]:
-    """Returns what the payer needs: where, with which reference, how much and when."""
+    """Returns what the payer needs: where, with which reference, how much is left to pay and when."""
     invoice, content = view.invoice, view.invoice.content
+    left = max(view.settlement.remaining, Decimal(0)) if view.settlement else content.totals.payable
     return [
         {"label": _("Bankgiro"), "value": identifiers.bankgiro_printed(content.seller.bankgiro), "copy": True},
         *_from_abroad(content.seller),
         {"label": _("OCR-nummer"), "value": invoice.payment_reference, "copy": True},
-        {"label": _("Belopp"), "value": f"{money.swedish(content.totals.payable)}{money.NO_BREAK_SPACE}kr"},
+        {"label": _("Belopp"), "value": f"{money.swedish(left)}{money.NO_BREAK_SPACE}kr"},
         {"label": _("Senast"), "value": invoice.due_date.isoformat()},
     ]
 

@@ -1,6 +1,7 @@
 """The pages of crediting lead two people from an invoice to its credit note."""
 
 import re
+from decimal import Decimal
 
 import pytest
 
@@ -8,6 +9,7 @@ from billing.credit.models import CreditRequest
 from billing.credit.services import files
 from billing.credit.web import forms
 from billing.invoices.models import Invoice
+from billing.records.domain import money
 from issuance.authz import Role
 from siths_portal.lib import clock
 from tests.billing.credit.test_crediting import MINUTE, NUMBER
@@ -71,7 +73,13 @@ def test_two_people_credit_lines(issued):
     assert "Att kreditera 343,75\u00a0kr" in note
     assert "Kreditera rader" not in note
     assert second.get("/fakturor/2023-000002/faktura.pdf").status_code == 200
-    assert "Krediterad av 2023-000002" in plain(first.get(f"/fakturor/{NUMBER}/").content)
+    credited = plain(first.get(f"/fakturor/{NUMBER}/").content)
+    assert "Krediterad av 2023-000002" in credited
+    payable = Invoice.objects.get(number=NUMBER).payable
+    left = money.swedish(payable - Decimal("343.75"))
+    assert f"kronor kvar att betala Fakturan är på {money.swedish(payable)} {left}" in credited
+    assert f"Belopp {left}\u00a0kr" in credited
+    assert "Delkrediterad" in credited
     listed = plain(first.get("/fakturor/").content)
     assert "1 utfärdad faktura och 1 kreditfaktura på" in listed
     assert "2023-000002 April 2023 Kreditfaktura Krediterar 2023-000001" in listed
