@@ -21,7 +21,7 @@ from siths_portal.lib.pdf.rendering import MEDIA_TYPE, text
 
 __all__ = ["MEDIA_TYPE", "VERSION", "PdfRenderer", "context", "has_attached", "html", "judge", "payable_text", "text"]
 
-VERSION = f"pdf/4 weasyprint/{version('weasyprint')}"
+VERSION = f"pdf/5 weasyprint/{version('weasyprint')}"
 """The renderer's version, stored with each file. Increment the first number with each change of template, stylesheet or child."""
 
 _TITLES = {DocumentType.INVOICE: "Faktura", DocumentType.CREDIT_NOTE: "Kreditfaktura"}

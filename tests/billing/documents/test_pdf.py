@@ -118,6 +118,12 @@ def test_many_lines_repeat_the_head_and_number_the_pages(renderer):
     assert shown.count("Kontor nummer") == 120, "each is a line and the heading of its office"
 
 
+def test_eight_lines_of_four_offices_fit_on_one_page(renderer):
+    eight = [line(n, f"589, Kontor {(n + 1) // 2}", "4", "90") for n in range(1, 9)]
+    one = invoice(*eight, contract="DEMO-KA2", order_number="P12", invoiced_object="A-9")
+    assert "Sida 1 av 1" in pdf.text(renderer.render(one, ubl.build(one)))
+
+
 def test_very_many_lines_are_summed_in_bounded_memory(renderer):
     """Every line is in the attached e-invoice; the paper sums them by article and price and the amounts agree."""
     many = invoice(*[line(n, f"589, Kontor {n}", "2", "90" if n % 2 else "12.3456") for n in range(1, 5001)])
