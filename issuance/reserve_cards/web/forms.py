@@ -139,6 +139,8 @@ class ApprovalForm(Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if not self.is_bound and not self.initial:  # otherwise an error has the focus
+            self.fields["serial"].widget.attrs["autofocus"] = True
         self.documents = documents(3)
         self.fields["identity_document"].choices = [(each["value"], each["label"]) for each in self.documents]  # type: ignore[attr-defined]
 
