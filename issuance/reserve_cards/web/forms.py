@@ -75,7 +75,11 @@ class NewReserveCardForm(Form):
         posts, self.levels = page.posts, {choice.level: choice for choice in page.levels}
         if page.level_3_is_out:
             self.fields["assurance_level"].help_text = _("Tillitsnivå 3 kräver personnummer och att personen har fyllt 18 år.")
-        self.fields["post"].choices = [(str(post.pk), _post(post, post.organisation)) for post in posts]  # type: ignore[attr-defined]
+        self.post_options = [
+            {"value": str(post.pk), "label": _post(post, post.organisation), "key": str(number) if number < 10 else ""}
+            for number, post in enumerate(posts, 1)
+        ]
+        self.fields["post"].choices = [(each["value"], each["label"]) for each in self.post_options]  # type: ignore[attr-defined]
         self.fields["assurance_level"].choices = [(str(level), level) for level in self.levels]  # type: ignore[attr-defined]
         self.documents = documents(min(self.levels, default=3))
         self.fields["identity_document"].choices = [(each["value"], each["label"]) for each in self.documents]  # type: ignore[attr-defined]

@@ -155,6 +155,7 @@ def test_level_three_goes_through_two_pages_of_signature(world: Any, blank: Blan
     assert clerk.get(address).status_code == 403
     page = text_of(colleague.get(address))
     assert "Gör hela kontrollen själv" in page
+    assert "Lämna åt någon annan" in page
     assert blank.serial not in page
     assert colleague.post(address, {"serial": "0000", "identity_document": "passport", **MAIN}).status_code == 422
     sent = colleague.post(address, {"serial": blank.serial[-4:], "identity_document": "passport", **MAIN})
@@ -170,7 +171,9 @@ def test_level_three_goes_through_two_pages_of_signature(world: Any, blank: Blan
 def test_the_second_officer_rejects_with_a_reason(world: Any, blank: Blank, first: Officer, second: Officer) -> None:
     issue, colleague = proposed(blank, world.post(), first), logged_in(second.actor)
     address = reverse("reserve_card_approve", args=[issue.pk])
-    assert colleague.post(address, {"reason": "", "neka": "1"}).status_code == 422
+    assert '<details class="expander">' in colleague.get(address).content.decode()
+    refused = colleague.post(address, {"reason": "", "neka": "1"})
+    assert (refused.status_code, '<details class="expander" open>' in refused.content.decode()) == (422, True)
     assert colleague.post(address, {"reason": "Fotot stämmer inte", "neka": "1"})["Location"] == reverse("reserve_cards_waiting")
     assert "väntar inte längre" in text_of(colleague.get(address))
 
