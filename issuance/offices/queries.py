@@ -244,6 +244,14 @@ def _flat(choices: Iterable[OrganisationChoice]) -> Iterator[OrganisationChoice]
         yield from _flat(choice.children)
 
 
+def reached_offices(actor: Actor, right: Action) -> list[tuple[str, str]]:
+    """Returns the offices that organisations may choose where the actor has the right, as choices of a form: ids and names."""
+    reached = Organisation.objects.visible_to(actor, right)
+    connected = OrganisationOffice.objects.filter(office=OuterRef("pk"), organisation__in=reached)
+    rows = Office.objects.filter(Exists(connected)).order_by("name", "pk")
+    return [(str(pk), name) for pk, name in rows.values_list("pk", "name")]
+
+
 def connectable_offices(*, organisation_id: UUID, area_id: UUID) -> Rows[Office, OfficeLine]:
     """Returns the open offices of an area to which an organisation in it is not connected.
 

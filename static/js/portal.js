@@ -56,6 +56,20 @@ document.addEventListener("change", (event) => {
   }
 });
 
+/* How many boxes of a list are ticked, beside the box for all of them. */
+function countTicked() {
+  for (const place of document.querySelectorAll("[data-ticked]")) {
+    const all = place.querySelector("[data-ticks]");
+    const boxes = boxesOf(all);
+    const ticked = boxes.filter((box) => box.checked).length;
+    place.hidden = false;
+    all.checked = ticked > 0 && ticked === boxes.length;
+    place.querySelector("output").textContent = ticked;
+  }
+}
+
+document.addEventListener("change", countTicked);
+
 /* Questions that only one choice needs open with it. */
 document.addEventListener("change", (event) => {
   const { form, name, value } = event.target;
@@ -86,6 +100,7 @@ for (const moment of ["htmx:before:request", "htmx:before:response", "htmx:after
 window.addEventListener("pageshow", () => {
   for (const input of document.querySelectorAll("input[type=file]")) nameFile(input);
   tickAsAll(document);
+  countTicked();
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
 

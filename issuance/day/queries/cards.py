@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, ExpressionWrapper, F, OuterRef, QuerySet, Value
+from django.db.models import ExpressionWrapper, F, QuerySet, Value
 from django.db.models.fields import DateTimeField
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -21,14 +21,12 @@ from issuance.carriers.domain import kinds
 from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Carrier, Eid
-from issuance.offices.models import Office, OrganisationOffice
 from issuance.orders.domain.drafts import DraftState
 from issuance.orders.domain.eid_order_states import EidOrderState
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.queries import outcomes
-from issuance.organisations.models import Organisation
 from issuance.people.models.persons import Person
 from issuance.records.domain import wording
 from issuance.revocation.queries import held_revocations
@@ -174,14 +172,6 @@ def sent_from(actor: Actor, office: UUID | None = None) -> QuerySet[Carrier]:
     """Returns the cards of `not_activated`, those that were ordered through the office with this id if one is given."""
     found = not_activated(actor)
     return found.filter(item__order__office=office) if office else found
-
-
-def offices_of_sent(actor: Actor) -> list[tuple[str, str]]:
-    """Returns the offices that the actor's organisations may choose, as choices of a form: ids and names."""
-    reached = Organisation.objects.visible_to(actor, Action.ACTIVATE_ORDINARY_CARD)
-    connected = OrganisationOffice.objects.filter(office=OuterRef("pk"), organisation__in=reached)
-    rows = Office.objects.filter(Exists(connected)).order_by("name", "pk")
-    return [(str(pk), name) for pk, name in rows.values_list("pk", "name")]
 
 
 def days_left_of_sent(actor: Actor, office: UUID | None = None) -> list[int]:

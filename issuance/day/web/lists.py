@@ -4,7 +4,6 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -16,8 +15,10 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext, ngettext_lazy
 
+from issuance.authz import Action
 from issuance.carriers.models import Carrier
 from issuance.day.queries import cards
+from issuance.offices.queries import reached_offices
 from issuance.orders.domain.items import CARD
 from issuance.orders.domain.order_states import OrderState
 from issuance.orders.models.orders import CardOrder, OrderItem
@@ -25,6 +26,7 @@ from issuance.people.models.persons import Person
 from issuance.people.services import disclosures
 from issuance.records.domain import wording
 from issuance.records.web.frame import actor_of
+from issuance.records.web.office_filter import OfficeFilterForm
 from siths_portal.lib import clock
 from siths_portal.lib.lists import Column, Empty, Key, Kind, List, Rows, Source, Tag, Text, View
 from siths_portal.lib.pages import charts
@@ -96,18 +98,6 @@ _WITHIN: Mapping[str, Text] = {
 """The saved views of sent cards, by the most days that a card has left."""
 
 
-class OfficeForm(Form):
-    """Through which office the listed cards were ordered."""
-
-    kontor = forms.ChoiceField(
-        label=_("Kontor"), required=False, error_messages={"invalid_choice": _("Välj ett kontor i listan.")}
-    )
-
-    def __init__(self, offices: Sequence[tuple[str, str]], *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["kontor"].choices = [("", _("Alla")), *offices]  # type: ignore[attr-defined]
-
-
 _OFFICE_DONE = Empty(_("Inget kort väntar"), _("Alla skickade kort som är beställda genom kontoret är aktiverade."))
 
 
@@ -140,8 +130,8 @@ class SentList(WorkList):
 
     def form(self) -> forms.BaseForm | None:
         """See `List`. Those who have one office have nothing to choose."""
-        offices = cards.offices_of_sent(self.actor)
-        return OfficeForm(offices, self.request.GET) if len(offices) > 1 else None
+        offices = reached_offices(self.actor, Action.ACTIVATE_ORDINARY_CARD)
+        return OfficeFilterForm(offices, self.request.GET) if len(offices) > 1 else None
 
     @property
     def office(self) -> UUID | None:

@@ -56,6 +56,11 @@ class WorkKind:
     reminds: bool = False
     on_day: bool = True
 
+    @property
+    def has_office(self) -> bool:
+        """True if each row has an office: that of the card, its order or its bundle."""
+        return self.about in (About.CARD, About.ORDER, About.BUNDLE)
+
 
 _PERSON = Act("person", "person_id", _("Visa personen"), Action.VIEW)
 

@@ -120,12 +120,12 @@ def last_run() -> CareRun | None:
     return CareRun.objects.order_by("-night").first()
 
 
-def figures(*, actor: Actor, kind: WorkKind) -> WorkFigures:
-    """Returns the numbers of the views of a kind. Two queries."""
+def figures(*, actor: Actor, kind: WorkKind, office_id: UUID | None = None) -> WorkFigures:
+    """Returns the numbers of the views of a kind, of one office only if given. Two queries."""
     today = clock.today()
-    office_id = _own_office(actor)
-    conditions = {f"n_{view.name}": Count("pk", filter=_condition(view, actor, office_id)) for view in views_of(kind)}
-    rows = deciding.kept_by(actor).filter(kind=kind.code).exclude(state=WorkState.GONE.value).order_by()
+    own = _own_office(actor)
+    conditions = {f"n_{view.name}": Count("pk", filter=_condition(view, actor, own)) for view in views_of(kind)}
+    rows = _of_office(deciding.kept_by(actor), office_id).filter(kind=kind.code).exclude(state=WorkState.GONE.value).order_by()
     counted = rows.aggregate(
         month=Count("pk", filter=Q(state=WorkState.OPEN.value, due__lte=today + dt.timedelta(days=MONTH))), **conditions
     )
@@ -137,11 +137,16 @@ def views_of(kind: WorkKind) -> list[View]:
     return [view for view in View if kind.reminds or view is not View.UNREMINDED]
 
 
-def rows(*, actor: Actor, kind: WorkKind, view: View) -> QuerySet[WorkItem]:
-    """Returns the rows of a view, for `lines`."""
-    found = deciding.kept_by(actor).filter(_condition(view, actor, _own_office(actor)), kind=kind.code)
+def rows(*, actor: Actor, kind: WorkKind, view: View, office_id: UUID | None = None) -> QuerySet[WorkItem]:
+    """Returns the rows of a view, of one office only if given, for `lines`."""
+    own = _own_office(actor) if view is View.OFFICE else None
+    found = _of_office(deciding.kept_by(actor), office_id).filter(_condition(view, actor, own), kind=kind.code)
     related: Any = ("person", "organisation", "office", "carrier")
     return found.select_related(*related).defer("carrier__card_key_spki")
+
+
+def _of_office(rows: QuerySet[WorkItem], office_id: UUID | None) -> QuerySet[WorkItem]:
+    return rows.filter(office=office_id) if office_id else rows
 
 
 def _condition(view: View, actor: Actor, office_id: UUID | None) -> Q:

@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
 
 from django.http import HttpRequest
 from django.urls import reverse, reverse_lazy
@@ -10,9 +12,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as lazy
 from django.utils.translation import ngettext, ngettext_lazy
 
-from issuance.authz import Actor, policy
+from issuance.authz import Action, Actor, policy
+from issuance.offices.queries import reached_offices
 from issuance.people.services import disclosures
 from issuance.records.web.frame import actor_of
+from issuance.records.web.office_filter import OfficeFilterForm
 from issuance.register_care.domain.kinds import About, Act, WorkKind
 from issuance.register_care.models import WorkItem
 from issuance.register_care.queries import work
@@ -58,9 +62,29 @@ class WorkItemList(List[WorkLine]):
         self.file_name = _(kind.name).lower()
         self.columns = [*_columns(kind, view, self.actor)]
 
+    def form(self) -> OfficeFilterForm | None:
+        """See `List`. The view of the user's own office, and users with one office, have nothing to choose."""
+        if not self.kind.has_office or self.view is View.OFFICE:
+            return None
+        offices = reached_offices(self.actor, Action.KEEP_REGISTER)
+        return OfficeFilterForm(offices, self.request.GET) if len(offices) > 1 else None
+
+    @property
+    def office_id(self) -> UUID | None:
+        """The id of the chosen office, or None for all."""
+        chosen = self.chosen.get("kontor")
+        return UUID(chosen) if chosen else None
+
     def rows(self) -> Rows[WorkItem, WorkLine]:
         """See `List`."""
-        return Rows(work.rows(actor=self.actor, kind=self.kind, view=self.view), partial(work.lines, self.actor))
+        found = work.rows(actor=self.actor, kind=self.kind, view=self.view, office_id=self.office_id)
+        return Rows(found, partial(work.lines, self.actor))
+
+    def view_url(self, view: View) -> str:
+        """Returns the URL of a view of the chosen office."""
+        chosen = {VIEW: view.value if view is not View.ALL else "", "kontor": self.office_id if view is not View.OFFICE else None}
+        query = urlencode({name: value for name, value in chosen.items() if value})
+        return f"{self.page_url()}?{query}" if query else self.page_url()
 
     def fixed(self) -> Sequence[tuple[str, str]]:
         """See `List`."""
@@ -79,9 +103,8 @@ class WorkItemList(List[WorkLine]):
 
     def note_file(self, kind: str, rows: int) -> None:
         """See `List`."""
-        disclosures.record_work_file(
-            actor=self.actor, what=self.kind.code, rows=rows, chosen={"view": self.view.value, "file": kind}
-        )
+        chosen = {"view": self.view.value, "file": kind} | ({"office": str(self.office_id)} if self.office_id else {})
+        disclosures.record_work_file(actor=self.actor, what=self.kind.code, rows=rows, chosen=chosen)
 
 
 def _columns(kind: WorkKind, view: View, actor: Actor) -> Iterator[Column[WorkLine]]:

@@ -91,15 +91,15 @@ def register_care_list(request: HttpRequest, slug: str) -> HttpResponseBase:
         raise policy.not_found()
     view = _view(request, kind)
     form, status = DecisionForm(kind=kind, view=view), 200
+    found = WorkItemList(request, kind, view)
     if request.method == "POST":
         form = DecisionForm(request.POST, kind=kind, view=view)
         told, status = decide(actor_of(request), form, ids_of(request.POST.getlist(ROW)))
         if told:
             messages.success(request, told)
-            return redirect(f"{request.path}?{VIEW}={view.value}" if view is not View.ALL else request.path)
-    found = WorkItemList(request, kind, view)
+            return redirect(found.view_url(view))
     found.choice_error = "id_rows_error" if "rows" in form.errors else ""
-    return found.answer(lambda shown: with_retry_after(_page(request, kind, view, form, shown, status), form.retry_after))
+    return found.answer(lambda shown: with_retry_after(_page(found, form, shown, status), form.retry_after))
 
 
 def _view(request: HttpRequest, kind: WorkKind) -> View:
@@ -107,18 +107,19 @@ def _view(request: HttpRequest, kind: WorkKind) -> View:
     return View(given) if given in {view.value for view in work.views_of(kind)} else View.ALL
 
 
-def _page(request: HttpRequest, kind: WorkKind, view: View, form: DecisionForm, shown: Shown[Any], status: int) -> HttpResponse:
+def _page(found: WorkItemList, form: DecisionForm, shown: Shown[Any], status: int) -> HttpResponse:
+    kind, view = found.kind, found.view
     if form.errors and not shown.lines:
         form.refuse(_("Listan har inga rader att besluta om."))
-    figures = work.figures(actor=actor_of(request), kind=kind)
+    figures = work.figures(actor=found.actor, kind=kind, office_id=found.office_id)
     shares = shares_of(figures) if view is View.ALL else ()
     context = {
-        "list": replace(shown, views=_views(request, figures, view), shares=shares),
-        "form": form,
+        "list": replace(shown, views=_views(found, figures), shares=shares),
+        "form": shown.form if shown.form and shown.form.errors else form,
         "lead": _(kind.lead),
     }
     return render_page(
-        request,
+        found.request,
         REGISTER_CARE,
         "register_care/list.html",
         context,
@@ -128,12 +129,12 @@ def _page(request: HttpRequest, kind: WorkKind, view: View, form: DecisionForm, 
     )
 
 
-def _views(request: HttpRequest, figures: WorkFigures, view: View) -> list[SavedView]:
+def _views(found: WorkItemList, figures: WorkFigures) -> list[SavedView]:
     return [
         SavedView(
             text=_VIEWS[each],
-            url=request.path if each is View.ALL else f"{request.path}?{VIEW}={each.value}",
-            here=each is view,
+            url=found.view_url(each),
+            here=each is found.view,
             count=str(count),
             urgent=each is View.WEEK and count > 0,
         )

@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from issuance.authz import Role
+from issuance.offices.services import connect_office, create_office
 from issuance.people.models.persons import Post
 from issuance.records.models.events import Event
 from issuance.register_care.domain import kinds
@@ -17,6 +18,7 @@ from siths_portal.lib import clock
 from tests.issuance.organisations.test_pages import client_of
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.register_care.works import Mails, active, found, night, sent
+from tests.issuance.world import SETUP
 from tests.pressing import MAIN
 
 MOST_QUERIES = 17
@@ -95,6 +97,24 @@ def test_a_list_has_views_a_bar_and_the_reminders(world: Any, django_assert_max_
     assert len(client.get(f"{WAITING}?visa=veckan").context["list"].lines) == 2
     assert len(client.get(f"{WAITING}?visa=hittepa").context["list"].lines) == 4
     assert len(Event.objects.filter(action="work.listed", subject_ref="not_activated").first().facts["persons"]) == 4
+
+
+def test_a_list_is_narrowed_to_an_office(world: Any, django_assert_max_num_queries: Any) -> None:
+    first, second = waiting(world, 2, 70)
+    client = clerk(world)
+    assert 'name="kontor"' not in client.get(WAITING).content.decode(), "one office is no choice"
+    other = create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
+    connect_office(actor=SETUP, organisation_id=world.region.id, office_id=other.id)
+    WorkItem.objects.filter(pk=second.pk).update(office=other)
+    narrowed = f"{WAITING}?kontor={other.pk}"
+    with django_assert_max_num_queries(MOST_QUERIES):
+        page = client.get(narrowed)
+    assert [line.id for line in page.context["list"].lines] == [second.pk]
+    assert [view.count for view in page.context["list"].views[:2]] == ["1", "0"]
+    assert page.context["list"].views[1].url == f"{WAITING}?visa=veckan&kontor={other.pk}"
+    assert decide(client, narrowed, "take_on", second).request["QUERY_STRING"] == f"kontor={other.pk}"
+    assert 'name="kontor"' not in client.get(f"{WAITING}?visa=kontor").content.decode()
+    assert client.get(f"{WAITING}?kontor={first.pk}").status_code == 422
 
 
 def test_the_ticked_rows_get_reminders(world: Any, mails: Mails) -> None:
