@@ -370,6 +370,7 @@ EID_REMINDER_DAYS = env.list("EID_REMINDER_DAYS", cast=int, default=[90, 60, 30]
 # Activation: seconds that a start code is valid and that a started transaction lasts, minutes for which an identification can be
 # reused, wrong proofs that end a transaction, seconds that `start` waits for the worker, and calls a minute by address.
 EID_APP_URL = env.str("EID_APP_URL", default=f"http://127.0.0.1:{PORT_BASE + 11}/")
+EID_APP_DOWNLOAD_URL = env.str("EID_APP_DOWNLOAD_URL", default=EID_APP_URL if DEBUG else "")
 ACTIVATION_HANDLE_SECONDS = env.int("ACTIVATION_HANDLE_SECONDS", default=300)
 ACTIVATION_STARTED_SECONDS = env.int("ACTIVATION_STARTED_SECONDS", default=900)
 ACTIVATION_IDENTIFICATION_MINUTES = env.int("ACTIVATION_IDENTIFICATION_MINUTES", default=30)

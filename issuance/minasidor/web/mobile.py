@@ -1,5 +1,6 @@
 """Pages of Mobilt SITHS: what the holder has, the terms, the second log-in, the start code, the result, and a device's name."""
 
+from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
@@ -26,6 +28,7 @@ from issuance.mobile.services import attestations, enrolling, enrolments, naming
 from issuance.mobile.services.enrolling import LoggedIn
 from issuance.records.web.frame import actor_of, session_id_of
 from issuance.records.web.refreshing import refreshing
+from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid, TooManyRequests
 
 TAB = "start"
@@ -74,8 +77,11 @@ def enrolment(request: HttpRequest, enrolment_id: UUID) -> HttpResponse:
         mobile_codes.forget(request)
         messages.success(request, _("Mobilt SITHS är klart. Du kan använda det nu."))
         return redirect("my_mobile")
-    context = {"row": row, "state": now.value, "is_open": now in OPEN, "tab": TAB, **_code(request, row, now)}
-    context["is_second"] = enrolling.is_second(row, _log_in(request).at)
+    is_second = enrolling.is_second(row, _log_in(request).at)
+    context: dict[str, Any] = {"row": row, "state": now.value, "is_open": now in OPEN, "is_second": is_second, "tab": TAB}
+    context |= _code(request, row, now) | _time_left(row)
+    if now in OPEN:
+        context |= {"stages": _stages(now, is_second=is_second), "mobiles": own_mobiles(actor)}
     return render(request, "minasidor/mobile_enrolment.html", context | refreshing(request, live=_follows(now)))
 
 
@@ -83,11 +89,16 @@ def enrolment(request: HttpRequest, enrolment_id: UUID) -> HttpResponse:
 @require_safe
 @offered(MyFunction.MOBILE)
 def state(request: HttpRequest, enrolment_id: UUID) -> HttpResponse:
-    """Says that nothing has changed since the page, or has the browser load it again. Raises NotFound."""
+    """Says that nothing has changed since the page, shows the minutes that are left since `kvar` of them were, or has the browser
+    load the page again. Raises NotFound.
+    """
     row = enrolling.seen(actor_of(request), enrolment_id)
-    if request.GET.get("sedan") == enrolments.state_now(row).value:
-        return HttpResponse(status=204)
-    return HttpResponseClientRefresh()
+    now, time_left = enrolments.state_now(row), _time_left(row)
+    if request.GET.get("sedan") != now.value:
+        return HttpResponseClientRefresh()
+    if now is EnrolmentState.OFFERED and request.GET.get("kvar", str(time_left["left"])) != str(time_left["left"]):
+        return render(request, "minasidor/mobile_left.html", time_left)
+    return HttpResponse(status=204)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -140,8 +151,30 @@ def _offer(request: HttpRequest, row: MobileEnrolment, now: EnrolmentState) -> H
 def _code(request: HttpRequest, row: MobileEnrolment, now: EnrolmentState) -> dict[str, Any]:
     code = mobile_codes.find(request, row, now)
     qr = segno.make(code, error="m").svg_data_uri(scale=8, border=3, light="#fff") if code else ""
-    whole = settings.MOBILE_HANDLE_SECONDS // 60
-    return {"handle": code, "link": mobile_codes.link(code) if code else "", "qr": qr, "whole": whole}
+    return {"handle": code, "link": mobile_codes.link(code) if code else "", "qr": qr, "app": settings.EID_APP_DOWNLOAD_URL}
+
+
+def _time_left(row: MobileEnrolment) -> dict[str, int]:
+    """Returns the minutes that a start code works, and those that are left of the present step, begun ones counted."""
+    left = ceil(max((row.expires_at - clock.now()).total_seconds(), 0) / 60)
+    return {"left": left, "whole": settings.MOBILE_HANDLE_SECONDS // 60}
+
+
+_STAGES = (
+    _lazy("Godkänn villkoren"),
+    _lazy("Logga in en gång till"),
+    _lazy("Öppna appen eller läs av bilden"),
+    _lazy("Välj en kod i appen"),
+)
+
+
+def _stages(now: EnrolmentState, *, is_second: bool) -> list[dict[str, Any]]:
+    """Returns the stages of an open enrolment for components/track.html."""
+    here = {EnrolmentState.ACCEPTED: 2 if is_second else 1, EnrolmentState.OFFERED: 2}.get(now, 3)
+    states = ["done"] * here + ["now"] + ["later"] * (len(_STAGES) - here - 1)
+    stages: list[dict[str, Any]] = [{"state": state, "text": text} for state, text in zip(states, _STAGES, strict=True)]
+    stages[-1]["note"] = _("6–8 siffror. Bara du ser dem.")
+    return stages
 
 
 def _follows(now: EnrolmentState) -> bool:

@@ -58,10 +58,14 @@ def test_a_holder_gets_names_and_sees_a_mobile_eid(holding: Any, maker: Any) -> 
     handle = re.search(r"mob\.[A-Za-z0-9_-]{22}", page)
     assert handle is not None
     assert "data:image/svg+xml" in page
-    assert "Startkoden gäller en gång, till kl. " in page
+    assert "Två steg kvar. Startkoden gäller en gång, till kl. " in page
+    assert re.findall(r'<li class="(\w+)".*>\s*<span class="track-dot', page) == ["done", "done", "now", "later"]
+    assert 'value="15"' in page
+    assert f'href="{live_settings.EID_APP_DOWNLOAD_URL}"' in page
     row = MobileEnrolment.objects.get()
     state = reverse("my_mobile_state", args=[row.pk])
-    assert holder.get(state, {"sedan": "offered"}).status_code == 204
+    assert holder.get(state, {"sedan": "offered", "kvar": "15"}).status_code == 204
+    assert "15 minuter kvar" in text(holder.get(state, {"sedan": "offered", "kvar": "16"}))
     assert "Startkoden visas bara där den skapades" in text(holder_client(holding.person).get(address))
 
     device = Device(maker)

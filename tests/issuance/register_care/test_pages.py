@@ -100,7 +100,7 @@ def test_a_list_has_views_a_bar_and_the_reminders(world: Any, django_assert_max_
 
 
 def test_a_list_is_narrowed_to_an_office(world: Any, django_assert_max_num_queries: Any) -> None:
-    first, second = waiting(world, 2, 70)
+    first, second = sorted(waiting(world, 2, 70), key=lambda row: row.due)
     client = clerk(world)
     assert 'name="kontor"' not in client.get(WAITING).content.decode(), "one office is no choice"
     other = create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
