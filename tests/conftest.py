@@ -183,7 +183,7 @@ def pytest_collection(session: pytest.Session) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> object:
-    """Runs the tests with room for the frames of their calls."""
+    """Runs the tests with room for the frames of their calls, which forked processes inherit."""
     others = session.config.pluginmanager.subset_hook_caller("pytest_runtestloop", remove_plugins=[sys.modules[__name__]])
     return with_room(lambda: others(session=session))
 

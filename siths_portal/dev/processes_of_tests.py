@@ -69,7 +69,6 @@ class Runner:
         self._processes: dict[Connection, _Process] = {}
         self._started = 0
 
-    @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
         """Runs all tests. Leaves it to pytest if the collection failed."""
         if session.testsfailed:
