@@ -116,6 +116,16 @@ def refuse_unsafe(**_facts: Any) -> None:
     ports.wire()
 
 
+def wait_for_custodians(**_facts: Any) -> None:
+    """Holds the `pki` worker back until it has the token's PIN (rules/pki 7.3): before it takes work from its queue."""
+    from django.conf import settings
+
+    if settings.PKI_START_BY_TWO and "pki" in app.amqp.queues.consume_from:
+        from pki.health import starting  # loads the token library, which other workers must not
+
+        starting.wait_for_custodians()
+
+
 def look_at_the_clock(**_facts: Any) -> None:
     """Logs a clock that has gone back or is ahead, before the worker accepts work."""
     from pki.authorities import clock_guard
@@ -139,10 +149,10 @@ def sign_while_they_wait(sender: Any, **_facts: Any) -> None:
 
     A worker that uses processes forks, and its parent must not use the token.
     """
-    from django.conf import settings
+    from pki.custodians import held
 
     threads = type(sender.pool).__module__ == "celery.concurrency.thread"
-    if threads and "pki" in app.amqp.queues.consume_from and settings.PKCS11_PIN_FILE:
+    if threads and "pki" in app.amqp.queues.consume_from and held.has_pin():
         from pki.ocsp import live as ocsp_live  # loads the token library, which other workers must not
 
         ocsp_live.start()
@@ -151,6 +161,7 @@ def sign_while_they_wait(sender: Any, **_facts: Any) -> None:
 signals.setup_logging.connect(keep_logging)
 signals.celeryd_init.connect(refuse_unsafe)
 signals.beat_init.connect(refuse_unsafe)
+signals.worker_init.connect(wait_for_custodians)
 signals.worker_ready.connect(look_at_the_clock)
 signals.worker_ready.connect(answer_for_health)
 signals.worker_ready.connect(sign_while_they_wait)

@@ -285,6 +285,12 @@ PKCS11_MODULE = env.str("PKCS11_MODULE", default="/usr/lib/softhsm/libsofthsm2.s
 PKCS11_TOKEN = env.str("PKCS11_TOKEN", default="siths-issuing")
 PKCS11_ROOT_TOKEN = env.str("PKCS11_ROOT_TOKEN", default="siths-root")
 PKCS11_PIN_FILE = env.str("PKCS11_PIN_FILE", default="")
+# Whether the PIN comes from two custodians (rules/pki 7.3), where the `pki` worker takes their shares, and from which users.
+PKI_START_BY_TWO = env.bool("PKI_START_BY_TWO", default=not DEBUG)
+PKI_SHARE_SOCKET = env.str("PKI_SHARE_SOCKET", default="")
+PKI_CUSTODIANS = env.list("PKI_CUSTODIANS", default=[])
+# Development only: files with both shares.
+PKI_SHARE_FILES = env.list("PKI_SHARE_FILES", default=[])
 PKCS11_MODULE_ARGUMENTS = env.str("PKCS11_MODULE_ARGUMENTS", default="")
 HSM_LOCKING = env.str("HSM_LOCKING", default="auto")
 HSM_CALL_SECONDS = env.float("HSM_CALL_SECONDS", default=10.0)

@@ -7,8 +7,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
-from django.conf import settings
 
+from pki.custodians import held
 from pki.models import HsmKey, KeyPurpose
 from siths_portal.lib.audit.keys import KeyUnknown
 
@@ -18,7 +18,7 @@ class TokenAuditKeys:
 
     def usable(self) -> bool:
         """Whether this process has a PIN."""
-        return bool(settings.PKCS11_PIN_FILE)
+        return held.has_pin()
 
     def mac_key(self) -> str:
         """Returns this year's MAC key."""

@@ -84,6 +84,7 @@ def _environment(place: Path) -> dict[str, str]:
         "PKCS11_MODULE": settings.PKI_REPLAY_MODULE,
         "PKCS11_MODULE_ARGUMENTS": "",
         "PKCS11_PIN_FILE": str(place / "pin"),
+        "PKI_START_BY_TWO": "0",  # the token and its PIN live as long as the replay
         "PKI_STATUS_DIR": str(place / "status"),
         "PKI_CEREMONY_DIR": str(place / "ceremony"),
         "PGOPTIONS": scratch.READ_ONLY,

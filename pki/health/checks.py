@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db.models import Min
 
 from pki.authorities import clock_guard, journal
+from pki.custodians import asking, held
 from pki.domain.findings import Finding, Severity, finding
 from pki.health import authority_checks, installation_checks, reports, samples
 from pki.health.limits import (
@@ -51,6 +52,8 @@ log = structlog.get_logger(__name__)
 
 INVENTORY_AGE = dt.timedelta(days=2)  # made daily
 RECONCILED_AGE = dt.timedelta(days=2)  # compared daily
+CUSTODIANS = "nyckelhållare"
+"""The subject of the finding about the start by two."""
 
 _STATE = metrics.gauge("pki_health", "0 as it should be, 1 look at it, 2 wrong", ["subject"], mode="mostrecent")
 _VALUE = metrics.gauge("pki_health_value", "The number that was judged", ["subject", "measure"], mode="mostrecent")
@@ -61,7 +64,17 @@ def check_all() -> list[Finding]:
     authorities = [*authority_checks.inspect(), *foreign_crls.watched()]
     waiting = [signing(), releasing.watched(), *keys(), *cards()]
     events = [*audit_chain(), *verified_chains()]
-    return [token(), *authorities, *waiting, journalled(), *events, *responder(), the_clock(), *installation_checks.inspect()]
+    return [
+        *custodians(),
+        token(),
+        *authorities,
+        *waiting,
+        journalled(),
+        *events,
+        *responder(),
+        the_clock(),
+        *installation_checks.inspect(),
+    ]
 
 
 def measure() -> list[Finding]:
@@ -71,17 +84,42 @@ def measure() -> list[Finding]:
     seen = status_of_store()
     samples.keep(found, ocsp_answers=sum(each.answered for each in seen.processes) if seen and seen.processes else None)
     for each in found:
-        _STATE.labels(each.subject).set(int(each.severity))
-        if each.measure:
-            _VALUE.labels(each.subject, each.measure).set(each.value)
+        show(each)
         if not each.ok:
             log.error("pki.unhealthy", subject=each.subject, text=each.text)
     return found
 
 
+def show(found: Finding) -> None:
+    """Sets the metrics of a finding."""
+    _STATE.labels(found.subject).set(int(found.severity))
+    if found.measure:
+        _VALUE.labels(found.subject, found.measure).set(found.value)
+
+
+def custodians() -> Iterator[Finding]:
+    """Yields whether the `pki` worker has both shares of the PIN; nothing where it starts without custodians.
+
+    A process without the shares, such as `pki_check`, asks the worker of its machine.
+    """
+    if not settings.PKI_START_BY_TWO:
+        return
+    if held.is_complete():
+        yield finding(CUSTODIANS, True, "båda nyckelhållarna har angett sina delar")
+        return
+    try:
+        seen = asking.status(settings.PKI_SHARE_SOCKET)
+    except asking.NobodyAnswers as nobody:
+        yield finding(CUSTODIANS, False, str(nobody))
+    else:
+        yield finding(CUSTODIANS, seen.complete, seen.text)
+
+
 def token() -> Finding:
     """Checks that the issuing token signs with its probe key and the signature verifies. The first ceremony makes the key."""
     subject = f"token {settings.PKCS11_TOKEN}"
+    if settings.PKI_START_BY_TWO and not held.has_pin():
+        return finding(subject, False, "den här processen väntar på nyckelhållare; kör kommandot med pki_with_shares")
     row = HsmKey.objects.filter(purpose=KeyPurpose.HEALTH, token_label=settings.PKCS11_TOKEN, retired_at=None).first()
     hsm = hsm_for(settings.PKCS11_TOKEN)
     try:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from pki.custodians import held
 from pki.hsm.errors import (
     HsmConfigError,
     HsmError,
@@ -59,7 +60,12 @@ __all__ = [
 
 
 def _pin() -> str:
-    """The PIN, read at each log-in and kept nowhere. Raises HsmConfigError if this process has none (S25, S26)."""
+    """The PIN, read or put together at each log-in. Raises HsmConfigError if this process has none (S25, S26)."""
+    if settings.PKI_START_BY_TWO:
+        try:
+            return held.pin()
+        except LookupError:
+            raise HsmConfigError("this process waits for two custodians (PKI_START_BY_TWO)") from None
     if not settings.PKCS11_PIN_FILE:
         raise HsmConfigError("this process has no PIN (PKCS11_PIN_FILE)")
     try:

@@ -208,6 +208,7 @@ def outside_development(app_configs: Sequence[Any] | None, **_options: Any) -> I
             "ANSWER_STEP_SECONDS holds answers too briefly or too long.",
             f"{SHORTEST_STEP} to 1 second, several times what an answer of what is not there takes (S46).",
         )
+    yield from _custodians()
     yield from _addresses()
     yield from _database_roles()
     if settings.ISSUANCE_CHECK_BACKEND != ISSUANCE_CHECK:
@@ -238,6 +239,20 @@ def _secret_key() -> Iterator[checks.CheckMessage]:
         yield _error(
             1, "The secret key is missing or short.", f"SECRET_KEY_FILE must hold at least {SECRET_KEY_MIN} random characters."
         )
+
+
+def _custodians() -> Iterator[checks.CheckMessage]:
+    """Checks that the token's PIN comes from two custodians and from no file (S25)."""
+    if settings.PKI_SHARE_FILES:
+        yield _error(26, "PKI_SHARE_FILES is set.", "One person who reads both files could start signing. Unset it.")
+    if settings.PKI_START_BY_TWO and settings.PKCS11_PIN_FILE:
+        yield _error(
+            26,
+            "PKCS11_PIN_FILE is set although the start needs two custodians.",
+            "Unset it, make shares by pki_split_pin, and remove the file. PKI_START_BY_TWO=0 only if the HSM itself demands two.",
+        )
+    if len(settings.PKI_CUSTODIANS) == 1:
+        yield _error(26, "PKI_CUSTODIANS names one person.", "Name at least two users of this machine, or none in a container.")
 
 
 def _addresses() -> Iterator[checks.CheckMessage]:

@@ -1,0 +1,62 @@
+"""The shares that this process holds, in memory only.
+
+The PIN is put together at each log-in to the token and kept nowhere in one piece. Python may leave copies of the string behind;
+the process therefore leaves no core dump. Loads no token library, so that every process may ask whether it has a PIN.
+"""
+
+import atexit
+import resource
+import threading
+from dataclasses import replace
+
+from django.conf import settings
+
+from pki.domain.pin_shares import Share, combined
+
+_lock = threading.Lock()
+_blocks: dict[str, tuple[Share, bytearray]] = {}
+
+
+def hold(one: Share, other: Share) -> None:
+    """Holds both shares until the process ends. Raises ShareError if they do not give a PIN; then nothing is held."""
+    combined(one, other)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with _lock:
+        _wipe()
+        for share in (one, other):
+            _blocks[share.half] = replace(share, block=b""), bytearray(share.block)
+
+
+def is_complete() -> bool:
+    """Whether this process holds both shares."""
+    with _lock:
+        return len(_blocks) == 2
+
+
+def pin() -> str:
+    """Returns the PIN, for one log-in. Raises LookupError if this process does not hold both shares."""
+    with _lock:
+        if len(_blocks) != 2:
+            raise LookupError("this process holds no PIN")
+        one, other = (replace(share, block=bytes(block)) for share, block in _blocks.values())
+        return combined(one, other)
+
+
+def has_pin() -> bool:
+    """Whether this process can log in to the token: it holds the shares, or has a file with the PIN where that is allowed."""
+    return is_complete() if settings.PKI_START_BY_TWO else bool(settings.PKCS11_PIN_FILE)
+
+
+def forget() -> None:
+    """Overwrites what is held."""
+    with _lock:
+        _wipe()
+
+
+def _wipe() -> None:
+    for _share, block in _blocks.values():
+        block[:] = bytes(len(block))
+    _blocks.clear()
+
+
+atexit.register(forget)
