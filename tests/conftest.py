@@ -81,6 +81,7 @@ def _make_folder() -> Path:
         CELERY_BROKER_URL=redis.broker_url(),
         SOFTHSM2_CONF=str(root / "softhsm2.conf"),
         PKCS11_PIN_FILE=str(root / "pin"),
+        PKI_START_BY_TWO="0",
         SECRET_KEY_FILE=str(root / "secret"),
     )
     _running["root"] = root

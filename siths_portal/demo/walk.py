@@ -287,7 +287,7 @@ class Walk:
         """Checks that neither a table nor a log contains a code, the letter's PUK or a PIN of the token in clear."""
         lines = (self.card, self.p256, self.replacement, self.reserve_cards, self.mobile)
         secrets = [secret for line in lines for secret in line.secrets]
-        secrets += [file.read_text().strip() for file in (settings.VAR_DIR / "secrets").glob("*pin")]
+        secrets += [file.read_text().strip() for file in (settings.VAR_DIR / "secrets").glob("*pin*")]
         files = [path for folder in _LOGS for path in folder.rglob("*.log*")]  # none in containers
         found = secret_scan.in_tables(secret_scan.own_tables(), secrets) + secret_scan.in_files(files, secrets)
         if found:

@@ -10,7 +10,7 @@ from siths_portal.dev import nginx, users
 from siths_portal.dev.home import House, base_env
 from siths_portal.dev.launch import HOUSE, PROGRAM
 from siths_portal.dev.probes import accepts, api_is_ready, is_ready, postgres_answers, redis_answers
-from siths_portal.lib.processes.table import BY_NAME
+from siths_portal.lib.processes.table import BY_NAME, PIN_SHARES
 
 LOG_BYTES = 10 * 1024 * 1024
 LOG_FILES = 3
@@ -99,7 +99,7 @@ def _worker(house: House, name: str, **env: str) -> Program:
 
 
 def application_programs(house: House) -> list[Program]:
-    """Returns the services, workers, and simulators without a certificate. Only the pki worker gets the token's PIN."""
+    """Returns the services, workers, and simulators without a certificate. Only the pki worker gets the shares of the PIN."""
     manage = [str(house.python), "manage.py"]
     directory_port, eid_app_port, idp_port = house.port("directory"), house.port("eid-app"), house.port("idp")
     metrics_port = house.port("metrics")
@@ -110,7 +110,11 @@ def application_programs(house: House) -> list[Program]:
         _site(house, "login"),
         _worker(house, "worker"),
         _worker(house, "suppliers-worker", SUPPLIER_PUSH_FOLDER=str(house.var / "push")),
-        _worker(house, "pki-worker", WORKER_HEALTH_BIND=f"127.0.0.1:{house.port('pki-worker')}"),
+        _worker(
+            house, "pki-worker", WORKER_HEALTH_BIND=f"127.0.0.1:{house.port('pki-worker')}",
+            PKCS11_PIN_FILE="", PKI_START_BY_TWO="1",
+            PKI_SHARE_FILES=",".join(str(house.var / "secrets" / name) for name in PIN_SHARES),
+        ),
         Program(
             "directory",
             [*manage, "directory_simulator", "--bind", f"127.0.0.1:{directory_port}",

@@ -8,6 +8,7 @@ from siths_portal.dev.home import House
 from siths_portal.dev.probes import is_ready
 from siths_portal.dev.progress import HouseError, Step, run_logged, seconds_since_start
 from siths_portal.dev.supervision import Supervisor
+from siths_portal.lib.processes.table import PIN
 
 
 def manage(name: str, *arguments: str) -> Step:
@@ -61,6 +62,13 @@ def _data_services(house: House) -> None:
     house.postgres.provision()
 
 
+def split_pin(house: House) -> str:
+    """Makes the shares of the PIN as files, from which the worker reads both: nobody enters them in the demo."""
+    folder = house.var / "secrets"
+    manage("Shares", "pki_split_pin", "--pin-file", str(folder / PIN), "--folder", str(folder)).work(house)
+    return "the worker starts by itself, from files; in production two custodians enter them"
+
+
 def _ceremony(house: House) -> str | None:
     if _is_filled(house):
         return "as it is"
@@ -95,6 +103,7 @@ SERVE_STEPS = (
     fill("Static files", "collectstatic", "--no-input", "--verbosity", "0"),
     fill("Migrations", "migrate", "--no-input"),
     Step("Tokens", tokens.initialise_tokens),
+    Step("Shares of the PIN", split_pin),
     Step("Key ceremony", _ceremony),
     fill("Demo organisations and people", "demo_load"),
     Step("Sites and workers", _applications),

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from siths_portal.dev.private_services import API_ROLE, APP_ROLE, PKI_ROLE, WORKER_ROLE
-from siths_portal.lib.processes.table import PROCESSES, SECRET_KEY
+from siths_portal.lib.processes.table import PIN_SHARES, PROCESSES, SECRET_KEY
 
 if TYPE_CHECKING:
     from siths_portal.dev.home import House
@@ -44,7 +44,7 @@ OF_PROGRAM = {process.name: process.user for process in PROCESSES} | {
 }
 DATABASE_ROLES = ((PORTAL, APP_ROLE), (API, API_ROLE), (PKI, PKI_ROLE), (WORKER, WORKER_ROLE), (SUPPLIERS, WORKER_ROLE))
 """The only database role as which a user may connect."""
-READERS = {secret: process.user for process in PROCESSES for secret in process.secrets}
+READERS = {secret: process.user for process in PROCESSES for secret in process.secrets} | dict.fromkeys(PIN_SHARES, PKI)
 """The only user that reads each file in `var/secrets/`. Files that are not here are root's."""
 SECRET_KEYS = {user: secret for secret, user in READERS.items() if secret.startswith(SECRET_KEY)}
 """The file with each user's own Django secret key. Other users have none."""

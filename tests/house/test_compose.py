@@ -8,7 +8,7 @@ import yaml
 
 from siths_portal.dev import compose_setup, podman, users
 from siths_portal.dev.compose_stack import DEMO_FILE, PORTS, host
-from siths_portal.lib.processes.table import DATABASE_URLS, DEFAULT_PORTAL_WORKERS, PROCESSES, SECRET_KEY, Process
+from siths_portal.lib.processes.table import DATABASE_URLS, DEFAULT_PORTAL_WORKERS, PIN, PROCESSES, SECRET_KEY, Process
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -61,7 +61,8 @@ def test_a_container_starts_each_process_as_the_table_says(process: Process) -> 
 def test_a_container_gets_what_its_process_reads_and_no_more(process: Process) -> None:
     service = SERVICES[process.name]
     own = {f"database_{PASSWORDS[process.role]}_password"} if process.role else set()
-    assert secrets_of(service) == {*process.secrets, *own}
+    pin = {PIN} if process.has_token else set()
+    assert secrets_of(service) == {*process.secrets, *own, *pin}
     folders = {place.removeprefix(VAR) for place in mounted(service) if place.startswith(VAR)}
     token, counted = {"hsm"} if process.has_token else set(), {"metrics"} if FOLDER in service["environment"] else set()
     assert folders == {*process.folders, *token, *counted}

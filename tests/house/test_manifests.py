@@ -121,9 +121,18 @@ def test_a_pod_gets_what_its_process_reads_and_no_more(process: Process) -> None
         assert named == {f"{SECRETS}/{name}" for name in files}
 
 
-def test_only_pki_workers_have_the_pin() -> None:
-    holders = {name for name, spec in pods() if PIN in f"{spec['volumes']}"}
-    assert holders == {"pki-worker-a", "pki-worker-b"}
+def test_no_pod_has_the_pin_and_pki_workers_take_it_from_custodians() -> None:
+    secrets = [source["secret"]["name"] for _, spec in pods() for each in spec["volumes"] for source in sources_of(each)]
+    assert PIN not in secrets
+    for deployment in deployments("pki-worker"):
+        values = environment(main_of(deployment))
+        assert (values["PKCS11_PIN_FILE"], values["PKI_START_BY_TWO"]) == ("", "1")
+        assert "/run/pki-worker" in {each["mountPath"] for each in main_of(deployment)["volumeMounts"]}
+        assert values["PKI_SHARE_SOCKET"].startswith("/run/pki-worker/")
+
+
+def sources_of(volume: dict[str, Any]) -> list[dict[str, Any]]:
+    return volume["projected"]["sources"] if "projected" in volume else []
 
 
 def test_no_manifest_has_a_secret() -> None:

@@ -160,7 +160,8 @@ def test_the_pki_worker_alone_is_given_the_pin_and_nothing_the_owner_of_the_tabl
     house = found(copy_house(folder / "clone"))
     environments = environment_of(house)
     code = {program.name for program in programs.all_programs(house) if program.code}
-    assert {name for name in code if environments[name]["PKCS11_PIN_FILE"]} == {"pki-worker"}
+    assert {name for name in code if environments[name]["PKCS11_PIN_FILE"]} == set()
+    assert {name for name in code if environments[name].get("PKI_SHARE_FILES")} == {"pki-worker"}
     assert {name for name in code if environments[name].get("SUPPLIER_PUSH_FOLDER")} == {"suppliers-worker"}
     assert {name for name in code if environments[name]["DATABASE_OWNER_URL"]} == set()
     assert {name for name in code if environments[name].get("MTLS_CERTIFICATE_HEADER")} == {"api", "login"}

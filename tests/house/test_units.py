@@ -57,13 +57,21 @@ def test_a_unit_gets_what_its_process_reads_and_no_more(process: Process) -> Non
     files = {value for value in environment(unit).values() if value.startswith("%d/")}
     assert files == {f"%d/{name}" for name in {*process.secrets, *own}}
     writes = set(unit["ReadWritePaths"][0].split())
-    sockets = {f"{SOCKETS}{process.name}"} if process.face else set()
+    sockets = {f"{SOCKETS}{process.name}"} if process.face or process.has_token else set()
     assert writes == {f"{VAR}{folder}" for folder in (*process.folders, "metrics")} | sockets
 
 
-def test_only_the_pki_worker_has_the_pin() -> None:
-    units = {path.name for path in FOLDER.glob("*.service") if f"LoadCredential={PIN}:" in path.read_text()}
-    assert units == {"siths-pki-worker.service"}
+def test_no_unit_has_the_pin_and_the_pki_worker_takes_it_from_custodians() -> None:
+    units = {path.name: read(path.name) for path in FOLDER.glob("*.service")}
+    assert {name for name, unit in units.items() if environment(unit)["PKCS11_PIN_FILE"]} == set()
+    assert {name for name, unit in units.items() if environment(unit).get("PKI_START_BY_TWO") == "1"} == {
+        "siths-pki-worker.service"
+    }
+    assert [name for name, unit in units.items() if f"{PIN}:" in " ".join(unit.get("LoadCredential", []))] == []
+    assert environment(units["siths-pki-worker.service"])["PKI_SHARE_SOCKET"] == f"{SOCKETS}pki-worker/share.sock"
+    assert made("siths.tmpfiles.conf", "d")[f"{SOCKETS}pki-worker"] == ["2710", "siths-pki", "siths-custodians", "-"]
+    assert "siths-custodians" in made("siths.sysusers.conf", "g")
+    assert [name for name, unit in units.items() if unit["LimitCORE"] != ["0"]] == []
 
 
 def test_no_unit_has_a_password_or_runs_as_root_or_writes_elsewhere() -> None:

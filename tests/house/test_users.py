@@ -11,8 +11,9 @@ import pytest
 from siths_portal.dev import programs, tokens, users
 from siths_portal.dev.home import House
 from siths_portal.dev.private_services import DATABASE, ROLES, postgres_bin
-from siths_portal.dev.steps import manage
+from siths_portal.dev.steps import manage, split_pin
 from siths_portal.dev.supervision import Supervisor
+from siths_portal.lib.processes.table import PIN_SHARES
 from tests.house.conftest import copy_house
 
 Founder = Callable[..., House]
@@ -34,6 +35,7 @@ def test_each_process_reads_its_own_secrets_and_connects_as_its_own_role(folder:
     house.release_ports()
     tokens.write_settings(house)
     tokens.initialise_tokens(house)
+    split_pin(house)
     house.postgres.create()
     supervisor = Supervisor(house)
     supervisor.start()
@@ -44,7 +46,7 @@ def test_each_process_reads_its_own_secrets_and_connects_as_its_own_role(folder:
         psql = [str(postgres_bin() / "psql"), "-h", socket_folder, "-d", DATABASE, "-c", "SELECT 1", "-U"]
         connected = {role for role in ("postgres", *ROLES) if is_allowed(user, *psql, role)}
         assert connected == {role for name, role in users.DATABASE_ROLES if name == user}, user
-        own = {users.PKI: {"pin"}, users.PORTAL: {"oidc_client_key"}}.get(user, set()) | {users.SECRET_KEYS.get(user, "")}
+        own = {users.PKI: set(PIN_SHARES), users.PORTAL: {"oidc_client_key"}}.get(user, set()) | {users.SECRET_KEYS.get(user, "")}
         secrets = {path.name for path in (house.var / "secrets").iterdir() if is_allowed(user, "cat", path)}
         assert secrets == own - {""}, user
         assert is_allowed(user, "ls", house.var / "tokens") is (user == users.PKI)

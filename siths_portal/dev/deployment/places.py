@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from siths_portal.dev import users
-from siths_portal.lib.processes.table import DATABASE_URLS, DEFAULT_PORTAL_WORKERS, PIN, SECRET_KEY, Process
+from siths_portal.lib.processes.table import DATABASE_URLS, DEFAULT_PORTAL_WORKERS, SECRET_KEY, Process
 
 DATABASE_ROLES = dict(users.DATABASE_ROLES)
 FIRST_PORT = 8000
@@ -42,6 +42,10 @@ class Place:
             return (*process.command, "--bind", f"{self.host}:{port(process)}")
         return process.command
 
+    def share_socket(self, process: Process) -> str:
+        """Returns the socket at which the process takes the shares of its PIN."""
+        return f"{self.sockets}/{process.name}/share.sock"
+
     def environment(self, process: Process) -> dict[str, str]:
         """Returns all settings of the process that the common settings do not have. Passwords and keys are names of files."""
         own = {"REDIS_URL": "redis://redis:6379/0"} if process.role else {}
@@ -51,6 +55,8 @@ class Place:
             own[url.removesuffix("_URL") + "_PASSWORD_FILE"] = f"{self.secrets}/{password(process)}"
         for secret in process.secrets:
             own[_setting(secret)] = f"{self.secrets}/{secret}"
+        if process.has_token:  # custodians enter its PIN, and no file has it
+            own |= {"PKCS11_PIN_FILE": "", "PKI_START_BY_TWO": "1", "PKI_SHARE_SOCKET": self.share_socket(process)}
         if PUSH in process.folders:
             own["SUPPLIER_PUSH_FOLDER"] = f"{self.var}/{PUSH}"
         if process.queue and process.port is not None:
@@ -78,4 +84,4 @@ def secrets(process: Process) -> tuple[str, ...]:
 def _setting(secret: str) -> str:
     if secret.startswith(SECRET_KEY):
         return "SECRET_KEY_FILE"
-    return {PIN: "PKCS11_PIN_FILE", CLIENT_KEY: "OIDC_CLIENT_KEY_FILE"}[secret]
+    return {CLIENT_KEY: "OIDC_CLIENT_KEY_FILE"}[secret]

@@ -88,7 +88,7 @@ def main_container(process: Process) -> Json:
         start = ["python3", "-m", "siths_portal.dev.contained", "--socket", PLACE.socket(process), "python3"]
     mounts = [mount("tmp", "/tmp"), *(_mount_of(process, folder) for folder in process.folders)]
     mounts += [mount("secrets", SECRETS, read_only=True)] if secrets(process) else []
-    mounts += [mount("socket", f"/run/{process.name}")] if process.face else []
+    mounts += [mount("socket", f"/run/{process.name}")] if process.face or process.has_token else []
     mounts += [mount("metrics", f"{VAR}/metrics")] if process.counts else []
     more = _probes(process)
     if process.port is not None and not process.face:
@@ -194,9 +194,10 @@ def pod(process: Process, cell: str = "") -> Json:
     containers = [main_container(process)]
     volumes = [volume("tmp"), *(_volume_of(folder, cell) for folder in process.folders)]
     volumes += [secret_volume("secrets", secrets(process))] if secrets(process) else []
+    volumes += [volume("socket")] if process.face or process.has_token else []
     if process.face:
         containers.append(front_container(process))
-        volumes += [volume("socket"), volume("nginx-conf"), volume("nginx-tmp")]
+        volumes += [volume("nginx-conf"), volume("nginx-tmp")]
         items = [{"key": f"{name}.conf.template", "path": f"{name}.conf.template"} for name in FRONTS[process.name][0]]
         volumes.append({"name": "nginx-templates", "configMap": {"name": "fronts", "items": items}})
         if process.name in CERTIFICATES:

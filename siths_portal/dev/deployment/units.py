@@ -8,6 +8,8 @@ CODE, VAR, ETC = "/srv/siths", "/var/lib/siths", "/etc/siths"
 PYTHON = f"{CODE}/.venv/bin/python"
 # %d is the folder of a unit's credentials, which no other unit can read.
 PLACE = Place(secrets="%d", var=VAR, sockets="/run/siths", host="127.0.0.1", workers="${PORTAL_WORKERS}")
+CUSTODIANS = "siths-custodians"
+"""The group whose members reach the socket for shares of the PIN."""
 MIGRATE = "siths-migrate.service"
 MIGRATE_SECRETS = ("secret_key_worker", "database_owner_password")
 
@@ -23,6 +25,7 @@ COMMON = {
 NETWORK = ("After=network-online.target", "Wants=network-online.target")
 HARDENING = (
     "CapabilityBoundingSet=",
+    "LimitCORE=0",
     "LockPersonality=yes",
     "NoNewPrivileges=yes",
     "PrivateTmp=yes",
@@ -90,6 +93,8 @@ def _service(process: Process) -> str:
         socket = PLACE.socket(process)
         writes.append(socket.rpartition("/")[0])
         before = [f"ExecStartPre=/usr/bin/rm -f {socket}"]  # of a process that was killed
+    if process.has_token:
+        writes.append(PLACE.share_socket(process).rpartition("/")[0])
     # An HSM may be a device of the machine, and the metrics of the dead are those whose process is not seen any more.
     devices = [] if process.has_token else ["PrivateDevices=yes"]
     others = [] if process.name == "metrics" else ["ProtectProc=invisible"]
@@ -175,7 +180,7 @@ def _migrate() -> str:
 def _users() -> str:
     """The users and groups, as sysusers.d(5) reads them. Users without other groups have only the common one."""
     used = sorted({process.user for process in PROCESSES})
-    lines = [f"g {group} -" for group in users.GROUPS]
+    lines = [f"g {group} -" for group in (*users.GROUPS, CUSTODIANS)]
     lines += [f"u {user} -:{users.GROUP} - /nonexistent /usr/sbin/nologin" for user in used]
     lines += [f"m {user} {group}" for user in used for group in users.USERS[user]]
     return _text("\n".join(lines))
@@ -191,4 +196,6 @@ def _folders() -> str:
     for process in PROCESSES:
         if process.face:
             lines.append(f"d /run/siths/{process.name} 2710 {process.user} {users.PROXY_USER} -")
+        if process.has_token:
+            lines.append(f"d /run/siths/{process.name} 2710 {process.user} {CUSTODIANS} -")
     return _text("\n".join(lines))

@@ -22,7 +22,9 @@ NO_DATABASE = "postgres://nobody@nowhere/none"
 """The URL of a process without a role. A process without any URL would use the default of the settings."""
 
 PIN = "pin"
-"""The file of secrets with the token's PIN. A process has the token if it reads it."""
+"""The file of secrets with the token's PIN, where there is one: for operators' commands, and for the compose file's worker."""
+PIN_SHARES = ("pin_share_a", "pin_share_b")
+"""The files of secrets with both shares of the PIN, which `make run` gives the worker: nobody enters them (rules/pki 7.3)."""
 SECRET_KEY = "secret_key"  # noqa: S105  (a name)
 """How the names of files with Django's secret key begin. Each system user has its own."""
 READY, ACCEPTS = "ready", "accepts"
@@ -37,6 +39,7 @@ class Process:
     secrets that it reads, `folders` those of `SITHS_VAR_DIR` that it writes to or reads, besides metrics. `port` is the offset of
     its address from PORT_BASE; that of a site is its reverse proxy's. `health` is READY if it answers `/healthz/ready`, ACCEPTS
     if it can only be asked for a connection, "" if it serves nothing. `counts` means that it writes metrics that alarms need.
+    `has_token` means that it may use the token's keys.
     `threads` are those that serve requests, `connections` the most to PostgreSQL at the same time.
     """
 
@@ -52,13 +55,9 @@ class Process:
     port: int | None = None
     health: str = ""
     counts: bool = False
+    has_token: bool = False
     threads: int = 0
     connections: int = 0
-
-    @property
-    def has_token(self) -> bool:
-        """Whether the process may use the token's keys."""
-        return PIN in self.secrets
 
     @property
     def environment(self) -> dict[str, str]:
@@ -122,8 +121,8 @@ PROCESSES = (
     ),
     Process(
         "pki-worker", _worker("pki", "-P", "threads", "-c", "4"), role="pki", user="siths-pki",
-        secrets=("secret_key_pki", PIN), folders=("audit", "ceremony", "journal/pki", "ocsp", "status"), queue="pki",
-        port=91, health=READY, counts=True, connections=8,
+        secrets=("secret_key_pki",), folders=("audit", "ceremony", "journal/pki", "ocsp", "status"), queue="pki",
+        port=91, health=READY, counts=True, has_token=True, connections=8,
     ),
     Process(
         "suppliers-worker", _worker("suppliers", "-P", "threads", "-c", "2"), role="worker", user="siths-suppliers",
