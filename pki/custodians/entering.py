@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import Error, transaction
 
 from pki.custodians import held
 from pki.domain.pin_shares import HALVES, Share, ShareError, read
@@ -145,5 +145,5 @@ def _record(action: str, user: str, share: Share | None) -> None:
                 subject_ref=settings.PKCS11_TOKEN,
                 facts=facts,
             )
-    except DatabaseError:
+    except Error:
         raise Refused("Databasen svarar inte, så händelsen kan inte sparas. Försök igen.") from None

@@ -98,11 +98,13 @@ def show(found: Finding) -> None:
 
 
 def custodians() -> Iterator[Finding]:
-    """Yields whether the `pki` worker has both shares of the PIN; nothing where it starts without custodians.
+    """Yields whether the `pki` worker has both shares of the PIN; in development nothing if it starts without custodians.
 
     A process without the shares, such as `pki_check`, asks the worker of its machine.
     """
     if not settings.PKI_START_BY_TWO:
+        if not settings.DEBUG:
+            yield Finding(CUSTODIANS, Severity.WARNING, "PIN-koden läses ur en fil: en person ensam kan starta signering")
         return
     if held.is_complete():
         yield finding(CUSTODIANS, True, "båda nyckelhållarna har angett sina delar")

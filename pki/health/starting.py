@@ -6,7 +6,7 @@ from pathlib import Path
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from pki import hsm
 from pki.custodians import held
@@ -89,7 +89,7 @@ def _tell(text: str) -> None:
     checks.show(found)
     try:
         reports.keep([found])
-    except DatabaseError:
+    except Error:
         log.warning("custodians.not_shown")
     finally:
         connection.close()
