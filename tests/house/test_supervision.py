@@ -156,7 +156,7 @@ def environment_of(house: House) -> dict[str, dict[str, str]]:
     return found
 
 
-def test_the_pki_worker_alone_is_given_the_pin_and_nothing_the_owner_of_the_tables(folder: Path, found: Founder) -> None:
+def test_no_process_is_given_the_pin_and_the_pki_worker_alone_its_shares(folder: Path, found: Founder) -> None:
     house = found(copy_house(folder / "clone"))
     environments = environment_of(house)
     code = {program.name for program in programs.all_programs(house) if program.code}

@@ -18,6 +18,11 @@ class Area:
 
 
 AREAS: Mapping[str, Area] = {
+    "nyckelhållare": Area(
+        _("Start med två nyckelhållare"),
+        _("Om två nyckelhållare har angett sina delar av PIN-koden. Innan dess startar inte pki-worker."),
+        _("Kalla två nyckelhållare, som anger var sin del med kommandot pki_enter_share. Inget signeras innan dess."),
+    ),
     "token": Area(
         _("Säkerhetsmodulen"),
         _("Om modulen signerar, med en nyckel som bara finns för provet."),
@@ -135,6 +140,7 @@ AREAS: Mapping[str, Area] = {
 UNKNOWN = Area("", "", _("Gör om kontrollen med kommandot pki_check och läs loggen från pki-worker."))
 
 RUNBOOK: Mapping[str, str] = {
+    "nyckelhållare": "CustodiansAwaited",
     "token": "HsmCircuitOpen",
     "crl": "CrlLate",
     "ocsp": "OcspStatusLag",
