@@ -4,13 +4,16 @@ Queues: `default`, `pki` for everything that needs the token, `suppliers` for ev
 """
 
 import os
+import sys
 from typing import Any
 
+import structlog
 from celery import Celery, signals
 
 from siths_portal.lib.monitoring import logging as portal_logging
 from siths_portal.lib.monitoring import task_metrics
 
+log = structlog.get_logger(__name__)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siths_portal.settings")
 # Celery would run Django's checks, which load every page of the portal, and ignore their result. `refuse_unsafe` runs the checks
 # that must stop a worker.
@@ -123,7 +126,12 @@ def wait_for_custodians(**_facts: Any) -> None:
     if settings.PKI_START_BY_TWO and "pki" in app.amqp.queues.consume_from:
         from pki.health import starting  # loads the token library, which other workers must not
 
-        starting.wait_for_custodians()
+        try:
+            starting.wait_for_custodians()
+        except Exception as error:
+            # Celery logs the error of a signal and goes on: the worker would start without a PIN.
+            log.critical("custodians.not_started", fault=type(error).__name__, text=str(error))
+            sys.exit(1)
 
 
 def look_at_the_clock(**_facts: Any) -> None:

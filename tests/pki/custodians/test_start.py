@@ -23,6 +23,7 @@ from pki.health import checks, reports, starting
 from pki.management.commands import pki_split_pin
 from pki.models import Event
 from tests.issuance.suppliers.api.stage import process
+from tests.pki.workers import forget_messages
 from tests.pki_fixtures import TEST_PIN
 from tests.ports import free_port
 from tests.waiting import wait_for
@@ -53,6 +54,7 @@ def test_a_worker_takes_no_work_before_two_shares_and_needs_both_again_after_a_r
     variables = {
         "PKI_START_BY_TWO": "1", "PKCS11_PIN_FILE": "", "PKI_SHARE_SOCKET": path, "WORKER_HEALTH_BIND": f"127.0.0.1:{port}",
     }  # fmt: skip
+    forget_messages()  # of other tests, whose work would keep the worker from ending
     enter = ("pki_enter_share", "--socket", path, "--descriptor", "0")
     with process(WORKER, log, **variables) as child:
         wait_for(lambda: reports.latest_report() is not None and Path(path).exists(), "the worker that waits")
@@ -98,6 +100,21 @@ def test_development_starts_from_files_and_says_so(world, tmp_path):
     with process(WORKER, log, **variables):
         wait_for(lambda: " ready." in log.read_text(), "the worker")
     assert "nobody entered a share" in log.read_text()
+
+
+@pytest.mark.parametrize("what", ["another splitting", "no file", "no socket"])
+def test_a_worker_that_cannot_get_its_shares_ends_and_takes_no_work(world, tmp_path, what):
+    log, files = tmp_path / "log", [tmp_path / name for name in pki_split_pin.FILES]
+    if what == "another splitting":
+        files[0].write_text(ONE)
+        files[1].write_text(split(TEST_PIN)[1])
+    given = {"PKI_SHARE_FILES": ",".join(map(str, files))}
+    if what == "no socket":
+        given = {"PKI_SHARE_SOCKET": "/nonexistent/share.sock"}
+    with process(WORKER, log, PKI_START_BY_TWO="1", PKCS11_PIN_FILE="", **given) as child:
+        assert child.wait(120) == 1
+    assert "custodians.not_started" in log.read_text()
+    assert " ready." not in log.read_text()
 
 
 @pytest.fixture
