@@ -128,7 +128,7 @@ def wait_for_custodians(**_facts: Any) -> None:
 
         try:
             starting.wait_for_custodians()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  (whatever it is)
             # Celery logs the error of a signal and goes on: the worker would start without a PIN.
             log.critical("custodians.not_started", fault=type(error).__name__, text=str(error))
             sys.exit(1)
