@@ -25,6 +25,10 @@ class Refused(Exception):
     """A share was not taken. The message is Swedish, for the custodian, and has no part of a share."""
 
 
+class NotRecorded(Refused):
+    """The event of a share could not be stored, so the share was not taken. It does not count as a try."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """How far the start has come: the halves that are entered."""
@@ -81,6 +85,8 @@ class Entry:
                 raise Refused("För många felaktiga delar har angetts. Vänta en kvart och försök igen.")
             try:
                 self._take(text, user)
+            except NotRecorded:
+                raise
             except Refused as refused:
                 self._count(user, refused)
                 raise
@@ -115,7 +121,11 @@ class Entry:
             held.forget()
             self._useless.add(share.of)
             raise Refused("Token godtog inte den PIN-kod som delarna ger. Använd de delar som gjordes senast.")
-        _record("custodian.start_completed", user, share)
+        try:
+            _record("custodian.start_completed", user, share)
+        except NotRecorded:
+            held.forget()
+            raise
 
     def _waiting(self) -> tuple[Share, str, float] | None:
         """Returns the first share, unless it has waited for too long."""
@@ -134,7 +144,7 @@ class Entry:
 
 
 def _record(action: str, user: str, share: Share | None) -> None:
-    """Records who did what at the start, before it has an effect. Raises Refused if the database does not take the event."""
+    """Records who did what at the start, before it has an effect. Raises NotRecorded if the database does not take the event."""
     facts = {"half": share.half, "splitting": share.of} if share else {}
     try:
         with transaction.atomic(durable=True):
@@ -146,4 +156,4 @@ def _record(action: str, user: str, share: Share | None) -> None:
                 facts=facts,
             )
     except Error:
-        raise Refused("Databasen svarar inte, så händelsen kan inte sparas. Försök igen.") from None
+        raise NotRecorded("Databasen svarar inte, så händelsen kan inte sparas. Försök igen.") from None
