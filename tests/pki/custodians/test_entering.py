@@ -6,7 +6,7 @@ from django.db import connection
 from pki import hsm
 from pki.custodians import entering, held
 from pki.custodians.entering import Entry, Refused
-from pki.domain.pin_shares import split
+from pki.domain.pin_shares import read, split
 from pki.health import starting
 from pki.hsm import sessions
 from pki.models import Event
@@ -135,7 +135,7 @@ def test_a_share_whose_event_cannot_be_stored_is_not_taken(entry):
 
 
 def test_what_is_forgotten_is_overwritten_and_gives_no_pin(token):
-    held.hold(*(entering.read(text) for text in split(TEST_PIN)))
+    held.hold(*(read(text) for text in split(TEST_PIN)))
     blocks = [block for _, block in held._blocks.values()]
     assert held.pin() == TEST_PIN
     held.forget()
