@@ -47,6 +47,11 @@ def has_pin() -> bool:
     return is_complete() if settings.PKI_START_BY_TWO else bool(settings.PKCS11_PIN_FILE)
 
 
+def waits() -> bool:
+    """Whether this process cannot use the token until custodians enter their shares: no fault of the token."""
+    return bool(settings.PKI_START_BY_TWO) and not is_complete()
+
+
 def forget() -> None:
     """Overwrites what is held."""
     with _lock:
