@@ -1,10 +1,11 @@
 """The shares that this process holds, in memory only.
 
 The PIN is put together at each log-in to the token and kept nowhere in one piece. Python may leave copies of the string behind;
-the process therefore leaves no core dump. Loads no token library, so that every process may ask whether it has a PIN.
+`shield` therefore closes the process's memory to others. Loads no token library, so that every process may ask for its PIN.
 """
 
 import atexit
+import ctypes
 import resource
 import threading
 from dataclasses import replace
@@ -13,14 +14,25 @@ from django.conf import settings
 
 from pki.domain.pin_shares import Share, combined
 
+_PR_SET_DUMPABLE = 4  # linux/prctl.h
 _lock = threading.Lock()
 _blocks: dict[str, tuple[Share, bytearray]] = {}
+
+
+def shield() -> None:
+    """Keeps the memory of this process from core dumps and from other processes of its user. Root still reads it.
+
+    Raises OSError if the kernel refuses.
+    """
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    library = ctypes.CDLL(None, use_errno=True)
+    if library.prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_SET_DUMPABLE)")
 
 
 def hold(one: Share, other: Share) -> None:
     """Holds both shares until the process ends. Raises ShareError if they do not give a PIN; then nothing is held."""
     combined(one, other)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with _lock:
         _wipe()
         for share in (one, other):

@@ -39,6 +39,7 @@ def wait_for_custodians() -> None:
     if settings.PKI_SHARE_FILES:
         _from_files()
     else:
+        held.shield()
         entry = Entry(verify=token_takes_pin, two_users=bool(settings.PKI_CUSTODIANS))
         Desk(settings.PKI_SHARE_SOCKET, entry, settings.PKI_CUSTODIANS)
         _wait(entry.progress)

@@ -35,6 +35,7 @@ class Command(CheckedCommand):
         if not settings.PKI_START_BY_TWO:
             raise CommandError("PKI_START_BY_TWO är av här: kör kommandot som det är", returncode=2)
         user = arguments.operator_ref().removeprefix("operator:")
+        held.shield()
         entry = Entry(verify=starting.token_takes_pin, two_users=False)
         try:
             for share in shares.secrets(options["descriptor"], "Första nyckelhållarens del", "Andra nyckelhållarens del"):
