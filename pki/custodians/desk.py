@@ -39,8 +39,8 @@ class Desk:
         self._listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         with contextlib.suppress(FileNotFoundError):
             Path(path).unlink()  # of a process that was killed
-        os.fchmod(self._listening.fileno(), 0o660)  # `bind` creates the socket with this mode
         self._listening.bind(path)
+        Path(path).chmod(0o660)  # whatever the umask; nobody connects before `listen`
         self._listening.listen(4)
         threading.Thread(target=self._serve, name="custodians", daemon=True).start()
 
@@ -56,9 +56,13 @@ class Desk:
                 line, _ = self._listening.accept()
             except OSError:
                 return
-            with line, contextlib.suppress(OSError):
-                line.settimeout(_CALLER_SECONDS)
-                line.sendall(json.dumps(self._answer(line), ensure_ascii=False).encode() + b"\n")
+            # A thread for each, so that a caller who sends slowly keeps no custodian out.
+            threading.Thread(target=self._serve_one, args=(line,), name="custodian", daemon=True).start()
+
+    def _serve_one(self, line: socket.socket) -> None:
+        with line, contextlib.suppress(OSError):
+            line.settimeout(_CALLER_SECONDS)
+            line.sendall(json.dumps(self._answer(line), ensure_ascii=False).encode() + b"\n")
 
     def _answer(self, line: socket.socket) -> dict[str, Any]:
         with line.makefile("rb") as questions:
@@ -70,7 +74,7 @@ class Desk:
         except (ValueError, KeyError, TypeError, AttributeError):
             return {"taken": False, "complete": False, "text": "Frågan går inte att läsa."}
         except Exception:
-            # The thread must outlive every fault, or nobody could start the process. The question is not logged.
+            # The custodian gets an answer whatever happens. The question is not logged.
             log.exception("custodians.fault")
             return {"taken": False, "complete": False, "text": "Ett fel inträffade. Se loggen."}
         finally:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -18,7 +19,9 @@ log = structlog.get_logger(__name__)
 BETWEEN_SECONDS = 600.0
 """How long the first share waits for the second. Then the first is forgotten and both are entered again."""
 MOST_REFUSED, CLOSED_SECONDS = 5, 900.0
-"""After so many refused shares, none is taken for this long."""
+"""After so many refused shares of a user, none of that user's is taken for this long. The other custodians go on."""
+MOST_WRONG_PINS = 2
+"""How many PINs the token may refuse before this process takes no more shares: a token locks itself after a few."""
 
 
 class Refused(Exception):
@@ -61,8 +64,8 @@ class Entry:
         self._now = now
         self._lock = threading.Lock()
         self._first: tuple[Share, str, float] | None = None
-        self._refused = 0
-        self._closed_until = 0.0
+        self._refused: Counter[str] = Counter()
+        self._closed_until: dict[str, float] = {}
         self._useless: set[str] = set()
 
     def progress(self) -> Progress:
@@ -81,8 +84,10 @@ class Entry:
         with self._lock:
             if held.is_complete():
                 return Progress(HALVES)
-            if self._now() < self._closed_until:
-                raise Refused("För många felaktiga delar har angetts. Vänta en kvart och försök igen.")
+            if len(self._useless) >= MOST_WRONG_PINS:
+                raise Refused("Token har nekat för många PIN-koder. Starta om pki-worker och ange delarna som gjordes senast.")
+            if self._now() < self._closed_until.get(user, 0.0):
+                raise Refused("Du har angett för många felaktiga delar. Vänta en kvart och försök igen.")
             try:
                 self._take(text, user)
             except NotRecorded:
@@ -135,11 +140,11 @@ class Entry:
         return self._first
 
     def _count(self, user: str, refused: Refused) -> None:
-        self._refused += 1
-        log.warning("custodians.share_refused", user=user, refused=self._refused, reason=str(refused))
-        if self._refused >= MOST_REFUSED:
-            self._refused, self._closed_until = 0, self._now() + CLOSED_SECONDS
-            self._first = None
+        self._refused[user] += 1
+        log.warning("custodians.share_refused", user=user, refused=self._refused[user], reason=str(refused))
+        if self._refused[user] >= MOST_REFUSED:
+            self._closed_until[user] = self._now() + CLOSED_SECONDS
+            del self._refused[user]
         _record("custodian.share_refused", user, None)
 
 

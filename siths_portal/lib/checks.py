@@ -249,9 +249,15 @@ def _custodians() -> Iterator[checks.CheckMessage]:
         yield _error(
             26,
             "PKCS11_PIN_FILE is set although the start needs two custodians.",
-            "Unset it, make shares by pki_split_pin, and remove the file. PKI_START_BY_TWO=0 only if the HSM itself demands two.",
+            "Unset it, make shares by pki_split_pin, and remove the file.",
         )
-    if len(settings.PKI_CUSTODIANS) == 1:
+    if settings.PKCS11_PIN_FILE and not settings.PKI_START_BY_TWO and settings.ENVIRONMENT_NAME == PRODUCTION:
+        yield _error(
+            26,
+            "PKI_START_BY_TWO is off in production.",
+            "Turn it on, or name the test environment in ENVIRONMENT_NAME.",
+        )
+    if len(set(settings.PKI_CUSTODIANS)) == 1:
         yield _error(26, "PKI_CUSTODIANS names one person.", "Name at least two users of this machine, or none in a container.")
 
 

@@ -51,6 +51,8 @@ SAFE: dict[str, Any] = {
     "DATABASE_ROLES": ROLES,
     "ACCESSIBILITY_CONTACT": "tillganglighet@example.org",
     "ANSWER_STEP_SECONDS": 0.025,
+    "PKI_START_BY_TWO": True,
+    "PKCS11_PIN_FILE": "",
 }
 
 
@@ -61,6 +63,7 @@ def found(**values: Any) -> set[str]:
 
 def test_safe_settings_pass() -> None:
     assert found() == set()
+    assert found(PKI_START_BY_TWO=False, PKCS11_PIN_FILE="/etc/siths/pin", ENVIRONMENT_NAME="Provmiljö") == set()
 
 
 @pytest.mark.parametrize(
@@ -97,7 +100,8 @@ def test_safe_settings_pass() -> None:
         ({"ISSUANCE_CHECK_BACKEND": "tests.pki.every_card.EveryCard"}, "siths.E022"),
         ({"PKI_START_BY_TWO": True, "PKCS11_PIN_FILE": "/etc/siths/secrets/pin"}, "siths.E026"),
         ({"PKI_SHARE_FILES": ["/etc/siths/a", "/etc/siths/b"]}, "siths.E026"),
-        ({"PKI_CUSTODIANS": ["anna"]}, "siths.E026"),
+        ({"PKI_START_BY_TWO": False, "PKCS11_PIN_FILE": "/etc/siths/pin", "ENVIRONMENT_NAME": "Produktion"}, "siths.E026"),
+        ({"PKI_CUSTODIANS": ["anna", "anna"]}, "siths.E026"),
         ({"MTLS_CERTIFICATE_HEADER": "X-Client-Certificate"}, "siths.E012"),
         ({"MTLS_CERTIFICATE_HEADER": "X-Client-Certificate", "DEBUG": True, "FACE": "status"}, "siths.E012"),
         ({"PORTAL_BASE_URL": "http://portal.example.org"}, "siths.E013"),

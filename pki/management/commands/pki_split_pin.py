@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from pki.domain.pin_shares import HALVES, ShareError, combined, read, split
@@ -27,9 +28,11 @@ class Command(BaseCommand):
         shares.add(parser)
 
     def handle(self, *_arguments: Any, **options: Any) -> None:
-        """Exits with 2 for a PIN that does not fit or two that differ."""
-        pin = self._pin(options)
+        """Exits with 2 for a PIN that does not fit, two that differ, or a file outside development."""
         folder: Path | None = options["folder"]
+        if not settings.DEBUG and (folder or options["pin_file"]):
+            raise CommandError("utanför utveckling skrivs delarna inte i filer, och PIN-koden läses inte ur en fil", returncode=2)
+        pin = self._pin(options)
         if folder is not None and _kept(folder) == pin:
             return
         try:

@@ -102,6 +102,18 @@ def test_a_pin_that_the_token_refuses_costs_one_try(entry):
     assert held.is_complete()
 
 
+def test_two_who_make_up_shares_do_not_lock_the_token(entry, clock):
+    with counted("C_Login") as logins:
+        for number in range(entering.MOST_WRONG_PINS):
+            one, other = split(f"00000{number}")
+            entry.enter(one, "anna")
+            refused(entry, other, "bertil", "Token godtog inte")
+        assert len(logins) == entering.MOST_WRONG_PINS
+        clock.seconds = entering.CLOSED_SECONDS + 1
+        refused(entry, split("000009")[0], "anna", "Starta om")
+        assert len(logins) == entering.MOST_WRONG_PINS
+
+
 def test_the_second_share_comes_in_time_or_both_are_entered_again(entry, clock):
     one, other = split(TEST_PIN)
     entry.enter(one, "anna")
@@ -111,12 +123,22 @@ def test_the_second_share_comes_in_time_or_both_are_entered_again(entry, clock):
     assert entry.enter(one, "anna").is_complete
 
 
-def test_after_some_refused_shares_none_is_taken_for_a_while(entry, clock):
+def test_after_some_refused_shares_none_of_that_user_is_taken_for_a_while(entry, clock):
+    one, other = split(TEST_PIN)
+    entry.enter(one, "anna")
+    for _ in range(entering.MOST_REFUSED):
+        refused(entry, "x", "mallory", "ingen del")
+    refused(entry, other, "mallory", "Vänta en kvart")
+    assert entry.progress().halves == ("A",)
+    clock.seconds = entering.CLOSED_SECONDS + 1
+    assert entry.enter(one, "mallory").halves == ("A",)
+    assert entry.enter(other, "bertil").is_complete
+
+
+def test_one_who_enters_nonsense_keeps_nobody_else_out(entry):
     one, other = split(TEST_PIN)
     for _ in range(entering.MOST_REFUSED):
         refused(entry, "x", "mallory", "ingen del")
-    refused(entry, one, "anna", "Vänta en kvart")
-    clock.seconds = entering.CLOSED_SECONDS + 1
     entry.enter(one, "anna")
     assert entry.enter(other, "bertil").is_complete
 

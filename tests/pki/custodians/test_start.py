@@ -7,11 +7,15 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
+from functools import partial
 from pathlib import Path
 
 import pytest
+from celery import signals
 from django.conf import settings
 from django.core.management import call_command
+from django.core.management.base import CommandError
+from structlog.testing import capture_logs
 
 from pki.custodians import asking, desk, held
 from pki.custodians.entering import Entry
@@ -30,14 +34,39 @@ WORKER = [
     sys.executable, "-m", "celery", "-A", "siths_portal.celery", "worker", "-Q", "pki", "-P", "threads", "-c", "1",
     "--without-gossip", "--without-mingle", "--loglevel", "INFO",
 ]  # fmt: skip
+NO_READER = """
+import ctypes, os
+from pki.custodians import held
+if os.getuid() == 0:
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+    ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # as a process is that its user started
+def is_read():
+    own = os.getpid()
+    if (reader := os.fork()) == 0:
+        try:
+            os._exit(0 if open(f"/proc/{own}/environ", "rb").read() else 1)
+        except OSError:
+            os._exit(1)
+    return os.waitpid(reader, 0)[1] == 0
+before = is_read()
+held.shield()
+print(before, is_read())
+"""
 
 
 def command(*arguments: str, text: str = "", **env: str) -> subprocess.CompletedProcess[str]:
-    """A command as a custodian runs it, with its secret at file descriptor 0."""
+    """A command with its secret at file descriptor 0."""
+    return _run(*arguments, text=text, env=os.environ | env)
+
+
+def as_custodian(*arguments: str, text: str = "") -> subprocess.CompletedProcess[str]:
+    """A command of somebody who has no settings of the portal: no database, no key."""
+    return _run(*arguments, text=text, env={"PATH": os.environ["PATH"], "SITHS_VAR_DIR": "/nonexistent"})
+
+
+def _run(*arguments: str, text: str, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
     run = [sys.executable, "manage.py", *arguments]
-    return subprocess.run(
-        run, cwd=settings.BASE_DIR, env=os.environ | env, input=text, capture_output=True, text=True, check=False
-    )
+    return subprocess.run(run, cwd=settings.BASE_DIR, env=env, input=text, capture_output=True, text=True, check=False)
 
 
 def status_of(port: int, what: str) -> int:
@@ -61,17 +90,16 @@ def test_a_worker_takes_no_work_before_two_shares_and_needs_both_again_after_a_r
         assert (finding.subject, finding.text) == (checks.CUSTODIANS, "väntar på nyckelhållare: 0 av 2 delar")
         assert (status_of(port, "live"), status_of(port, "ready")) == (200, 503)
         assert " ready." not in log.read_text()
-        wrong = command(*enter, text="x")
+        wrong = as_custodian(*enter, text="x")
         assert (wrong.returncode, "ingen del" in wrong.stderr) == (1, True)
-        first = command(*enter, text=ONE)
+        first = as_custodian(*enter, text=ONE)
         assert (first.returncode, first.stdout.strip()) == (0, "väntar på nyckelhållare: 1 av 2 delar")
         assert " ready." not in log.read_text()
-        assert command(*enter, text=OTHER).returncode == 0
+        assert as_custodian(*enter, text=OTHER).returncode == 0
         wait_for(lambda: " ready." in log.read_text(), "the worker")
         assert asking.status(path).complete
         shown = Path(f"/proc/{child.pid}/cmdline").read_text()
         assert [secret for secret in (TEST_PIN, ONE, OTHER) if secret in shown] == []
-        assert Path(f"/proc/{child.pid}/environ").stat().st_uid == 0  # its user cannot read its environment and memory
         limits = Path(f"/proc/{child.pid}/limits").read_text()
         assert re.search(r"^Max core file size +0 +0 ", limits, re.M)
     for secret in (TEST_PIN, ONE, OTHER):
@@ -89,32 +117,58 @@ def _is_served(path: str) -> bool:
         return False
 
 
-def test_development_starts_from_files_and_says_so(world, tmp_path):
-    log, files = tmp_path / "log", [tmp_path / name for name in pki_split_pin.FILES]
-    call_command("pki_split_pin", pin_file=Path(os.environ["PKCS11_PIN_FILE"]), folder=tmp_path)
-    assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
-    before = [file.read_text() for file in files]
-    call_command("pki_split_pin", pin_file=Path(os.environ["PKCS11_PIN_FILE"]), folder=tmp_path)
-    assert [file.read_text() for file in files] == before
-    variables = {"PKI_START_BY_TWO": "1", "PKCS11_PIN_FILE": "", "PKI_SHARE_FILES": ",".join(map(str, files))}
-    with process(WORKER, log, **variables):
-        wait_for(lambda: " ready." in log.read_text(), "the worker")
-    assert "nobody entered a share" in log.read_text()
+def test_no_other_process_of_its_user_reads_one_that_took_shares():
+    done = subprocess.run([sys.executable, "-c", NO_READER], cwd=settings.BASE_DIR, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", "False"]
 
 
-@pytest.mark.parametrize("what", ["another splitting", "no file", "no socket"])
-def test_a_worker_that_cannot_get_its_shares_ends_and_takes_no_work(world, tmp_path, what):
-    log, files = tmp_path / "log", [tmp_path / name for name in pki_split_pin.FILES]
-    if what == "another splitting":
-        files[0].write_text(ONE)
-        files[1].write_text(split(TEST_PIN)[1])
-    given = {"PKI_SHARE_FILES": ",".join(map(str, files))}
-    if what == "no socket":
-        given = {"PKI_SHARE_SOCKET": "/nonexistent/share.sock"}
-    with process(WORKER, log, PKI_START_BY_TWO="1", PKCS11_PIN_FILE="", **given) as child:
-        assert child.wait(120) == 1
-    assert "custodians.not_started" in log.read_text()
-    assert " ready." not in log.read_text()
+def test_shares_are_written_to_files_in_development_only(tmp_path, settings):
+    settings.DEBUG = False
+    (tmp_path / "pin").write_text(TEST_PIN)
+    for options in ({"folder": tmp_path}, {"pin_file": tmp_path / "pin"}):
+        with pytest.raises(CommandError, match="utanför utveckling"):
+            call_command("pki_split_pin", **options)
+    assert [file.name for file in tmp_path.iterdir()] == ["pin"]
+
+
+@pytest.mark.django_db(transaction=True)
+class TestFiles:
+    """Development's start, in this process."""
+
+    @pytest.fixture(autouse=True)
+    def _by_files(self, settings, tmp_path, demo_pki):
+        settings.DEBUG = settings.PKI_START_BY_TWO = True
+        settings.PKI_SHARE_FILES = [str(tmp_path / name) for name in pki_split_pin.FILES]
+        yield
+        held.forget()
+
+    def test_both_shares_come_from_files_and_the_log_says_so(self, settings, tmp_path):
+        split_again = partial(call_command, "pki_split_pin", pin_file=Path(settings.PKCS11_PIN_FILE), folder=tmp_path)
+        split_again()
+        files = [tmp_path / name for name in pki_split_pin.FILES]
+        assert {file.stat().st_mode & 0o777 for file in files} == {0o600}
+        before = [file.read_text() for file in files]
+        split_again()
+        assert [file.read_text() for file in files] == before
+        with capture_logs() as log:
+            starting.wait_for_custodians()
+        assert "nobody entered a share" in str(log)
+        assert held.pin() == TEST_PIN
+
+    @pytest.mark.parametrize("texts", [(ONE, split(TEST_PIN)[1]), (ONE, ONE), (ONE,), ()])
+    def test_a_worker_that_cannot_get_its_shares_ends_before_it_takes_work(self, tmp_path, texts):
+        for name, text in zip(pki_split_pin.FILES, texts, strict=False):
+            (tmp_path / name).write_text(text)
+        with capture_logs() as log, pytest.raises(SystemExit) as ended:
+            signals.worker_init.send(None)  # Celery logs other errors of its receivers, and goes on
+        assert ended.value.code == 1
+        assert "custodians.not_started" in str(log)
+        assert not held.is_complete()
+
+
+def test_a_socket_that_cannot_be_made_is_an_error():
+    with pytest.raises(FileNotFoundError):
+        desk.Desk("/nonexistent/share.sock", Entry(verify=lambda: True, two_users=False), ())
 
 
 @pytest.fixture
@@ -150,7 +204,9 @@ class TestDesk:
             line.sendall(question)
             line.shutdown(socket.SHUT_WR)
             assert "går inte att läsa".encode() in line.recv(4096)
-        assert asking.enter(path, ONE).taken
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as silent:
+            silent.connect(path)
+            assert asking.enter(path, ONE).taken
 
     def test_pki_check_says_what_is_waited_for(self, waiting, settings):
         waiting()
@@ -163,16 +219,14 @@ class TestDesk:
 
     def test_a_share_is_no_argument_and_needs_a_terminal_or_a_descriptor(self, waiting):
         path = waiting()
-        assert command("pki_enter_share", "--socket", path, ONE).returncode == 2
-        done = command("pki_enter_share", "--socket", path)
-        assert (done.returncode, "terminal" in done.stderr) == (2, True)
+        for arguments, match in (((ONE,), "unrecognized"), ((), "terminal"), (("--descriptor", "999"), "1 rader")):
+            with pytest.raises(CommandError, match=match):
+                call_command("pki_enter_share", "--socket", path, *arguments)
 
 
 @pytest.mark.django_db(transaction=True)
 def test_an_operators_command_runs_with_both_shares_entered_for_it(demo_pki):
     by_two = {"PKI_START_BY_TWO": "1", "PKCS11_PIN_FILE": ""}
-    alone = command("pki_check", **by_two)
-    assert "provas inte utan nyckelhållare" in alone.stdout
     both = command("pki_with_shares", "--descriptor", "0", "pki_check", text=f"{ONE}\n{OTHER}\n", **by_two)
     assert "provnyckeln signerar och signaturen stämmer" in both.stdout
     twice = command("pki_with_shares", "--descriptor", "0", "pki_check", text=f"{ONE}\n{ONE}\n", **by_two)
