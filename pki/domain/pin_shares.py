@@ -6,7 +6,6 @@ check value is inside the block: beside a share, it would let a custodian try PI
 """
 
 import base64
-import binascii
 import hashlib
 import secrets
 from dataclasses import dataclass, field
@@ -49,7 +48,7 @@ def read(text: str) -> Share:
     letters = "".join(text.split()).replace("-", "").upper()
     try:
         data = base64.b32decode(letters) if len(letters) == _LETTERS else b""
-    except binascii.Error:
+    except ValueError:  # also for what is not ASCII
         data = b""
     kept, found = data[:-_SUM], data[-_SUM:]
     half = chr(data[0]) if data else ""

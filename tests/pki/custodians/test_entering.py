@@ -1,5 +1,7 @@
 """Who may enter shares, how often and how long apart, and what the audit chain and the token see of it. Real SoftHSM."""
 
+import itertools
+
 import pytest
 from django.db import connection
 
@@ -15,15 +17,17 @@ from tests.pki_fixtures import TEST_PIN, make_token, remove_tokens
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CKR_PIN_INCORRECT = 0xA0
+_numbers = itertools.count()
 
 
 @pytest.fixture
 def token(settings, monkeypatch):
     """A token whose PIN comes from custodians, in a process that holds nothing."""
     monkeypatch.setattr(sessions, "_refused_pins", {})
-    settings.PKCS11_TOKEN, settings.PKI_START_BY_TWO, settings.PKCS11_PIN_FILE = "custodians", True, ""
-    folders = make_token("custodians")
-    yield "custodians"
+    label = f"custodians-{next(_numbers)}"  # a process takes no second token of the same label
+    settings.PKCS11_TOKEN, settings.PKI_START_BY_TWO, settings.PKCS11_PIN_FILE = label, True, ""
+    folders = make_token(label)
+    yield label
     held.forget()
     remove_tokens(folders)
 
