@@ -11,7 +11,7 @@ import pytest
 from siths_portal.dev import programs, tokens, users
 from siths_portal.dev.home import House
 from siths_portal.dev.private_services import DATABASE, ROLES, postgres_bin
-from siths_portal.dev.steps import manage, split_pin
+from siths_portal.dev.steps import manage
 from siths_portal.dev.supervision import Supervisor
 from siths_portal.lib.processes.table import PIN_SHARES
 from tests.house.conftest import copy_house
@@ -35,7 +35,8 @@ def test_each_process_reads_its_own_secrets_and_connects_as_its_own_role(folder:
     house.release_ports()
     tokens.write_settings(house)
     tokens.initialise_tokens(house)
-    split_pin(house)
+    for name in PIN_SHARES:
+        tokens.write_private(house.var / "secrets" / name, "a share")
     house.postgres.create()
     supervisor = Supervisor(house)
     supervisor.start()
