@@ -117,6 +117,8 @@ PRODUCTION = {
     "STATUS_BASE_URL": "http://status.example.org",
     "API_BASE_URL": "https://api.example.org",
     "PKI_POLICY_ARC": "2.25.1",
+    "PKI_START_BY_TWO": "1",
+    "PKCS11_PIN_FILE": "",
     "DIRECTORY_URL": "https://directory.example.org",
     "PERSON_REGISTER_URL": "https://register.example.org",
     "EID_APP_URL": "https://eidapp.example.org/",
