@@ -28,6 +28,7 @@ from siths_portal.dev.home import House
 from siths_portal.dev.launch import HOUSE, PROGRAM
 from siths_portal.dev.private_services import DATABASE
 from siths_portal.dev.progress import HouseError, wait_for
+from siths_portal.lib.processes.table import PIN_SHARES
 from tests import template
 from tests.pki_fixtures import demo_file
 from tests.ports import allow_house, guarded
@@ -128,10 +129,10 @@ class Stage:
         return self._answer("terms")
 
     def in_clear(self, *codes: str) -> list[str]:
-        """The tables and logs that contain one of `codes`, the PUK of a card or a PIN of the token in clear."""
+        """The tables and logs that contain one of `codes`, the PUK of a card, or a PIN of the token or a share of it in clear."""
         puks = self._answer("puks")
         assert puks, "no card has a PUK: the search would prove nothing"
-        pins = [(self.house.var / "secrets" / name).read_text() for name in ("pin", "so_pin")]
+        pins = [(self.house.var / "secrets" / name).read_text().strip() for name in ("pin", "so_pin", *PIN_SHARES)]
         logs, secrets = sorted((self.house.var / "log").rglob("*.log*")), (*codes, *puks, *pins)
         with self._connection().cursor() as cursor:
             return secret_scan.in_tables(secret_scan.tables(cursor), secrets) + secret_scan.in_files(logs, secrets)
@@ -237,6 +238,7 @@ def _ceremony(house: StageHouse) -> None:
     """Makes the tokens and the CAs."""
     file = house.place / "ceremony.yaml"
     tokens.initialise_tokens(house)
+    steps.split_pin(house)
     file.write_bytes(demo_file())
     approvers.approve(file, house.var / "ceremony")
     steps.manage("pki_ceremony", "pki_ceremony", str(file)).work(house)
