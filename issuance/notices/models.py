@@ -49,9 +49,9 @@ class NoticeAbout(models.TextChoices):
 class EidNotice(Mailed):
     """An e-mail to a holder about an eID of theirs, by another channel than the one that they log in by.
 
-    `eid` is empty for what is about the carrier itself: an unlocking, or a new carrier without eIDs of assignments, such as a
-    mobile eID. `days` is the number of days before the eID's last day for which a reminder is made. UNREACHED and REFUSED are
-    causes of rows of work: the office tells the holder.
+    `eid` is empty for what is about the carrier itself: an unlocking, or a carrier without eIDs of assignments, such as a mobile
+    eID, that is new or ends. `days` is the number of days before the last day for which a reminder is made. UNREACHED and
+    REFUSED are causes of rows of work: the office tells the holder.
     """
 
     id = models.UUIDField(primary_key=True, default=new_id)
@@ -70,7 +70,7 @@ class EidNotice(Mailed):
                 name="issuance_eid_notice_once",
             ),
             models.CheckConstraint(
-                condition=Q(about=NoticeAbout.ENDING.value, eid__isnull=False, days__isnull=False)
+                condition=Q(about=NoticeAbout.ENDING.value, days__isnull=False)
                 | ~Q(about=NoticeAbout.ENDING.value) & Q(days=None),
                 name="issuance_eid_notice_days",
             ),

@@ -30,5 +30,13 @@ def ending(last: str, url: str) -> tuple[str, str]:
     )
 
 
+def ending_carrier(name: str, last: str, url: str) -> tuple[str, str]:
+    """Returns the same for a carrier that the holder replaces alone: its `name`, such as "Mobilt SITHS"."""
+    return f"Ditt {name} slutar snart gälla", _letter(
+        f"{name} på en av dina enheter gäller till och med {last}. Skaffa ett nytt i god tid på Mina sidor, {url}.",
+        "Använder du inte enheten längre? Spärra den där.",
+    )
+
+
 def _letter(*paragraphs: str) -> str:
     return "\n\n".join(("Hej!", *paragraphs, _CLOSING)) + "\n"

@@ -3,6 +3,7 @@
 from django.conf import settings
 
 from issuance.carriers.domain import kinds
+from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.models import Eid
 from issuance.notices.domain import texts
@@ -27,7 +28,7 @@ def send_due(*, limit: int = mailing.BATCH) -> int:
 def _compose(row: EidNotice) -> Message | MailState:
     rows = EidNotice.objects.select_related("carrier__person", "eid").defer("carrier__card_key_spki")
     notice = rows.get(pk=row.pk)
-    if notice.carrier.holder.deceased or (notice.about == NoticeAbout.ENDING and not _ends(notice.eid)):
+    if notice.carrier.holder.deceased or (notice.about == NoticeAbout.ENDING and not _ends(notice)):
         return MailState.NOT_NEEDED
     recipient = _recipient(notice)
     if not recipient:
@@ -36,9 +37,12 @@ def _compose(row: EidNotice) -> Message | MailState:
     return Message(f"eid-notice-{notice.pk}@{settings.DEFAULT_FROM_EMAIL.rpartition('@')[2]}", recipient, subject, text)
 
 
-def _ends(eid: Eid | None) -> bool:
-    """Returns whether the eID is in use and none of the same assignment ends later."""
-    if eid is None or eid.state != EidState.ACTIVE or eid.valid_to is None or eid.valid_to <= clock.now():
+def _ends(notice: EidNotice) -> bool:
+    """Returns whether what ends is in use, and for an eID whether none of the same assignment ends later."""
+    carrier, eid = notice.carrier, notice.eid
+    if eid is None:
+        return carrier.state == CarrierState.ACTIVE and carrier.valid_to > clock.now()
+    if eid.state != EidState.ACTIVE or eid.valid_to is None or eid.valid_to <= clock.now():
         return False
     return not Eid.objects.filter(post=eid.post_id, state=EidState.ACTIVE.value, valid_to__gt=eid.valid_to).exists()
 
@@ -61,9 +65,11 @@ def _words(notice: EidNotice) -> tuple[str, str]:
     url, at = settings.MINASIDOR_BASE_URL, f"{notice.queued_at.astimezone(clock.STOCKHOLM):%Y-%m-%d kl. %H:%M}"
     if notice.about == NoticeAbout.UNLOCKED:
         return texts.unlocked(at, url)
-    if notice.about == NoticeAbout.ENDING and notice.eid:
-        return texts.ending(str(wording.last_day(notice.eid.valid_to)), url)
-    return texts.new("SITHS eID" if notice.eid else kinds.kind_of(notice.carrier.kind).type, at, url)
+    name = "SITHS eID" if notice.eid else str(kinds.kind_of(notice.carrier.kind).type)
+    if notice.about == NoticeAbout.ENDING:
+        last = str(wording.last_day((notice.eid or notice.carrier).valid_to))
+        return texts.ending(last, url) if notice.eid else texts.ending_carrier(name, last, url)
+    return texts.new(name, at, url)
 
 
 def _record(notice: EidNotice) -> None:
@@ -72,15 +78,21 @@ def _record(notice: EidNotice) -> None:
         subject, ref = ("eid", notice.eid_id) if notice.eid_id else ("carrier", notice.carrier_id)
         Event.record(
             actor_ref=SENDER,
-            action=f"{subject}.{_NAMES[NoticeAbout(notice.about)]}_{told}",
+            action=f"{subject}.{_NAMES[subject, NoticeAbout(notice.about)]}_{told}",
             subject_type=subject,
             subject_ref=str(ref),
             facts={"days": notice.days, "notice": str(notice.pk)},
         )
 
 
-_NAMES = {NoticeAbout.NEW: "notice", NoticeAbout.ENDING: "reminder", NoticeAbout.UNLOCKED: "unlock_notice"}
-"""What a notice is called in events."""
+_NAMES = {
+    ("eid", NoticeAbout.NEW): "notice",
+    ("eid", NoticeAbout.ENDING): "reminder",
+    ("carrier", NoticeAbout.NEW): "notice",
+    ("carrier", NoticeAbout.ENDING): "end_reminder",  # register care reminds of a sent carrier
+    ("carrier", NoticeAbout.UNLOCKED): "unlock_notice",
+}
+"""What a notice is called in events of an eID and of a carrier."""
 
 _TOLD = {MailState.SENT: "sent", MailState.REFUSED: "refused", MailState.UNREACHED: "unreached"}
 """The ends of a notice that are recorded."""

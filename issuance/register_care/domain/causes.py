@@ -178,8 +178,9 @@ UNLOCKING_NOT_TOLD = _UNTOLD % (_SINCE, "n.about = 'unlocked' AND c.state = 'act
 
 # A row for each day of reminders, as for chiefs. A later reminder ends it.
 EID_NOT_REMINDED = _UNTOLD % (
-    f"{LAST_DAY} AS due, '{{}}'::jsonb AS facts",
-    f"""n.about = 'ending' AND e.state = 'active' AND {NO_LATER_EID} AND NOT EXISTS (
-    SELECT FROM issuance_eidnotice r WHERE r.eid_id = n.eid_id AND r.days < n.days AND r.state IN ('sent', 'refused', 'unreached')
-)""",
+    f"coalesce({LAST_DAY}, {_LAST}) AS due, '{{}}'::jsonb AS facts",
+    f"""n.about = 'ending' AND (e.state = 'active' AND {NO_LATER_EID} OR n.eid_id IS NULL AND c.state = 'active') AND NOT EXISTS (
+    SELECT FROM issuance_eidnotice r WHERE r.carrier_id = n.carrier_id AND r.eid_id IS NOT DISTINCT FROM n.eid_id
+      AND r.days < n.days AND r.state IN ('sent', 'refused', 'unreached')
+)""",  # noqa: S608
 )

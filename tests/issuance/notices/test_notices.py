@@ -11,6 +11,7 @@ from issuance.notices.models import EidNotice, NoticeAbout
 from issuance.notices.services import notices, reminding, sending
 from issuance.people.models.persons import Person, Post
 from issuance.records.models.events import Event
+from issuance.records.services import steps
 from siths_portal.lib import clock
 from tests.issuance.orders.test_eid_orders import further_post
 from tests.issuance.register_care.works import Mails, active, found, later, night
@@ -96,6 +97,57 @@ def test_without_an_address_and_for_the_protected_the_office_has_a_row_until_a_r
         night()
         (row,) = found("eid_not_reminded")
         assert (row.carrier_id, row.subject_id) == (without.carrier_id, EidNotice.objects.get(days=30).pk)
+
+
+def ending_mobile(post: Post, *, days_left: int) -> Carrier:
+    """A mobile eID in use whose last day is so many days from now."""
+    begun = clock.now() - dt.timedelta(days=400)
+    carrier = Carrier(
+        kind="mobile_eid", origin="migrated", person=post.person, organisation=post.organisation, device="Hjalmars telefon",
+        state="active", activated_at=begun, valid_from=begun, created_at=begun,
+        valid_to=clock.start_of_day(clock.today() + dt.timedelta(days=days_left + 1)),
+    )  # fmt: skip
+    with transaction.atomic():
+        steps.begin([carrier], "migrated", actor_ref="system:migration", facts={})
+    return carrier
+
+
+def test_a_holder_is_reminded_of_each_mobile_eid_that_ends(world: Any, mails: Mails) -> None:
+    post = world.post(given_name="Hjalmar", surname="Almgren")
+    carrier, last, days = ending_mobile(post, days_left=100), clock.today() + dt.timedelta(days=100), []
+    for day in (9, 10, 11, 40, 70, 101):
+        with later(day):
+            days += [day] * plan_and_send()
+    assert days == [10, 40, 70]
+    told = Event.objects.filter(action="carrier.end_reminder_sent").order_by("id")
+    assert [(each.subject_ref, each.facts["days"]) for each in told] == [(str(carrier.pk), day) for day in (90, 60, 30)]
+    message = mails.sent[0]
+    assert message.subject == "Ditt Mobilt SITHS slutar snart gälla"
+    assert f"gäller till och med {last}. Skaffa ett nytt i god tid på Mina sidor" in message.text
+    for secret in ("Hjalmar", "Almgren", carrier.device, post.hsa_id, post.organisation.name):
+        assert secret not in message.text + message.subject + message.message_id
+
+
+def test_a_mobile_eid_that_was_revoked_meanwhile_needs_no_reminder(world: Any, mails: Mails) -> None:
+    carrier = ending_mobile(world.post(), days_left=60)
+    assert (reminding.plan_due(), reminding.plan_due()) == (1, 0)
+    Carrier.objects.filter(pk=carrier.pk).update(state="revoked", ended_at=clock.now(), revocation_reason="damaged")
+    assert (plan_and_send(), mails.sent, EidNotice.objects.get().state) == (1, [], "not-needed")
+
+
+def test_the_office_reminds_a_holder_of_a_mobile_eid_without_an_address(world: Any, mails: Mails) -> None:
+    post = world.post()
+    carrier = ending_mobile(post, days_left=60)
+    Post.objects.filter(pk=post.pk).update(mail="")
+    assert (plan_and_send(), mails.sent) == (1, [])
+    night()
+    (row,) = found("eid_not_reminded")
+    assert (row.carrier_id, row.due) == (carrier.pk, clock.today() + dt.timedelta(days=60))
+    with later(30):
+        plan_and_send()
+        night()
+        (row,) = found("eid_not_reminded")
+        assert row.subject_id == EidNotice.objects.get(days=30).pk
 
 
 def test_a_new_eid_is_told_at_once_by_another_address_if_its_own_is_gone(world: Any, mails: Mails) -> None:
