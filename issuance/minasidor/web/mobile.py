@@ -128,8 +128,8 @@ def name(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
             naming.rename(actor=actor, carrier_id=carrier_id, device=form.cleaned_data["device"])
         except Conflict as error:
             refusal = refusals.text_of(error)
-        except Invalid:
-            form.add_error("device", _("Skriv ett namn på enheten med högst 60 tecken."))
+        except Invalid as error:
+            form.add_error("device", refusals.text_of(error))
         else:
             messages.success(request, _("Namnet är ändrat."))
             return redirect("my_mobile")

@@ -27,6 +27,8 @@ TEXTS: Mapping[str, str] = {
     "enrolment-started": _("En enhet har redan läst av koden. Fortsätt i appen, eller avbryt och börja om."),
     "another-session": _("Du började i en annan inloggning. Börja om här."),
     "second-log-in": _("Logga in en gång till för att se koden."),
+    "device-name": _("Skriv ett namn på enheten med högst 60 tecken."),
+    "device-name-taken": _("Du har redan en enhet med det namnet. Välj ett annat namn."),
     "mobile-not-valid": _("Det här mobila SITHS:et gäller inte längre."),
     "document-suspected": _("Kortet kan inte användas till det här just nu. Kontakta en ID-administratör."),
     "document-false": _("Kortet kan inte användas till det här just nu. Kontakta en ID-administratör."),

@@ -114,7 +114,8 @@ def _device_refusal(row: MobileEnrolment, proof: DeviceProof) -> Refusal | None:
 
 
 def _bind(row: MobileEnrolment, proof: DeviceProof) -> None:
-    actor_ref, now, name = holder(row.person_id).ref, clock.now().replace(microsecond=0), naming.checked(proof.device)
+    actor_ref, now = holder(row.person_id).ref, clock.now().replace(microsecond=0)
+    name = naming.unused(naming.checked(proof.device), row.person_id)
     carrier = Carrier(
         kind=MOBILE_EID.code,
         person=row.person,

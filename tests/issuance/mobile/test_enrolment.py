@@ -2,6 +2,7 @@
 
 import datetime as dt
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from cryptography import x509
@@ -269,6 +270,23 @@ def test_a_revoked_mobile_eid_ends_its_enrolment_and_cancelling_revokes(card: Ca
     revocation.revoke_carrier(actor=at.actor, carrier_id=MobileEnrolment.objects.get(pk=offered.enrolment.pk).carrier_id,
                               reason="lost_or_stolen")  # fmt: skip
     assert MobileEnrolment.objects.get(pk=offered.enrolment.pk).state == "failed"
+
+
+def test_two_devices_of_a_holder_have_different_names(card: Carrier, maker: Any) -> None:
+    at = browser(card)
+    first = Device(maker).enrol(at.offered())
+    second = Device(maker).enrol(at.offered())
+    third = Device(maker, name="x" * 60).enrol(at.offered())
+    assert (first.device, second.device) == ("Elins telefon", "Elins telefon 2")
+    for taken in ("Elins telefon", "ELINS  TELEFON"):
+        with pytest.raises(Invalid, match="device-name-taken"):
+            naming.rename(actor=at.actor, carrier_id=second.pk, device=taken)
+    assert naming.rename(actor=at.actor, carrier_id=first.pk, device="elins telefon").device == "elins telefon", "its own"
+    Carrier.objects.filter(pk=first.pk).update(device="x" * 58 + " 2")
+    assert naming.unused("x" * 60, at.person_id) == "x" * 58 + " 3"
+    assert third.device == "x" * 60
+    assert naming.unused("Elins telefon 2", at.person_id) == "Elins telefon 2 2"
+    assert naming.unused("Elins telefon 2", uuid4()) == "Elins telefon 2", "names of others are free"
 
 
 def test_the_device_is_renamed_without_its_name_in_the_log(card: Carrier, maker: Any) -> None:
