@@ -22,6 +22,7 @@ from issuance.minasidor.domain import MyFunction, offers
 from issuance.minasidor.queries import own_orders
 from issuance.minasidor.queries.todo import Task, Urgency
 from issuance.minasidor.web import refusals
+from issuance.minasidor.web.fetch_words import words_of
 from issuance.minasidor.web.frame import offered, require_offered
 from issuance.orders.services import eid_orders
 from issuance.records.web import handles
@@ -37,15 +38,13 @@ def tasks(actor: Actor, means: str) -> Iterator[Task]:
     """Yields the eIDs that wait for the holder, with the way to fetch them if this log-in may."""
     for order in own_orders.waiting(actor):
         may = offers(means, order.function)
-        heading = _("Förnya ditt SITHS eID för {organisation}") if order.renews else _("Hämta ditt SITHS eID för {organisation}")
-        text = _("Det är beställt till kortet som slutar på {last}. Hämta det senast {day}.")
-        action = _("Förnya") if order.renews else _("Hämta")
+        words, text = words_of(order), _("Det är beställt till kortet som slutar på {last}. Hämta det senast {day}.")
         yield Task(
             Urgency.WAITS,
-            heading.format(organisation=order.organisation),
+            words.heading,
             text.format(last=order.last, day=in_words(order.fetch_by)),
             reverse("my_fetch", args=[order.id]) if may else "",
-            action if may else "",
+            words.action if may else "",
         )
 
 
@@ -68,7 +67,8 @@ def fetch(request: HttpRequest, order_id: UUID) -> HttpResponse:
         else:
             handles.keep(request, opened)
             return redirect("my_fetching", opened.transaction.pk)
-    return render(request, "minasidor/fetch.html", {"order": order, "refusal": refusal, "tab": "start"}, status=status)
+    context = {"order": order, "words": words_of(order), "refusal": refusal, "tab": "start"}
+    return render(request, "minasidor/fetch.html", context, status=status)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -93,6 +93,7 @@ def under_way(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         "state": now.value,
         "is_open": now in OPEN,
         "order": order,
+        "words": words_of(order),
         "tab": "start",
         **app_of(request, row, now),
     }

@@ -18,7 +18,7 @@ from siths_portal.lib.pages import named_buttons
 from tests.issuance.activated import App, Made, activated_card
 from tests.issuance.activation.fetched import Fetching
 from tests.issuance.minasidor.mina import card_client, holder_client
-from tests.issuance.minasidor.test_pages import text
+from tests.issuance.minasidor.test_pages import step, text
 
 PRESSED = {named_buttons.BUTTON: named_buttons.ACT}
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -49,12 +49,12 @@ def test_a_renewal_is_fetched_from_the_start_page(world: Any, made: Made, mina: 
     state, under_way = reverse("my_fetching_state", args=[row.pk]), reverse("my_fetching", args=[row.pk])
     assert holder.get(state, {"sedan": "created"}).status_code == 204
     elsewhere = holder_client(Person.objects.get(pk=made.carrier.person_id)).get(under_way)
-    assert "Länken till appen visas bara där den skapades" in text(elsewhere)
+    assert "Länken till appen visas bara där den skapades" in step(elsewhere)
 
     app = Fetching(made, order, opened=Opened(row, handle[0]), app=App(made))
     app.app.start(app.opened)
     assert holder.get(state, {"sedan": "created"})["HX-Refresh"] == "true"
-    assert "Kortet är hittat" in text(holder.get(under_way))
+    assert "Kortet är hittat" in step(holder.get(under_way))
     app.certify()
     app.confirm()
     assert "Du kan ta ut kortet nu" in text(holder.get(under_way, follow=True))
@@ -72,7 +72,7 @@ def test_breaking_off_leaves_the_order_and_a_lower_level_or_another_person_fetch
     holder.post(address, PRESSED)
     row = EidAppTransaction.objects.get(kind="fetch")
     assert "väntar fortfarande" in text(holder.post(reverse("my_fetching_cancel", args=[row.pk]), {"avbryt": "1"}, follow=True))
-    assert "inte hämtat" in text(holder.get(reverse("my_fetching", args=[row.pk])))
+    assert "inte hämtat" in step(holder.get(reverse("my_fetching", args=[row.pk])))
     other, low, card = holder_client(world.post().person), holder_client(person, Means.LOA2), card_client(made.carrier.pk)
     for path in (address, reverse("my_fetching", args=[row.pk])):
         assert other.get(path).status_code == 404

@@ -17,7 +17,7 @@ from issuance.mobile.services import device_app
 from siths_portal.lib import clock
 from siths_portal.lib.pages import named_buttons
 from tests.issuance.minasidor.mina import holder_client
-from tests.issuance.minasidor.test_pages import text
+from tests.issuance.minasidor.test_pages import step, text
 from tests.issuance.mobile.enrolled import Device
 
 PRESSED = {named_buttons.BUTTON: named_buttons.ACT}
@@ -47,13 +47,13 @@ def test_a_holder_gets_names_and_sees_a_mobile_eid(holding: Any, maker: Any) -> 
     assert "Godkänn villkoren" in text(unanswered)
     assert "Godkänn villkoren" in text(holder.post(terms, PRESSED | {"use": "own"}))
     address = holder.post(terms, OWN)["Location"]
-    assert "Logga in en gång till" in text(holder.get(address))
+    assert "Logga in en gång till" in step(holder.get(address))
     log_in = holder.post(address, PRESSED)
     assert log_in["Location"].startswith("/logga-in/?next=")
     assert "Legitimera dig igen" in text(holder.get(log_in["Location"]))
     assert MobileEnrolment.objects.get().state == "accepted"
     log_in_again(holder)
-    assert "Visa startkoden" in text(holder.get(address))
+    assert "Visa startkoden" in step(holder.get(address))
     page = holder.post(address, PRESSED, follow=True).content.decode()
     handle = re.search(r"mob\.[A-Za-z0-9_-]{22}", page)
     assert handle is not None
@@ -66,12 +66,12 @@ def test_a_holder_gets_names_and_sees_a_mobile_eid(holding: Any, maker: Any) -> 
     state = reverse("my_mobile_state", args=[row.pk])
     assert holder.get(state, {"sedan": "offered", "kvar": "15"}).status_code == 204
     assert "15 minuter kvar" in text(holder.get(state, {"sedan": "offered", "kvar": "16"}))
-    assert "Startkoden visas bara där den skapades" in text(holder_client(holding.person).get(address))
+    assert "Startkoden visas bara där den skapades" in step(holder_client(holding.person).get(address))
 
     device = Device(maker)
     device.start(handle[0])
     assert holder.get(state, {"sedan": "offered"})["HX-Refresh"] == "true"
-    assert "Elins telefon har läst av koden" in text(holder.get(address))
+    assert "Elins telefon har läst av koden" in step(holder.get(address))
     device.certify(row)
     device.confirm()
     assert "Mobilt SITHS är klart" in text(holder.get(address, follow=True))
@@ -103,7 +103,7 @@ def test_the_start_code_is_in_no_address_log_or_store(holding: Any, maker: Any, 
 def test_a_shared_device_is_refused_with_the_reason(holding: Any, maker: Any) -> None:
     holder = holder_client(holding.person)
     page = holder.post(reverse("my_mobile_terms"), PRESSED | {"use": "shared"}, follow=True)
-    assert "Ingen kan garantera att det raderas före nästa person" in text(page)
+    assert "Ingen kan garantera att det raderas före nästa person" in step(page)
     assert MobileEnrolment.objects.get().refusal == "shared-device"
 
 
@@ -128,7 +128,7 @@ def test_breaking_off_ends_what_the_device_has_begun(holding: Any, maker: Any) -
     device.start(found[0])
     cancelled = holder.post(f"{address}avbryt/", {"avbryt": "1"}, follow=True)
     assert "Du har avbrutit" in text(cancelled)
-    assert "inte klart" in text(holder.get(address))
+    assert "inte klart" in step(holder.get(address))
     with pytest.raises(Exception, match="enrolment-ended"):
         device_app.set_code(step_token=device.token)
     assert Carrier.objects.get(kind="mobile_eid").state == "revoked"

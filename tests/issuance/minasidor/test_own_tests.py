@@ -25,7 +25,7 @@ from siths_portal.simulators import eid_app_documents
 from siths_portal.simulators.eid_app_errors import Untrusted
 from tests.issuance.activated import App, Made, activated_card, pem
 from tests.issuance.minasidor.mina import card_client, holder_client
-from tests.issuance.minasidor.test_pages import text
+from tests.issuance.minasidor.test_pages import step, text
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
 
@@ -96,7 +96,7 @@ def test_what_the_card_refuses_is_said_and_a_cancelled_test_begins_again(client:
     assert "Koden var fel. Försök igen i appen." in text(client.get(path))
     assert client.get(f"{path}lage/", {"sedan": "started"})["HX-Refresh"] == "true"
     assert client.post(f"{path}avbryt/")["Location"] == path
-    assert "Testet blev inte av" in text(client.get(path))
+    assert "Testet blev inte av" in step(client.get(path))
     again = client.post(reverse("my_test", args=[certificate_of(made, "person-hsaid-auth")]))["Location"]
     first = client.get(again).context["handle"]
     client.post(again)

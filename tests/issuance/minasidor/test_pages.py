@@ -32,6 +32,14 @@ def text(answer: Any) -> str:
     return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", answer.content.decode()))
 
 
+def step(answer: Any) -> str:
+    """The text of a step's page, whose title is its heading: a holder with several tabs sees which one waits."""
+    found = re.search(r"<title>(.*?) – Mina sidor</title>.*?<h1[^>]*>(.*?)</h1>", answer.content.decode(), re.DOTALL)
+    assert found is not None
+    assert found[1] == found[2]
+    return text(answer)
+
+
 def without_chance(answer: Any) -> str:
     """The page without ids and tokens."""
     page = re.sub(r"<code>\w+</code>|value=\"\w{64}\"", "", answer.content.decode())

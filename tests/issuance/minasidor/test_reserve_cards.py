@@ -228,7 +228,10 @@ def fetching_of(client: Client, blank: Blank) -> Fetching:
     assert f'action="{reverse("my_extend", args=[eid.pk])}"' in page.content.decode()
     address = client.post(reverse("my_extend", args=[eid.pk]), PRESSED)["Location"]
     assert client.post(reverse("my_extend", args=[eid.pk]), PRESSED)["Location"] == address, "a second click"
-    assert "Koden är densamma som förut" in text(client.get(address))
+    asked = client.get(address)
+    assert "Koden är densamma som förut" in text(asked)
+    assert "Förläng ditt SITHS eID för" in text(asked)
+    assert "Förnya" not in text(asked) + text(client.get("/")), "the page is called what led to it"
     handle = client.post(address, PRESSED, follow=True).context["handle"]
     row, order = EidAppTransaction.objects.get(kind="fetch"), EidOrder.objects.get()
     app = Fetching(made_of(blank), order, opened=Opened(row, handle), app=App(made_of(blank)))

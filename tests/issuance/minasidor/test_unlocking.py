@@ -33,7 +33,7 @@ from siths_portal.lib.errors import Conflict, NotFound
 from tests.issuance.activated import PUK, App, Made, activated_card
 from tests.issuance.activation.test_activation import run_at_once
 from tests.issuance.minasidor.mina import holder_client
-from tests.issuance.minasidor.test_pages import text
+from tests.issuance.minasidor.test_pages import step, text
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
 
@@ -202,4 +202,4 @@ def test_a_step_is_its_holders_alone(world: Any, locked: Made, other: Made, clie
     client.post(path)
     assert client.get(path).context["handle"] not in ("", opened.handle)
     client.post(f"{path}avbryt/")
-    assert "Upplåsningen blev inte av" in text(client.get(path))
+    assert "Upplåsningen blev inte av" in step(client.get(path))
