@@ -10,25 +10,6 @@ document.addEventListener("keydown", (event) => {
   field.select();
 });
 
-/* Copy buttons are shown where the clipboard can be written. */
-function offerCopying(root) {
-  if (!navigator.clipboard) return;
-  for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
-}
-
-document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy]");
-  if (!button) return;
-  await navigator.clipboard.writeText(button.parentElement.querySelector("[data-copy-text]").textContent.trim());
-  const text = button.querySelector("span");
-  const before = text.textContent;
-  text.textContent = button.dataset.copied;
-  text.setAttribute("role", "status");
-  setTimeout(() => {
-    text.textContent = before;
-  }, 2000);
-});
-
 /* The name of the chosen file, beside the button that covers the browser's own words. */
 function nameFile(input) {
   const place = input.closest(".file-choice")?.querySelector("[data-file-name]");
@@ -103,6 +84,3 @@ window.addEventListener("pageshow", () => {
   countTicked();
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
-
-offerCopying(document);
-document.addEventListener("htmx:after:swap", () => offerCopying(document));

@@ -157,6 +157,7 @@ def test_files_of_the_pages_are_served(faces: Faces) -> None:
             "css/tables.css",
             "css/components.css",
             "js/portal.js",
+            "js/copy.js",
             "vendor/htmx.min.js",
             "img/icon.svg",
             "vendor/designsystemet.css",

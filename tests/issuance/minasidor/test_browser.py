@@ -215,6 +215,10 @@ def test_a_card_is_activated_on_a_phone_as_far_as_the_app(
     page.goto(f"{site}/aktiverar/{opened.pk}/")
     page.get_by_role("button", name="Öppna appen igen").click()
     expect(page.get_by_role("link", name="Öppna SITHS eID-appen")).to_be_visible()
+    page.context.grant_permissions(["clipboard-write"])
+    page.get_by_role("button", name="Kopiera startkod").click()
+    expect(page.get_by_text("Kopierat")).to_be_visible()
+    expect(page.get_by_role("button", name="Kopiera startkod")).to_be_visible()  # before the picture is taken
     look(page, "minasidor-aktiverar")
     own_activation.cancel(actor=card(blank.carrier.pk), transaction_id=opened.pk)
     expect(page.get_by_role("heading", level=1)).to_have_text("Kortet är inte aktiverat")  # the page follows by itself
