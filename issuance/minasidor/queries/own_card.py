@@ -4,22 +4,27 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from issuance.authz import Action, Actor, policy
 from issuance.carriers.domain.carrier_states import CarrierState
-from issuance.carriers.models import Carrier
+from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.models import Carrier, Eid
 from issuance.records.domain import wording
 
 
 @dataclass(frozen=True)
 class OwnCard:
-    """The card in the reader. `last` are the last digits of its number, `valid_to` its last day."""
+    """The card in the reader. `last` are the last digits of its number, `valid_to` its last day.
+
+    `eid_valid_to` is the last day of the eID that it has in use, None without one. Of the eID nothing else is read.
+    """
 
     last: str
     state: str
     level: int
     valid_to: dt.date | None
+    eid_valid_to: dt.date | None = None
 
     @property
     def is_handed_out(self) -> bool:
@@ -32,8 +37,11 @@ def own_card(actor: Actor) -> OwnCard:
     if actor.carrier_id is None:
         raise policy.not_found()
     row = policy.get(actor, Action.VIEW, _columns(), actor.carrier_id)
-    return OwnCard(row.card_serial[-4:], row.state, row.assurance_level, wording.last_day(row.valid_to))
+    ends = wording.last_day(row.valid_to), wording.last_day(row.eid_valid_to)
+    return OwnCard(row.card_serial[-4:], row.state, row.assurance_level, *ends)
 
 
-def _columns() -> QuerySet[Carrier, Any]:
-    return Carrier.objects.only("id", "card_serial", "state", "assurance_level", "valid_to")
+def _columns() -> QuerySet[Any, Any]:
+    eids = Eid.objects.filter(carrier=OuterRef("pk"), state=EidState.ACTIVE.value).order_by("-valid_to").values("valid_to")
+    rows = Carrier.objects.only("id", "card_serial", "state", "assurance_level", "valid_to")
+    return rows.annotate(eid_valid_to=Subquery(eids[:1]))

@@ -15,7 +15,9 @@ from issuance.minasidor.domain import Means
 from issuance.people.models.persons import Person
 from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
+from issuance.records.domain import wording
 from issuance.records.models.events import Event
+from siths_portal.lib.pages.dates import in_words
 from siths_portal.wiring import urls_minasidor
 from tests.access.asking import statements
 from tests.access.walker import addresses
@@ -95,7 +97,7 @@ def test_a_log_in_is_needed_and_a_transport_certificate_reaches_nothing_of_a_per
 
 
 def test_the_page_of_a_card_names_nobody(holding: Any) -> None:
-    """Its own data is all that a session of the card reads: not the holder's name, number, organisation or eIDs."""
+    """Its own data is all that a session of the card reads: nothing of the holder or an organisation, and of eIDs the end."""
     client = card_client(holding.active.pk)
     with statements() as asked:
         page = client.get("/")
@@ -103,7 +105,11 @@ def test_the_page_of_a_card_names_nobody(holding: Any) -> None:
     number = holding.person.identifiers.get().value
     for hidden in ("Elin", "Olsson", number, number[-4:], "Regionen", holding.active.card_serial, "TST"):
         assert hidden not in text(page).replace(holding.active.card_serial[-4:], "")
-    assert not [sql for sql in asked if re.search(r'"issuance_(person|eid|post|personidentifier)"', sql)]
+    last = wording.last_day(Eid.objects.get(carrier=holding.active).valid_to)
+    assert f"SITHS eID:t på kortet gäller till och med {in_words(last)}." in text(page)
+    assert not [sql for sql in asked if re.search(r'"issuance_(person|post|personidentifier)"', sql)]
+    of_eids = [sql for sql in asked if '"issuance_eid"' in sql]
+    assert [re.findall(r'SELECT (\S+)(?: AS \S+)? FROM "issuance_eid"', sql) for sql in of_eids] == [['"U0"."valid_to"']]
     tabs = re.findall(r'<nav class="tabs".*?</nav>', page.content.decode(), re.DOTALL)[0]
     assert ("/sparra/" in tabs, "/vem-har-tittat/" in tabs, "/installningar/" in tabs) == (False, False, True)
 
@@ -130,12 +136,14 @@ def test_start_says_what_is_theirs_and_who_looked(holding: Any, world: World) ->
     disclosures.record(actor=officer, person_id=holding.person.pk, shown=Shown.PERSON)
     disclosures.record(actor=officer, person_id=world.order().person_id, shown=Shown.PHOTO)
     page = holder_client(holding.person).get("/")
+    last = wording.last_day(Eid.objects.get(carrier=holding.active).valid_to)
     assert page.content.decode().count('class="own-card"') == 2, "no other person's card"
     assert "<title>Start – Mina sidor</title>" in page.content.decode()
     assert "Såg ditt foto" not in text(page)
     for said in (
         "Hej Elin Olsson", "Allt är i ordning", f"Kortet som slutar på {holding.active.card_serial[-4:]}", "Ditt beställda kort",
-        "SITHS eID för Regionen", f"{clerk.given_name_in_use} {clerk.surname}, Regionen", "Såg din sida i portalen",
+        f"SITHS eID för Regionen, till {in_words(last)}",
+        f"{clerk.given_name_in_use} {clerk.surname}, Regionen", "Såg din sida i portalen",
         "Spärra något jag har tappat", "Kontakta en ID-administratör i Regionen.", live_settings.SUPPORT_CONTACT,
     ):  # fmt: skip
         assert said in text(page), said
