@@ -246,10 +246,15 @@ def _enter(request: HttpRequest, subject: Subject, accepted: sessions.LogIn, nex
 
 
 def refusal(request: HttpRequest, refused: LogInRefused, id_token: str = "") -> HttpResponse:
-    """Shows the same page for every refusal, without the reason. An identified person without access gets `no_access` instead."""
+    """Shows the same page for every refusal, without the reason. An identified person without access gets `no_access` instead.
+
+    Whoever was logged in before still is, and is told so.
+    """
     if refused.advice is not None:
         return no_access(request, refused.advice, id_token)
-    return allow_log_in_form(_page(request, "refused", {"request_id": current_request_id()}, status=refused.status))
+    user: Any = request.user
+    context = {"request_id": current_request_id(), "logged_in": user.is_authenticated}
+    return allow_log_in_form(_page(request, "refused", context, status=refused.status))
 
 
 def no_access(request: HttpRequest, advice: Advice, id_token: str = "") -> HttpResponse:

@@ -340,7 +340,10 @@ def test_a_bad_answer_is_refused(changes: dict[str, str | None], reason: str, br
 def test_a_used_state_is_refused_and_the_session_stays(browser: Browser) -> None:
     asked = browser.begin()
     assert browser.back(asked).status_code == 302
-    assert browser.back(asked).status_code == 400
+    answer = browser.back(asked)
+    assert answer.status_code == 400
+    assert "Du är inloggad som förut" in answer.content.decode()
+    assert "Logga in igen" not in answer.content.decode()
     assert reasons() == ["state-used"]
     assert browser.client.get("/installningar/").status_code == 200
 
