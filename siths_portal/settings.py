@@ -195,9 +195,11 @@ UPLOAD_MAX_REQUEST_BYTES = 32 * 1024 * 1024
 UPLOADS_AT_ONCE = env.int("UPLOADS_AT_ONCE", default=4)
 UPLOADS_PER_MINUTE = env.int("UPLOADS_PER_MINUTE", default=600)
 UPLOADS_PER_MINUTE_BY_PERSON = env.int("UPLOADS_PER_MINUTE_BY_PERSON", default=20)
-# Lists that may be fetched as files per process and minute, in total and by one person.
+UPLOADS_PER_MINUTE_BY_ORGANISATION = env.int("UPLOADS_PER_MINUTE_BY_ORGANISATION", default=200)
+# Lists that may be fetched as files per process and minute, in total, by one person and by the people of one organisation.
 LIST_FILES_PER_MINUTE = env.int("LIST_FILES_PER_MINUTE", default=300)
 LIST_FILES_PER_MINUTE_BY_PERSON = env.int("LIST_FILES_PER_MINUTE_BY_PERSON", default=20)
+LIST_FILES_PER_MINUTE_BY_ORGANISATION = env.int("LIST_FILES_PER_MINUTE_BY_ORGANISATION", default=100)
 FILE_UPLOAD_HANDLERS = ["siths_portal.lib.files.uploads.BoundedUploadHandler"]
 
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -394,6 +396,9 @@ HSA_ID_PREFIXES = env.list("HSA_ID_PREFIXES", default=[] if DEBUG else ["SE"])
 SEARCHES_PER_HOUR = env.int("SEARCHES_PER_HOUR", default=240)
 SEARCHES_BY_ENDING_PER_HOUR = env.int("SEARCHES_BY_ENDING_PER_HOUR", default=60)
 SEARCHES_EXTENDED_PER_HOUR = env.int("SEARCHES_EXTENDED_PER_HOUR", default=20)
+# And per process and minute, in total and by the people of one organisation.
+SEARCHES_PER_MINUTE = env.int("SEARCHES_PER_MINUTE", default=3_000)
+SEARCHES_PER_MINUTE_BY_ORGANISATION = env.int("SEARCHES_PER_MINUTE_BY_ORGANISATION", default=600)
 SEARCH_MISSES_SUSPECT = env.int("SEARCH_MISSES_SUSPECT", default=25)
 SEARCH_SHOWN_SUSPECT = env.int("SEARCH_SHOWN_SUSPECT", default=600)
 SEARCH_MAX_HITS = env.int("SEARCH_MAX_HITS", default=100)

@@ -13,6 +13,7 @@ from django.db.models import QuerySet
 from authn.models import LogInAttempt, Session
 from siths_portal.lib import clock
 from siths_portal.lib.errors import TooManyRequests
+from siths_portal.lib.http import rate_limits
 
 _MINUTE = dt.timedelta(minutes=1)
 
@@ -25,7 +26,7 @@ def check(session_id: UUID) -> str:
     LOG_INS_PER_MINUTE_OF_SITE.
     """
     hsa_id = Session.objects.filter(pk=session_id).values_list("hsa_id", flat=True).first() or ""
-    organisation = hsa_id.partition("-")[0].upper()
+    organisation = rate_limits.organisation(hsa_id)
     begun = LogInAttempt.objects.filter(started_at__gt=clock.now() - _MINUTE)
     if _has(begun.filter(session_id=session_id, used_at=None), settings.LOG_INS_PER_MINUTE_BY_SESSION):
         raise _too_many("Du har påbörjat inloggningen för många gånger. Vänta en minut och försök igen.")

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Count, Min, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce, Lower, Reverse, Upper
 
 from issuance.authz import Action, Actor, policy
@@ -27,12 +27,11 @@ from issuance.roles.models.extended_reach import ExtendedReach
 from issuance.search.domain.search_names import beginnings, looks_like_name, parse_name
 from issuance.search.domain.search_terms import Term, TermError, TermKind, clean, mifare_meaning, parse_term
 from issuance.search.models import Search
-from issuance.search.services import search_watch
-from issuance.search.services.search_watch import GUESSABLE, HOUR, Tally
+from issuance.search.services import search_limits, search_watch
+from issuance.search.services.search_watch import GUESSABLE
 from siths_portal.lib import clock
-from siths_portal.lib.database.locks import lock_until_commit
 from siths_portal.lib.database.prepared import prepared
-from siths_portal.lib.errors import Forbidden, Invalid, TooManyRequests
+from siths_portal.lib.errors import Forbidden, Invalid
 from siths_portal.lib.lists import Order, Page, Rows
 
 SHORTEST_REASON = 5
@@ -83,7 +82,7 @@ def search(*, actor: Actor, session_id: UUID, text: str = "", name: str = "", ex
     term, other = _terms(text, name, extended=extended)
     reason = _reason(actor, reason) if extended else ""
     now = clock.now()
-    before = _check_limits(actor, term, extended=extended, now=now)
+    before = search_limits.check(actor, term, extended=extended, now=now)
     action = Action.EXTENDED_SEARCH if extended else Action.VIEW
     most = _cap(extended=extended) + 1
     found = _found(actor, action, term, most)
@@ -257,51 +256,6 @@ def _reason(actor: Actor, reason: str) -> str:
             message = f"Skälet får ha högst {LONGEST_REASON} tecken."
         raise Invalid("search-reason", message, fields={"reason": [message]})
     return reason
-
-
-def _check_limits(actor: Actor, term: Term, *, extended: bool, now: dt.datetime) -> Tally:
-    """Checks the rate limits of the last hour and returns its counts for `search_watch`. Takes a lock that serialises one
-    person's searches. Searches on a part share one limit. Raises TooManyRequests.
-    """
-    lock_until_commit(f"search {actor.ref}")
-    caps = settings.SEARCH_MAX_HITS, settings.SEARCH_EXTENDED_MAX_HITS
-    spent = next(iter(_spent(actor.ref, now - HOUR, *caps)), _NOTHING_SPENT)
-    limits = [("all", settings.SEARCHES_PER_HOUR, True)]
-    limits += [("ending", settings.SEARCHES_BY_ENDING_PER_HOUR, term.kind in GUESSABLE)]
-    limits += [("wide", settings.SEARCHES_EXTENDED_PER_HOUR, extended)]
-    for name, limit, counts in limits:
-        if counts and spent[name] >= limit:
-            wait = spent[f"{name}_since"] + HOUR - now if spent[name] else HOUR
-            raise TooManyRequests("search-budget", _too_many(name), retry_after=max(1, int(wait.total_seconds()) + 1))
-    return Tally(spent["misses"], spent["shown"])
-
-
-_NOTHING_SPENT: dict[str, Any] = dict.fromkeys(("all", "ending", "wide", "misses", "shown"), 0)
-
-
-@prepared
-def _spent(owner_ref: str, since: dt.datetime, most: int, most_extended: int) -> QuerySet[Search, Any]:
-    """Returns the counts of a person's searches since `since` in one row, or no row without searches."""
-    by_ending, wide = Q(kind__in=GUESSABLE), Q(extended=True)
-    searches = Search.objects.filter(owner_ref=owner_ref, created_at__gt=since).order_by().values("owner_ref")
-    return searches.annotate(
-        all=Count("pk"),
-        all_since=Min("created_at"),
-        ending=Count("pk", filter=by_ending),
-        ending_since=Min("created_at", filter=by_ending),
-        wide=Count("pk", filter=wide),
-        wide_since=Min("created_at", filter=wide),
-        **search_watch.tallies(most, most_extended),
-    )
-
-
-def _too_many(name: str) -> str:
-    return {
-        "all": "Gränsen för sökningar på en timme är nådd. Vänta en stund och sök igen.",
-        "ending": "Gränsen för sökningar på namn och slutet av tjänste-id är nådd. Sök på hela person-id:t eller "
-        "kortserienumret, eller vänta en stund.",
-        "wide": "Gränsen för sökningar med utökat sökomfång på en timme är nådd. Vänta en stund och sök igen.",
-    }[name]
 
 
 def _found(actor: Actor, action: Action, term: Term, most: int) -> list[Person]:

@@ -1,4 +1,4 @@
-"""Rate limits for unauthenticated clients, per process and minute, so that they cannot fill tables or logs."""
+"""Rate limits per process and minute: of unauthenticated clients, who could fill tables or logs, of people and organisations."""
 
 import datetime as dt
 import threading
@@ -12,24 +12,34 @@ _MINUTE = dt.timedelta(minutes=1)
 
 
 class MinuteBudget:
-    """A limit of uses a minute, in total and for each key. It remembers at most one key for each use."""
+    """A limit of uses a minute, in total, for each key and for each group of keys. It remembers at most one of both a use."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._start, self._used = clock.now(), 0
         self._of_key: dict[str, int] = {}
+        self._of_group: dict[str, int] = {}
 
-    def take(self, most: int, *, key: str = "", most_of_key: int | None = None) -> bool:
-        """Counts one use and returns True, or returns False if a limit is reached. A refused use is not counted."""
+    def take(
+        self, most: int, *, key: str = "", most_of_key: int | None = None, group: str = "", most_of_group: int | None = None
+    ) -> bool:
+        """Counts one use and returns True, or returns False if a limit is reached. A refused use is not counted.
+
+        Without a `group` only the other two limits hold.
+        """
         with self._lock:
             now = clock.now()
             if not self._start <= now < self._start + _MINUTE:
-                self._start, self._used, self._of_key = now, 0, {}
-            of_key = self._of_key.get(key, 0)
+                self._start, self._used, self._of_key, self._of_group = now, 0, {}, {}
+            of_key, of_group = self._of_key.get(key, 0), self._of_group.get(group, 0)
             if self._used >= most or (most_of_key is not None and of_key >= most_of_key):
+                return False
+            if group and most_of_group is not None and of_group >= most_of_group:
                 return False
             self._used += 1
             self._of_key[key] = of_key + 1
+            if group:
+                self._of_group[group] = of_group + 1
             return True
 
     def used(self, key: str) -> int:
@@ -41,6 +51,11 @@ class MinuteBudget:
         """Returns the seconds until the present minute ends and all counts start again."""
         with self._lock:
             return max(0.0, (self._start + _MINUTE - clock.now()).total_seconds())
+
+
+def organisation(hsa_id: str) -> str:
+    """Returns the organisation number in an HSA-id, by which the people of an organisation are counted; "" without an HSA-id."""
+    return hsa_id.partition("-")[0].upper()
 
 
 def address(request: HttpRequest) -> str:

@@ -21,7 +21,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Invalid, TooManyRequests
 from siths_portal.lib.files import csv_files, workbooks
 from siths_portal.lib.files.downloads import attachment, streamed_attachment
-from siths_portal.lib.http.rate_limits import MinuteBudget
+from siths_portal.lib.http.rate_limits import MinuteBudget, organisation
 from siths_portal.lib.lists.columns import Column
 from siths_portal.lib.lists.keyset import Cursor, Key, Order, Page
 from siths_portal.lib.lists.rows import Rows, Source
@@ -218,8 +218,14 @@ class List[L]:
 
     def _spend_file(self) -> None:
         """Counts one file before its rows are read."""
-        user = str(getattr(getattr(self.request, "user", None), "subject_ref", ""))
-        if not _FILES.take(settings.LIST_FILES_PER_MINUTE, key=user, most_of_key=settings.LIST_FILES_PER_MINUTE_BY_PERSON):
+        user = getattr(self.request, "user", None)
+        if not _FILES.take(
+            settings.LIST_FILES_PER_MINUTE,
+            key=str(getattr(user, "subject_ref", "")),
+            most_of_key=settings.LIST_FILES_PER_MINUTE_BY_PERSON,
+            group=organisation(getattr(user, "hsa_id", "")),
+            most_of_group=settings.LIST_FILES_PER_MINUTE_BY_ORGANISATION,
+        ):
             message = _("Du har hämtat många filer. Vänta en minut och försök igen.")
             raise TooManyRequests("file-budget", message, retry_after=int(_FILES.left()) + 1)
 

@@ -4,8 +4,10 @@ import datetime as dt
 import html
 import io
 import re
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.test import Client
@@ -21,9 +23,12 @@ from issuance.offices.services import close_office, create_office
 from issuance.organisations.models import IssuingArea, Organisation
 from issuance.organisations.services.areas import create_area
 from issuance.records.models.events import Event
+from issuance.records.services import uploads
 from issuance.roles.models.grants import RoleGrant
 from siths_portal.lib import clock
+from siths_portal.lib.errors import TooManyRequests
 from siths_portal.lib.files import tables, workbooks
+from siths_portal.lib.http.rate_limits import MinuteBudget
 from tests.issuance.imports.test_setup_import import OFFICE, ORGANISATION, csv, table, whole
 from tests.issuance.organisations.test_pages import MOST_QUERIES, admin, at, client_of, issuer
 from tests.issuance.person_page.test_pages import text_of
@@ -187,6 +192,21 @@ class TestBudget:
             assert send(other, csv(SetupTable.OFFICES, OFFICE)).status_code == 429, "nor are more taken in all"
         with clock.moved_to(moment + dt.timedelta(seconds=wait)):
             assert send(client, csv(SetupTable.OFFICES, OFFICE)).status_code == 302
+
+    def test_s47_the_people_of_an_organisation_send_so_many_files_a_minute(
+        self, world: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(uploads, "_FILES", MinuteBudget())
+        settings.UPLOADS_PER_MINUTE_BY_ORGANISATION = 1
+        one, another, elsewhere = (
+            replace(world.officer(), ref=f"user:{hsa_id}", hsa_id=hsa_id)
+            for hsa_id in ("TST2321000131-A1", "tst2321000131-B2", "TST5565594230-C3")
+        )
+        with clock.moved_to(clock.now()):
+            uploads.spend(one)
+            with pytest.raises(TooManyRequests, match="upload-budget"):
+                uploads.spend(another)
+            uploads.spend(elsewhere)
 
     def test_s47_who_works_meets_none(self, settings: Any) -> None:
         """200 files of a set-up in a quarter of an hour; a clerk's 50 photographs a day are far fewer."""

@@ -4,6 +4,7 @@ import datetime as dt
 import itertools
 import re
 import uuid
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,10 +24,11 @@ from issuance.roles.models.extended_reach import ExtendedReach
 from issuance.roles.services.actors import actor_of_person
 from issuance.search.domain.search_terms import Term, TermError, TermKind, TermProblem, parse_term
 from issuance.search.models import Search
-from issuance.search.services import searching
+from issuance.search.services import search_limits, searching
 from issuance.search.services.searching import BY_NAME, Hit
 from siths_portal.lib import clock
 from siths_portal.lib.errors import DomainError, Forbidden, Invalid, NotFound, TooManyRequests
+from siths_portal.lib.http.rate_limits import MinuteBudget
 from siths_portal.lib.lists import Cursor, Order, Page
 from tests import superuser
 from tests.issuance.world import person_number
@@ -475,6 +477,27 @@ class TestBudgets:
             look(world.officer(), "1025")
         look(world.officer(), "18900101-9802")
 
+    def test_s47_an_organisation_and_everybody_search_so_often_a_minute(
+        self, world: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(search_limits, "_SEARCHES", MinuteBudget())
+        settings.SEARCHES_PER_MINUTE_BY_ORGANISATION = 2
+        region, colleague = (replace(world.officer(), hsa_id=hsa_id) for hsa_id in ("TST2321000131-A1", "tst2321000131-C3"))
+        city, moment = replace(world.officer(world.city), hsa_id="TST5565594230-B2"), clock.now()
+        with clock.moved_to(moment):
+            look(region, "1024")
+            look(colleague, "1024")
+            with pytest.raises(TooManyRequests, match="search-budget") as refused:
+                look(region, "1024")
+            assert 1 <= (refused.value.retry_after or 0) <= 61
+            assert Search.objects.count() == 2
+            look(city, "1024")
+            settings.SEARCHES_PER_MINUTE = 3
+            with pytest.raises(TooManyRequests):
+                look(city, "1024")
+        with clock.moved_to(moment + dt.timedelta(minutes=1)):
+            look(region, "1024")
+
     def test_a_budget_of_none_lets_nobody_search(self, world: Any, settings: Any) -> None:
         settings.SEARCHES_EXTENDED_PER_HOUR = 0
         with pytest.raises(TooManyRequests):
@@ -484,6 +507,7 @@ class TestBudgets:
         """Each card three times in one and the same hour."""
         assert settings.SEARCHES_PER_HOUR >= 150
         assert settings.SEARCHES_BY_ENDING_PER_HOUR >= 50
+        assert settings.SEARCHES_PER_MINUTE_BY_ORGANISATION >= 150, "and 150 clerks of an organisation once each in one minute"
 
     def test_s14_trying_numbers_is_noted_once_an_hour(self, world: Any, settings: Any) -> None:
         settings.SEARCH_MISSES_SUSPECT = 3

@@ -366,9 +366,9 @@ def test_s47_a_person_fetches_so_many_files_a_minute(
     settings.LIST_FILES_PER_MINUTE_BY_PERSON = 2
     moment = clock.now()
 
-    def fetch(who: str) -> int:
+    def fetch(who: str, hsa_id: str = "") -> int:
         found = ask(fil="csv")
-        found.request.user = SimpleNamespace(subject_ref=who)
+        found.request.user = SimpleNamespace(subject_ref=who, hsa_id=hsa_id)
         return int(found.file("csv").status_code)
 
     with clock.moved_to(moment):
@@ -379,5 +379,10 @@ def test_s47_a_person_fetches_so_many_files_a_minute(
         settings.LIST_FILES_PER_MINUTE = 3
         with pytest.raises(TooManyRequests):
             fetch("user:3")
+    settings.LIST_FILES_PER_MINUTE, settings.LIST_FILES_PER_MINUTE_BY_ORGANISATION = 300, 2
     with clock.moved_to(moment + dt.timedelta(minutes=1)):
         assert fetch("user:1") == 200
+        assert [fetch("user:4", "TST2321000131-A1"), fetch("user:5", "tst2321000131-B2")] == [200, 200]
+        with pytest.raises(TooManyRequests):
+            fetch("user:6", "TST2321000131-C3")
+        assert fetch("user:7", "TST5565594230-D4") == 200
