@@ -385,6 +385,10 @@ ACTIVATION_IDENTIFICATION_MINUTES = env.int("ACTIVATION_IDENTIFICATION_MINUTES",
 ACTIVATION_WRONG_PROOFS = env.int("ACTIVATION_WRONG_PROOFS", default=5)
 EID_APP_WAIT_SECONDS = env.float("EID_APP_WAIT_SECONDS", default=3.0)
 EID_APP_CALLS_PER_MINUTE = env.int("EID_APP_CALLS_PER_MINUTE", default=600)
+# Activations and unlockings that are opened per process and minute: in total, by one person, by the people of one organisation.
+VISITS_PER_MINUTE = env.int("VISITS_PER_MINUTE", default=3_000)
+VISITS_PER_MINUTE_BY_PERSON = env.int("VISITS_PER_MINUTE_BY_PERSON", default=60)
+VISITS_PER_MINUTE_BY_ORGANISATION = env.int("VISITS_PER_MINUTE_BY_ORGANISATION", default=600)
 # Mobile eIDs (rules/issuance 5.12): the makers' roots (PEM) of attestations of keys on devices (without a file no holder gets a
 # mobile eID), how long a start code may be taken by a device, and how many valid ones a person has.
 DEVICE_ATTESTATION_ROOTS = env.str("DEVICE_ATTESTATION_ROOTS", default="")

@@ -28,13 +28,15 @@ from issuance.roles.services.actors import actor_of_person
 from issuance.roles.services.subjects import person_of
 from pki import service as pki
 from siths_portal.lib import clock
-from siths_portal.lib.errors import Conflict, Forbidden, Invalid
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid, TooManyRequests
+from siths_portal.lib.http.rate_limits import MinuteBudget, organisation
 from siths_portal.lib.ids import new_id
 from siths_portal.lib.registry import Registry
 
 REFUSALS = Registry[Callable[[UUID], Conflict | None]]()
 """Functions that return why the carrier with this id must not be activated or unlocked, or None. Packages above register them."""
 
+_OPENED = MinuteBudget()
 SECOND_CLICK = dt.timedelta(seconds=30)
 """Within this time the same request by the same clerk is a repetition (S33); after it a new visit with its own checks."""
 
@@ -205,10 +207,12 @@ def open_for(
     open transactions of the card. `origin` is that of the site that shows the handle, by default the portal's.
 
     Returns that of another click by the same clerk instead, whose id is not `transaction_id`, if there was one in the meantime.
-    Raises Conflict: the identification was withdrawn, or another clerk's holder has started a transaction.
+    Raises Conflict: the identification was withdrawn, or another clerk's holder has started a transaction. Raises TooManyRequests
+    beyond VISITS_PER_MINUTE, or what the actor or the actor's organisation may open in a minute (S47).
     """
     if again := _first_of_two_clicks(actor, function, carrier, identification):
         return give_handle(actor, again)
+    _spend(actor)
     if not identification._state.adding:
         identification.refresh_from_db()  # it may have been withdrawn since it was read
         _require_not_withdrawn(identification)
@@ -226,6 +230,19 @@ def open_for(
         origin=origin,
     )
     return Opened(row, handle)
+
+
+def _spend(actor: Actor) -> None:
+    """Counts a transaction that `actor` opens, in this process: it may set a code or open a PUK. Raises TooManyRequests."""
+    if not _OPENED.take(
+        settings.VISITS_PER_MINUTE,
+        key=actor.ref,
+        most_of_key=settings.VISITS_PER_MINUTE_BY_PERSON,
+        group=organisation(actor.hsa_id),
+        most_of_group=settings.VISITS_PER_MINUTE_BY_ORGANISATION,
+    ):
+        message = "Många aktiverar eller låser upp kort just nu. Vänta en minut och försök igen. Inget har ändrats."
+        raise TooManyRequests("visit-budget", message, retry_after=int(_OPENED.left()) + 1)
 
 
 @database.atomic(durable=True)

@@ -3,6 +3,7 @@
 import datetime as dt
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,7 +22,8 @@ from pki import service as pki
 from pki.models import SecretDelivery
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
-from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound, Unauthenticated, Unavailable
+from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound, TooManyRequests, Unauthenticated, Unavailable
+from siths_portal.lib.http.rate_limits import MinuteBudget
 from siths_portal.lib.ids import new_id
 from tests.issuance import activated
 from tests.issuance.activated import App, Made, activated_card, identify, sent_card, unsigned_card
@@ -255,6 +257,32 @@ def test_what_was_read_is_remembered_although_it_refuses(world: Any, settings: A
     with pytest.raises(Conflict):
         identify(world, made)
     assert made.fresh().person.deceased
+
+
+def test_s47_the_people_of_an_organisation_open_so_many_visits_a_minute(
+    world: Any, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(visits, "_OPENED", MinuteBudget())
+    settings.VISITS_PER_MINUTE_BY_ORGANISATION = 1
+    made, began = sent_card(world), clock.now()
+    one, another, elsewhere = (
+        replace(world.officer(), hsa_id=hsa_id) for hsa_id in ("TST2321000131-A1", "tst2321000131-B2", "TST5565594230-C3")
+    )
+    with clock.moved_to(began):
+        opened = identify(world, made, actor=one)
+    with clock.moved_to(began + dt.timedelta(seconds=40)):
+        with pytest.raises(TooManyRequests, match="visit-budget") as refused:
+            identify(world, made, actor=another)
+        assert 1 <= (refused.value.retry_after or 0) <= 61
+        assert Identification.objects.count() == 1
+        assert activated.transaction(opened).state == "created", "the refused one has not replaced it"
+        identify(world, made, actor=elsewhere)
+    with clock.moved_to(began + 2 * MINUTE):
+        identify(world, made, actor=another)
+
+
+def test_s47_a_clerk_meets_no_limit_of_visits(settings: Any) -> None:
+    assert settings.VISITS_PER_MINUTE_BY_PERSON >= 50, "a day's cards in one minute"
 
 
 # --- one at a time --------------------------------------------------------------------------------------------------------
