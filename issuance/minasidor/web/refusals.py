@@ -30,6 +30,7 @@ TEXTS: Mapping[str, str] = {
     "device-name": _("Skriv ett namn på enheten med högst 60 tecken."),
     "device-name-taken": _("Du har redan en enhet med det namnet. Välj ett annat namn."),
     "mobile-not-valid": _("Det här mobila SITHS:et gäller inte längre."),
+    "visit-budget": _("Många aktiverar kort just nu. Vänta en minut och försök igen."),
     "document-suspected": _("Kortet kan inte användas till det här just nu. Kontakta en ID-administratör."),
     "document-false": _("Kortet kan inte användas till det här just nu. Kontakta en ID-administratör."),
 }
