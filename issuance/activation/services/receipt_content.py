@@ -40,9 +40,9 @@ from siths_portal.lib.registry import Registry
 SCHEMA = "siths-receipt/1"
 TEMPLATE_VERSION = "2"
 LANGUAGE = "sv"
-TERMS_VERSION = "1"
+TERMS_VERSION = "2"
 # Signed versions never change; a new wording is a new file.
-TERMS_FILES = {"1": "activation/receipt/terms-1.sv.txt"}
+TERMS_FILES = {"1": "activation/receipt/terms-1.sv.txt", "2": "activation/receipt/terms-2.sv.txt"}
 _SIGNING_PROFILES = ("person-id-sign", "person-hsaid-sign")
 """The certificates that a holder can sign a receipt with. A reserve card has only the second."""
 HEADING = "Kvittens för mottagande av SITHS eID på kort"

@@ -42,6 +42,7 @@ def test_a_holder_gets_names_and_sees_a_mobile_eid(holding: Any, maker: Any) -> 
     asked = text(holder.get(terms))
     assert "Bara jag använder enheten" in asked
     assert all(section.heading in asked for section in receipts.current_terms().sections), "all that is accepted can be read"
+    assert "som Mobilt SITHS på en telefon eller surfplatta" in asked, "the general terms hold for a phone too"
     unanswered = holder.post(terms, PRESSED)
     assert (unanswered.status_code, "Välj vem som använder enheten." in text(unanswered)) == (422, True)
     assert "Godkänn villkoren" in text(unanswered)

@@ -44,6 +44,7 @@ def test_a_holder_gets_a_mobile_eid_of_the_issuer_of_the_card(world: Any, card: 
     started = device.start(offered.handle)
     assert (started.organisation, started.profiles) == (card.organisation.name, ("mobile-auth", "mobile-sign"))
     assert "under uppsikt" in started.terms
+    assert "som Mobilt SITHS på en telefon" in started.terms, "the general terms name it too"
     assert device.start(offered.handle).step_token == started.step_token, "a repeated call has the same answer"
     certified = device.certify(offered.enrolment)
     carrier = device.confirm()
