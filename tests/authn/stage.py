@@ -55,10 +55,10 @@ class Stage:
     def trust(self) -> Path:
         return self.folder / "trust"
 
-    def start_mina_sidor(self) -> str:
-        """Serves the other site too, until both end. Returns its address."""
+    def start_mina_sidor(self, **more: str) -> str:
+        """Serves the other site too, with `more` settings, until both end. Returns its address."""
         port = int(self.mina_sidor.rsplit(":", 1)[1])
-        self.running.enter_context(serving("minasidor", self.folder / "minasidor.log", port=port, **self.own))
+        self.running.enter_context(serving("minasidor", self.folder / "minasidor.log", port=port, **self.own, **more))
         return self.mina_sidor
 
     def log(self, name: str) -> str:

@@ -1,19 +1,29 @@
 """The log-in's pages and the provider's windows in Chromium: looked at by axe, by keyboard, without script, and after log-out."""
 
 import contextlib
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
+from authn.models import Session
+from issuance.authz import system
+from issuance.imports.services import migration
+from issuance.mobile.models import MobileEnrolment
 from issuance.people.models.persons import Person
+from siths_portal.lib import clock
 from tests.authn.stage import CODE, Authority, Stage
 from tests.axe import ask_axe
 from tests.browser import browser
+from tests.e2e.hands import Keyboard
+from tests.issuance.conftest import authorities
+from tests.issuance.migrated import CA, migrated_card
+from tests.issuance.mobile.makers import accepted_maker
 from tests.portal import session_cookie
 
-__all__ = ["browser"]
+__all__ = ["authorities", "browser"]
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # What waits for an answer that has come goes on before this: its body is read, and what follows is planned. The page's own
@@ -74,6 +84,42 @@ def test_log_in_by_keyboard_log_out_and_back(context: BrowserContext, stage: Sta
         with contextlib.suppress(Error):  # Chromium says so of a page that came by POST and was not kept
             page.go_back()
         expect(page.get_by_text(hsa_id)).to_have_count(0)
+
+
+def test_a_holder_logs_in_and_has_a_start_code_for_a_phone_by_keyboard_alone(
+    browser: Browser, stage: Stage, clerk: Person, authorities: None, settings: Any
+) -> None:
+    """At the width of a phone, with both log-ins at the provider. What has the focus is seen, and has its role and name."""
+    migration.register_migrated_card(actor=system("migration"), card=migrated_card(clerk.posts.get()), ca=CA)
+    accepted_maker(settings, stage.folder)
+    stage.know(clerk)
+    mina = stage.start_mina_sidor(DEVICE_ATTESTATION_ROOTS=settings.DEVICE_ATTESTATION_ROOTS)
+    context, keys = browser.new_context(viewport={"width": 390, "height": 844}), Keyboard()
+    page = context.new_page()
+
+    def press(heading: str, role: Any, name: str) -> None:
+        expect(page.get_by_role("heading", level=1)).to_have_text(heading)
+        keys.press(page.get_by_role(role, name=name))
+
+    page.goto(mina)
+    press("Mina sidor", "button", "Logga in")
+    press("Legitimera dig", "button", "Logga in som")
+    press("Hej Handläggare Provsson", "link", "Skaffa eller hantera Mobilt SITHS")
+    press("Mobilt SITHS", "link", "Skaffa Mobilt SITHS")
+    # Providers give whole seconds, and a log-in in the second of the first one is no second log-in.
+    Session.objects.update(authenticated_at=clock.now() - dt.timedelta(seconds=2))
+    keys.choose(page.get_by_role("radio", name="Bara jag"))
+    keys.choose(page.get_by_role("checkbox", name="Jag har läst villkoren och godkänner dem"))
+    press("Skaffa Mobilt SITHS", "button", "Fortsätt")
+    press("Logga in en gång till", "button", "Logga in igen")
+    press("Legitimera dig igen", "button", "Legitimera")
+    press("Legitimera dig", "button", "Logga in som")
+    press("Ha telefonen till hands", "button", "Visa startkoden")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Skaffa Mobilt SITHS")
+    expect(page.get_by_role("img", name="QR-kod med startkoden")).to_be_visible()
+    keys.reach(page.get_by_role("button", name="Kopiera startkod"))
+    assert MobileEnrolment.objects.get().state == "offered"
+    context.close()
 
 
 def test_without_script_the_same_way(browser: Browser, stage: Stage, clerk: Person) -> None:
@@ -152,11 +198,6 @@ def test_the_providers_windows_with_cards(context: BrowserContext, stage: Stage,
 
 def test_the_warning_before_the_end_and_the_way_on(context: BrowserContext, stage: Stage, clerk: Person) -> None:
     """WCAG 2.2.1. Time is the page's own clock and the row's last use; both are moved, nobody waits."""
-    import datetime as dt
-
-    from authn.models import Session
-    from siths_portal.lib import clock
-
     context.add_cookies([session_cookie(clerk, stage.portal)])  # type: ignore[list-item]
     page = context.new_page()
     page.clock.install()
