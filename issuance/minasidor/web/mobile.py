@@ -10,7 +10,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy as _lazy
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 from django_htmx.http import HttpResponseClientRefresh
 
@@ -161,10 +161,10 @@ def _time_left(row: MobileEnrolment) -> dict[str, int]:
 
 
 _STAGES = (
-    _lazy("Godkänn villkoren"),
-    _lazy("Logga in en gång till"),
-    _lazy("Öppna appen eller läs av bilden"),
-    _lazy("Välj en kod i appen"),
+    gettext_lazy("Godkänn villkoren"),
+    gettext_lazy("Logga in en gång till"),
+    gettext_lazy("Öppna appen eller läs av bilden"),
+    gettext_lazy("Välj en kod i appen"),
 )
 
 
