@@ -227,3 +227,22 @@ def test_the_present_is_asked_of_the_clock_alone() -> None:
             ):
                 found.append(f"{name(path)}:{node.lineno} {ast.unparse(node.func)}")
     assert found == []
+
+
+SECRET_HASHES = {"handle_sha256", "step_token_sha256", "token_sha256", "key_hash", "state_hash", "ticket_hash", "binding"}
+"""Columns with the hash or MAC of a secret that a caller shows."""
+BY_THE_WORKER = {"issuance/activation/services/unlock_check.py", "pki/secrets/letters.py"}
+"""Checks of rows with each other, in a process that nobody outside can ask."""
+
+
+def test_a_secret_from_outside_is_compared_in_constant_time() -> None:
+    """S46. The database finds a row by the hash of at least 128 random bits, whose prefixes nobody can choose."""
+    found = []
+    for path, tree in trees().items():
+        if name(path).split("/")[0] == "siths_portal" or name(path) in BY_THE_WORKER:
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Compare) and any(isinstance(each, ast.Eq | ast.NotEq) for each in node.ops):
+                sides = (getattr(each, "attr", getattr(each, "id", "")) for each in (node.left, *node.comparators))
+                found += [f"{name(path)}:{node.lineno} {side}" for side in sides if side in SECRET_HASHES]
+    assert found == []

@@ -213,7 +213,7 @@ def _store_token(seen: EidAppTransaction, token_sha256: str) -> None:
     """Stores the hash of the step token before the app gets the token."""
     _, row = transactions.locked_with_carrier(seen)
     transactions.require_open(row)
-    if row.step_token_sha256 != token_sha256:
+    if not hmac.compare_digest(row.step_token_sha256, token_sha256):
         row.step_token_sha256 = token_sha256
         row.save(update_fields=["step_token_sha256"])
 

@@ -4,6 +4,7 @@ A second device gets nothing. The call is repeatable by the device that took the
 """
 
 import datetime as dt
+import hmac
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -79,7 +80,7 @@ def _try_to_start(seen: MobileEnrolment, handle: str, proof: DeviceProof) -> Dom
     is committed.
     """
     row = enrolments.locked(seen)
-    if row.handle_sha256 != enrolments.digest(handle):
+    if not hmac.compare_digest(row.handle_sha256, enrolments.digest(handle)):
         raise _unknown()
     enrolments.require_open(row)
     if (fault := device_proofs.fault(proof, handle)) is not None:
