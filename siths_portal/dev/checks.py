@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from siths_portal.dev import openssl
+from siths_portal.dev import openssl, sbom
 from siths_portal.dev.compose_stack import COMPOSE_FILE, DEMO_FILE
 from siths_portal.dev.deployment.units import PYTHON
 from siths_portal.dev.home import base_env
@@ -256,6 +256,15 @@ def audit_verdict(dependencies: list[dict[str, Any]]) -> str:
     return f"{verdict} not audited: {', '.join(skipped)}" if skipped else verdict
 
 
+def write_sbom(root: Path, folder: Path) -> Path:
+    """Writes the SBOM into the folder and returns its file. Raises HouseError."""
+    bill = folder / "sbom.cdx.json"
+    if problem := _run(root, *sbom.arguments(root, str(root / ".venv" / "bin" / "python"), bill)):
+        raise HouseError(f"SBOM: {problem}")
+    sbom.add_npm_packages(root, bill)
+    return bill
+
+
 def run_audit(root: Path) -> None:
     """Writes an SBOM and a report of known vulnerabilities to `var/dependencies`. Raises HouseError if there are any.
 
@@ -264,10 +273,8 @@ def run_audit(root: Path) -> None:
     folder = root / "var" / "dependencies"
     folder.mkdir(parents=True, exist_ok=True)
     python = str(root / ".venv" / "bin" / "python")
-    sbom = folder / "sbom.cdx.json"
-    if problem := _run(root, python, "-m", "cyclonedx_py", "environment", "--output-file", str(sbom), python):
-        raise HouseError(f"SBOM: {problem}")
-    print(f"SBOM: {sbom}")
+    bill = write_sbom(root, folder)
+    print(f"SBOM: {bill}")
     report = folder / "vulnerabilities.json"
     command = [python, "-m", "pip_audit", "--local", "--progress-spinner", "off", "--format", "json", "--output", str(report)]
     done = subprocess.run(command, cwd=root, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)

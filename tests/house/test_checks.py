@@ -1,11 +1,15 @@
 """What `make check` looks at in files."""
 
+import json
+import shutil
 import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from siths_portal.dev import checks
 from siths_portal.dev.progress import HouseError
@@ -52,14 +56,31 @@ def test_every_file_of_the_lock_has_a_hash() -> None:
     assert [package["name"] for package in locked() if not (package.get("wheels") or package.get("sdist"))] == []
 
 
+def test_the_sbom_names_what_the_portal_consists_of_in_the_versions_of_the_locks(folder: Path) -> None:
+    bill = json.loads(checks.write_sbom(ROOT, folder).read_text())
+    purls = {each["purl"].partition("?")[0] for each in bill["components"]}
+    python = {canonicalize_name(each["name"]): each["version"] for each in bill["components"] if "pkg:pypi/" in each["purl"]}
+    assert python.items() - {each["name"]: each["version"] for each in locked()}.items() == set()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {Requirement(each).name for each in project["dependencies"]} - python.keys() == set()
+    assert bill["metadata"]["component"]["name"] == project["name"]
+    pages = json.loads((ROOT / "package.json").read_text())["dependencies"]
+    served = {each["name"]: each for each in bill["components"] if each["bom-ref"].startswith("pkg:npm/")}
+    assert {name: served[name]["version"] for name in pages} == pages
+    assert f"pkg:npm/%40digdir/designsystemet-css@{pages['@digdir/designsystemet-css']}" in purls
+    assert {(each["hashes"][0]["alg"], len(each["hashes"][0]["content"])) for each in served.values()} == {("SHA-512", 128)}
+
+
 INTERPRETER = """#!/bin/sh
 if [ "$2" = pip_audit ]; then echo "Found 1 known vulnerability in 1 package" >&2; exit 1; fi
 [ {sbom} ] || {{ echo "no environment"; exit 1; }}
+echo '{{}}' > var/dependencies/sbom.cdx.json
 """
 
 
 @pytest.mark.parametrize(("sbom", "refusal"), [("1", "Found 1 known vulnerability"), ("", "SBOM: no environment")])
 def test_an_audit_fails_for_a_known_vulnerability_and_without_an_sbom(folder: Path, sbom: str, refusal: str) -> None:
+    shutil.copy(ROOT / "package-lock.json", folder)
     python = folder / ".venv" / "bin" / "python"
     python.parent.mkdir(parents=True)
     python.write_text(INTERPRETER.format(sbom=sbom))
