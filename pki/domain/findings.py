@@ -16,7 +16,7 @@ class Severity(enum.IntEnum):
 class Finding:
     """One line of `pki_check`: what was checked, the severity, and a text in Swedish.
 
-    `value` is the measured number, in the unit that `measure` gives (`seconds`, `days`, `count`).
+    `value` is the measured number, in the unit that `measure` gives (`seconds`, `milliseconds`, `days`, `count`).
     """
 
     subject: str

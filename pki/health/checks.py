@@ -11,7 +11,7 @@ from django.db.models import Min
 from pki.authorities import clock_guard, journal
 from pki.custodians import asking, held
 from pki.domain.findings import Finding, Severity, finding
-from pki.health import authority_checks, installation_checks, reports, samples
+from pki.health import authority_checks, installation_checks, reports, response_times, samples
 from pki.health.limits import (
     CLOCKS_APART,
     JOURNAL_LOW,
@@ -64,17 +64,8 @@ def check_all() -> list[Finding]:
     authorities = [*authority_checks.inspect(), *foreign_crls.watched()]
     waiting = [signing(), releasing.watched(), *keys(), *cards()]
     events = [*audit_chain(), *verified_chains()]
-    return [
-        *custodians(),
-        token(),
-        *authorities,
-        *waiting,
-        journalled(),
-        *events,
-        *responder(),
-        the_clock(),
-        *installation_checks.inspect(),
-    ]
+    installation = [*installation_checks.inspect(), *response_times.judged(response_times.counted(), samples.last_responses())]
+    return [*custodians(), token(), *authorities, *waiting, journalled(), *events, *responder(), the_clock(), *installation]
 
 
 def measure() -> list[Finding]:
@@ -82,7 +73,8 @@ def measure() -> list[Finding]:
     found = check_all()
     reports.keep(found)
     seen = status_of_store()
-    samples.keep(found, ocsp_answers=sum(each.answered for each in seen.processes) if seen and seen.processes else None)
+    answered = sum(each.answered for each in seen.processes) if seen and seen.processes else None
+    samples.keep(found, ocsp_answers=answered, responses=response_times.counted())
     for each in found:
         show(each)
         if not each.ok:

@@ -42,6 +42,8 @@ LIMITS: Mapping[str, Limit] = {
     "ocsp-signer": Limit(SIGNER_WARNING.days, least=True),
     "säkerhetskopia": Limit(BACKUP_LATE.total_seconds()),
     "tls": Limit(TLS_WARNING.days, least=True),
+    "svarstid": Limit(500),
+    "svarstid-system": Limit(2000),
 }
 """The limit by the first word of a finding's subject. A CRL's depends on its CA and is not here."""
 

@@ -39,8 +39,11 @@ class DayView:
 
 
 @transaction.atomic
-def keep(found: Iterable[Finding], *, ocsp_answers: int | None) -> None:
-    """Stores what was measured in these five minutes; a further run in them replaces it. Deletes rows older than two weeks."""
+def keep(found: Iterable[Finding], *, ocsp_answers: int | None, responses: Mapping[str, Sequence[float]] | None = None) -> None:
+    """Stores what was measured in these five minutes; a further run in them replaces it. Deletes rows older than two weeks.
+
+    `responses` are the counts of `response_times.counted`.
+    """
     now = clock.now()
     values = {
         each.subject: each.value
@@ -49,8 +52,15 @@ def keep(found: Iterable[Finding], *, ocsp_answers: int | None) -> None:
     }
     HealthSample.objects.filter(at__lt=now - KEPT).delete()
     HealthSample.objects.update_or_create(
-        at=now - (now - dt.datetime.min.replace(tzinfo=dt.UTC)) % EACH, defaults={"values": values, "ocsp_answers": ocsp_answers}
+        at=now - (now - dt.datetime.min.replace(tzinfo=dt.UTC)) % EACH,
+        defaults={"values": values, "ocsp_answers": ocsp_answers, "responses": responses or {}},
     )
+
+
+def last_responses() -> dict[str, list[float]]:
+    """Returns the counts of responses of the newest sample, or nothing if it is too old to compare with."""
+    row = HealthSample.objects.filter(at__gt=clock.now() - APART).order_by("-at").values_list("responses", flat=True).first()
+    return row or {}
 
 
 def of_day() -> DayView:

@@ -23,11 +23,13 @@ class HealthSample(models.Model):
 
     `at` is the beginning of the five minutes. `values` has the value of each finding with a limit, by its subject, without those
     of CAs and chains. `ocsp_answers` counts the responses of the OCSP responder's processes since each began; None without one.
+    `responses` has the counts of `pki.health.response_times.counted`, with which the next run compares.
     """
 
     at = models.DateTimeField(primary_key=True)
     values = models.JSONField(default=dict)
     ocsp_answers = models.BigIntegerField(null=True)
+    responses = models.JSONField(default=dict)
 
 
 class StatusReport(models.Model):

@@ -98,6 +98,16 @@ AREAS: Mapping[str, Area] = {
         _("Hur länge certifikatet på adressen gäller."),
         _("Byt certifikatet och ladda om den omvända proxyn. När certifikatet har gått ut når ingen adressen."),
     ),
+    "svarstid": Area(
+        _("Svarstid"),
+        _("Inom vilken tid 95 av 100 svar kom under fem minuter. Färre än 100 svar bedöms inte."),
+        _("Se datorns belastning och långa frågor i PostgreSQL (pg_stat_activity)."),
+    ),
+    "svarstid-system": Area(
+        _("Svarstid"),
+        _("Inom vilken tid 95 av 100 anrop till systemet var klara under fem minuter. Färre än 100 anrop bedöms inte."),
+        _("Fråga den som driver systemet. Sidor som hämtar uppgifter därifrån väntar lika länge."),
+    ),
     "vilande": Area(
         _("Vilande certifikat"),
         _("Om certifikaten på ett kort blir giltiga när innehavaren har valt legitimeringskod."),
@@ -154,6 +164,8 @@ RUNBOOK: Mapping[str, str] = {
     "volym": "VolumeFull",
     "säkerhetskopia": "BackupLate",
     "tls": "FrontCertificateEnds",
+    "svarstid": "SiteSlow",
+    "svarstid-system": "ExternalSystemSilent",
 }
 """The alarm of a kind of finding, whose section of docs/alarms.md says what to do. The others are those of PkiWrong."""
 

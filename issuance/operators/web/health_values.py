@@ -7,6 +7,7 @@ from typing import Any
 
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -17,6 +18,8 @@ from siths_portal.lib import clock
 from siths_portal.lib.pages.charts import Chart, Point, bar_chart, curve
 from siths_portal.lib.pages.dates import in_words
 
+_FEWEST = 2
+"""The hours that make a curve: one would be a dot."""
 _CA = re.compile(r"(?P<slug>[\w-]+):(?P<generation>\d+)")
 _OF_A_CA = ("ca", "hsm", "ocsp-signer")
 _PAGES: Mapping[str, tuple[str, str, Any]] = {
@@ -67,10 +70,10 @@ def rows(findings: Iterable[SeenFinding], authorities: Mapping[str, str], day: D
 
 
 def _curve(each: SeenFinding, day: DayView) -> dict[str, Any] | None:
-    """Returns the arguments of components/curve.html; None for a value that was not measured before."""
+    """Returns the arguments of components/curve.html; None for a value that was not measured in hours before this one."""
     values = day.worst.get(each.subject, ())
     known = [value for value in values if value is not None]
-    if not known:
+    if len(known) < _FEWEST:
         return None
     limit = LIMITS[each.subject.partition(" ")[0]]
     worst = _written(min(known) if limit.least else max(known), each.measure)
@@ -126,27 +129,30 @@ def _worse(each: SeenFinding, other: SeenFinding, limit: Limit) -> bool:
 
 
 def _row(each: SeenFinding, limit: Limit, authorities: Mapping[str, str]) -> dict[str, Any]:
-    """Returns a row with the arguments of a meter. The scale ends at two or three times the limit."""
-    value = abs(each.value)
-    top = max(limit.value * (2 if limit.least else 3), 1)
+    """Returns a row of the table of values."""
     return {
         "title": health_words.title_of(each.subject, authorities),
         "tag": severity_tag(each.severity),
-        "value": _written(value, each.measure),
+        "value": _written(abs(each.value), each.measure),
         "limit": (_("minst {n}") if limit.least else _("högst {n}")).format(n=_written(limit.value, each.measure)),
-        "meter": {
-            "value": f"{min(value, top):.0f}",
-            "max": f"{top:.0f}",
-            "mark": f"{limit.value:.0f}",
-            "least": limit.least,
-        },
+        "since": _since(each.since),
     }
+
+
+def _since(moment: dt.datetime) -> str:
+    """Returns the day, or the time if it is today."""
+    local = timezone.localtime(moment, clock.STOCKHOLM)
+    return f"kl. {local:%H:%M}" if local.date() == clock.today() else in_words(local.date())
 
 
 def _written(value: float, measure: str) -> str:
     count = round(value)
     if measure == "seconds" and count >= 120:
         return ngettext("{n} minut", "{n} minuter", count // 60).format(n=number(count // 60))
+    if measure == "milliseconds" and count >= 1000:
+        return _("{n} s").format(n=number_format(value / 1000, decimal_pos=1).removesuffix(",0"))
+    if measure == "milliseconds":
+        return _("{n} ms").format(n=number(count))
     if measure == "seconds":
         return _("{n} s").format(n=number(count))
     return ngettext("{n} dag", "{n} dagar", count).format(n=number(count)) if measure == "days" else number(count)

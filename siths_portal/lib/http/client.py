@@ -167,7 +167,8 @@ class Client:
             fault = str(error)
             raise _unavailable(fault) from None
         finally:
-            client_sessions.count(self.host, status, fault)
+            seconds = time.monotonic() - started
+            client_sessions.count(self.host, status, fault, seconds)
             log.info(
                 "http.call",
                 method=method,
@@ -175,7 +176,7 @@ class Client:
                 path=template,
                 status=status,
                 fault=fault,
-                milliseconds=math.ceil((time.monotonic() - started) * 1000),
+                milliseconds=math.ceil(seconds * 1000),
             )
         return _judge(reply)
 

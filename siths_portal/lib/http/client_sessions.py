@@ -15,6 +15,9 @@ FAULTS = (requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
 _CALLS = metrics.counter("outbound_calls", "Calls to external systems, answered or failed", ["host", "outcome"])
+_SECONDS = metrics.histogram(
+    "outbound_call_seconds", "From a call to an external system to its end", ["host"], buckets=metrics.RESPONSE_BUCKETS
+)
 
 
 class _NoCookies(DefaultCookiePolicy):
@@ -40,7 +43,8 @@ def session(kept: threading.local, certificate: str | tuple[str, str] | None, ca
     return existing
 
 
-def count(host: str, status: int | None, fault: str | None) -> None:
-    """Counts a call. It failed without a complete response, and with one that says that the system cannot answer."""
+def count(host: str, status: int | None, fault: str | None, seconds: float) -> None:
+    """Counts a call and its time. It failed without a complete response, and with one that says that the system cannot answer."""
     failed = fault is not None or status is None or status >= 500 or status == 429
     _CALLS.labels(host, "failed" if failed else "answered").inc()
+    _SECONDS.labels(host).observe(seconds)

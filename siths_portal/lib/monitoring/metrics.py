@@ -5,7 +5,7 @@ the metrics stay in the process. Names and label values are few and contain no p
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 FOLDER = os.environ.get("PROMETHEUS_MULTIPROC_DIR", "")
@@ -30,6 +30,26 @@ def gauge(name: str, text: str, labels: Sequence[str] = (), *, mode: str) -> Gau
 def histogram(name: str, text: str, labels: Sequence[str] = (), *, buckets: Sequence[float]) -> Histogram:
     """Returns a histogram of durations in seconds."""
     return Histogram(name, text, labels, buckets=buckets)
+
+
+RESPONSE_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+"""The bounds in seconds of histograms of responses: those of our sites, and those of external systems."""
+
+
+def bucket_counts(folder: Path, labels: Mapping[str, str]) -> dict[tuple[str, str], list[float]]:
+    """Returns how many observations were at most each bound, the last one without bound, of histograms in all processes.
+
+    `labels` has the label of each histogram whose values are told apart; the result is by name and value. Counts of dead
+    processes are included until `forget_the_dead` deletes them. Raises OSError, ValueError or struct.error for a broken file.
+    """
+    files = [str(path) for path in folder.glob("histogram_*.db")]
+    found: dict[tuple[str, str], dict[float, float]] = {}
+    for metric in multiprocess.MultiProcessCollector.merge(files, accumulate=True):  # type: ignore[no-untyped-call]
+        for sample in metric.samples:
+            if metric.name in labels and sample.name.endswith("_bucket"):
+                counts = found.setdefault((metric.name, sample.labels[labels[metric.name]]), {})
+                counts[float(sample.labels["le"])] = sample.value
+    return {key: [counts[bound] for bound in sorted(counts)] for key, counts in found.items()}
 
 
 class _Living(multiprocess.MultiProcessCollector):

@@ -9,9 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from siths_portal.lib.monitoring import metrics
 
 KINDS = ("1xx", "2xx", "3xx", "4xx", "5xx")
-_BUCKETS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _RESPONSES = metrics.counter("site_responses", "Responses of a site by the first digit of their status", ["site", "kind"])
-_SECONDS = metrics.histogram("site_response_seconds", "From a whole request to its response", ["site"], buckets=_BUCKETS)
+_SECONDS = metrics.histogram(
+    "site_response_seconds", "From a whole request to its response", ["site"], buckets=metrics.RESPONSE_BUCKETS
+)
 
 
 class ResponseMetricsMiddleware:

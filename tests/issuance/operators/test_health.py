@@ -80,6 +80,20 @@ def test_what_is_wrong_stands_first_with_what_to_do(world: Any) -> None:
     assert "Driftläget är okänt" not in front
 
 
+def test_a_response_time_stands_beside_its_limit_with_its_beginning(world: Any) -> None:
+    kept = Finding("svarstid portalen", Severity.OK, "95 av 100 svar inom 140 ms", "milliseconds", 140.4)
+    slow = Finding("svarstid-system personregistret", Severity.WARNING, "95 av 100 svar inom 2425 ms", "milliseconds", 2425)
+    start = clock.now().replace(hour=11)
+    with clock.moved_to(start - dt.timedelta(days=2)):
+        reports.keep([kept])
+    with clock.moved_to(start):
+        reports.keep([kept, slow])
+        text = text_of(client_of(operator(world)).get(ADDRESS))
+    since = in_words(start.date() - dt.timedelta(days=2))
+    assert f"Svarstid, portalen Som det ska 140 ms högst 500 ms – {since}" in text
+    assert "Svarstid, personregistret Se över 2,4 s högst 2 s – kl. 12:" in text
+
+
 def test_a_fault_without_a_page_leads_to_the_runbook(world: Any, settings: Any) -> None:
     reports.keep([Finding("säkerhetskopia", Severity.WARNING, "ingen finns i mappen")])
     client = client_of(operator(world))

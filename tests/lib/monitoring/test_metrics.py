@@ -18,8 +18,10 @@ import sys
 from siths_portal.lib.monitoring import metrics
 counter = metrics.counter("things", "Things", ["kind"])
 gauge = metrics.gauge("now", "Now", ["kind"], mode="livesum")
+took = metrics.histogram("took_seconds", "Took", ["kind"], buckets=(0.1, 1))
 counter.labels("a").inc(int(sys.argv[1]))
 gauge.labels("a").set(int(sys.argv[1]))
+took.labels("a").observe(int(sys.argv[1]) / 10)
 print("counted", flush=True)
 sys.stdin.read()
 """
@@ -66,6 +68,8 @@ def test_numbers_of_all_processes_are_added_up_and_the_dead_have_no_present(envi
         text = requests.get(address[0], timeout=60).text
         assert value(text, 'things_total{kind="a"}') == 5
         assert value(text, 'now{kind="a"}') == 5
+        folder = Path(environment["PROMETHEUS_MULTIPROC_DIR"])
+        assert metrics.bucket_counts(folder, {"took_seconds": "kind"}) == {("took_seconds", "a"): [0, 2, 2]}
         end(first)
         text = requests.get(address[0], timeout=60).text
         assert value(text, 'things_total{kind="a"}') == 5
