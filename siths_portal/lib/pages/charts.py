@@ -4,7 +4,11 @@ curves by `components/curve.html`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import ceil, floor, log10
 from typing import NamedTuple
+
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
 
 _HEIGHT = 170
 _BASE = _HEIGHT - 24
@@ -12,6 +16,12 @@ _BASE = _HEIGHT - 24
 _TOP = 24
 _WIDE, _HALF, _NARROW = 88, 44, 60
 """The distance from bar to bar."""
+_GAP_BETWEEN = 20
+_PHONE = 300
+"""The width on a phone, which bars share if they are too many for _NARROW."""
+_NAME, _DIGIT = 36, 7.5
+"""The width of a short name, and of a digit of the axis."""
+_TICKS = 4
 
 
 class Point(NamedTuple):
@@ -29,7 +39,9 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Bar:
-    """A drawn bar. `x` is its left edge, `middle` its centre, `y` its top. A `marked` bar is dark and has its value above it."""
+    """A drawn bar. `x` is its left edge, `middle` its centre, `y` its top. A `marked` bar is dark and has its value above it. One
+    that is not `named` stands between others whose names take its room.
+    """
 
     point: Point
     x: int
@@ -38,15 +50,26 @@ class Bar:
     width: int
     height: int
     marked: bool
+    named: bool = True
+
+
+class Tick(NamedTuple):
+    """A line of the scale at `y`, with its value as text around `x`."""
+
+    x: int
+    y: int
+    text: str
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """One drawing of a chart, in its own units."""
+    """One drawing of a chart, in its own units. The bars begin at `left`, after the values of the `ticks`."""
 
     width: int
     height: int
     base: int
+    left: int
+    ticks: tuple[Tick, ...]
     bars: tuple[Bar, ...]
     beside: tuple[Bar, ...] = ()
 
@@ -64,14 +87,15 @@ class Chart:
     paired: bool = False
 
 
-def bar_chart(points: Sequence[Point], *, narrow: int = 5, half: bool = False, to_come: bool = False) -> Chart:
+def bar_chart(points: Sequence[Point], *, narrow: int = 14, half: bool = False, to_come: bool = False) -> Chart:
     """Returns the chart of `points`, the newest last and marked. A phone shows the last `narrow`. Values are not negative.
 
     `half` draws the bars closer, for one of two charts beside each other or for many bars. `to_come` means that the points are
     times to come, the next one first: that one is marked, and a phone shows the first ones.
     """
     few = points[:narrow] if to_come else points[-narrow:]
-    return Chart(tuple(points), _drawing(points, _HALF if half else _WIDE, to_come), _drawing(few, _NARROW, to_come))
+    step = min(_NARROW, _PHONE // max(len(few), 1))
+    return Chart(tuple(points), _drawing(points, _HALF if half else _WIDE, to_come), _drawing(few, step, to_come))
 
 
 def paired_chart(points: Sequence[Point], *, narrow: int = 5) -> Chart:
@@ -80,24 +104,48 @@ def paired_chart(points: Sequence[Point], *, narrow: int = 5) -> Chart:
 
 
 def _drawing(points: Sequence[Point], step: int, to_come: bool) -> Drawing:
-    most = max((point.value for point in points), default=0) or 1
-    bars = []
-    for number, point in enumerate(points):
-        marked = number == (0 if to_come else len(points) - 1)
-        bars.append(_bar(point, point.value / most, number * step + 10, step - 20, marked=marked))
-    return Drawing(max(len(points), 1) * step, _HEIGHT, _BASE, tuple(bars))
+    top, left, ticks = _scale([point.value for point in points])
+    gap = _GAP_BETWEEN if step >= _HALF else step // 3
+    every, here = ceil(_NAME / step), 0 if to_come else len(points) - 1
+    bars = [
+        replace(
+            _bar(point, point.value / top, left + number * step + gap // 2, step - gap, marked=number == here),
+            named=(number - here) % every == 0,
+        )
+        for number, point in enumerate(points)
+    ]
+    return Drawing(left + max(len(points), 1) * step, _HEIGHT, _BASE, left, ticks, tuple(bars))
 
 
 def _paired(points: Sequence[Point], step: int) -> Drawing:
-    most = max((max(point.value, point.beside) for point in points), default=0) or 1
-    width = (step - 20) // 2
-    lefts = [number * step + 10 for number in range(len(points))]
-    pale = [_bar(point, point.beside / most, left, width) for point, left in zip(points, lefts, strict=True)]
+    top, left, ticks = _scale([value for point in points for value in (point.value, point.beside)])
+    width = (step - _GAP_BETWEEN) // 2
+    lefts = [left + number * step + _GAP_BETWEEN // 2 for number in range(len(points))]
+    pale = [_bar(point, point.beside / top, x, width) for point, x in zip(points, lefts, strict=True)]
     dark = [
-        _bar(point, point.value / most, left + width, width, marked=point is points[-1])
-        for point, left in zip(points, lefts, strict=True)
+        _bar(point, point.value / top, x + width, width, marked=point is points[-1])
+        for point, x in zip(points, lefts, strict=True)
     ]
-    return Drawing(max(len(points), 1) * step, _HEIGHT, _BASE, tuple(dark), tuple(pale))
+    return Drawing(left + max(len(points), 1) * step, _HEIGHT, _BASE, left, ticks, tuple(dark), tuple(pale))
+
+
+def _scale(values: Sequence[float]) -> tuple[float, int, tuple[Tick, ...]]:
+    """Returns the value at the top of the scale, the room that its texts take, and its lines: whole numbers of 1, 2 or 5."""
+    least = max([*values, 1]) / _TICKS
+    power = 10 ** floor(log10(least))
+    step = max(1, next(power * each for each in (1, 2, 5, 10) if power * each >= least))
+    top = step * ceil(max([*values, 1]) / step)
+    marks = [(step * number, _tick_text(step * number)) for number in range(round(top / step) + 1)]
+    left = round(max(len(text) for _mark, text in marks) * _DIGIT) + 10
+    return top, left, tuple(
+        Tick(left - 8 - round(len(text) * _DIGIT / 2), _BASE - round(mark / top * (_BASE - _TOP)), text) for mark, text in marks
+    )  # fmt: skip
+
+
+def _tick_text(value: float) -> str:
+    if value < 1_000_000:
+        return number_format(round(value), force_grouping=True)
+    return _("{n} mn").format(n=number_format(value / 1_000_000, decimal_pos=1).removesuffix(",0"))
 
 
 def _bar(point: Point, share: float, left: int, width: int, *, marked: bool = False) -> Bar:

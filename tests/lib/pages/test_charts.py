@@ -21,6 +21,27 @@ def test_both_drawings_and_the_table_say_the_same() -> None:
     assert wide.count("4,00") == 1, "the newest has its value"
 
 
+def test_a_chart_has_a_scale_of_whole_numbers() -> None:
+    def texts(*values: float) -> list[str]:
+        return [tick.text for tick in bar_chart([Point("a", "a", value, "") for value in values]).wide.ticks]
+
+    assert texts(0) == ["0", "1"]
+    assert texts(3, 179) == ["0", "50", "100", "150", "200"]
+    assert texts(4_200) == ["0", "2\u00a0000", "4\u00a0000", "6\u00a0000"]
+    assert texts(3_900_000) == ["0", "1 mn", "2 mn", "3 mn", "4 mn"]
+    wide = bar_chart(POINTS).wide
+    assert (wide.ticks[0].y, wide.ticks[-1].y) == (wide.base, wide.bars[-1].y)
+
+
+def test_a_phone_shows_a_quarter_of_weeks_and_names_each_other() -> None:
+    weeks = [Point(f"v. {number}", f"vecka {number}", number % 12, "") for number in range(1, 14)]
+    narrow = bar_chart(weeks, half=True, to_come=True).narrow
+    assert [bar.point.name for bar in narrow.bars] == [week.name for week in weeks]
+    assert [bar.named for bar in narrow.bars] == [number % 2 == 0 for number in range(13)]
+    assert narrow.width < 350
+    assert max(bar.height for bar in narrow.bars) > 80
+
+
 def test_of_times_to_come_the_next_is_marked_and_a_phone_shows_the_first() -> None:
     chart = bar_chart(POINTS, narrow=3, to_come=True)
     assert [bar.marked for bar in chart.wide.bars] == [True, False, False, False]
