@@ -41,6 +41,7 @@ _TAGS = {
     "protected": ("shield", _("Skyddade personuppgifter")),
     "missing": ("warning", _("Saknas")),
     "due": ("clock", ""),
+    "waits": ("clock", ""),
 }
 """A status tag's icon and usual text; without a text, the label of a card in that state. Any other
 tag is for information only and has its own text.

@@ -32,6 +32,7 @@ from issuance.records.domain import wording
 from issuance.revocation.queries import held_revocations
 from siths_portal.lib import clock
 from siths_portal.lib.database.prepared import prepared
+from siths_portal.lib.pages.dates import in_words
 from siths_portal.lib.pages.day import Line, Urgency
 
 MOST = 200
@@ -63,12 +64,17 @@ def person_name(person: Person) -> str:
 
 
 def _held(actor: Actor) -> Iterator[Line]:
-    if count := held_revocations.count_to_decide(actor=actor):
+    if count := len(found := held_revocations.to_decide(actor=actor)):
+        since = in_words(min(row.requested_at for row in found))
         yield Line(
             urgency=Urgency.TODAY,
             title=ngettext("{n} spärr väntar på ditt beslut", "{n} spärrar väntar på ditt beslut", count).format(n=count),
             url=reverse("held_revocations"),
-            text=_("En annan ID-administratör har begärt spärren. Kortet gäller tills du har beslutat."),
+            text=ngettext(
+                "En annan ID-administratör begärde spärren {since}. Kortet gäller tills du har beslutat.",
+                "Den första begärdes {since}. Korten gäller tills du har beslutat.",
+                count,
+            ).format(since=since),
             icon="ban",
             action=_("Visa spärrarna"),
         )
@@ -102,14 +108,15 @@ def _unsigned(actor: Actor) -> Iterator[Line]:
             urgency=urgency_of(left),
             title=person_name(carrier.holder),
             url=reverse("person", args=[carrier.holder_id]),
-            text=_("Kortet som slutar på {last} har en kod, men kvittensen är inte underskriven.").format(
-                last=carrier.card_serial[-4:]
+            text=_("Innehavaren valde kod {since} men har inte skrivit under kvittensen. Kortet som slutar på {last}.").format(
+                since=in_words(wording.day(carrier.code_set_at)), last=carrier.card_serial[-4:]
             ),
             icon="hourglass",
             action=_("Fortsätt aktivera"),
             action_url=reverse("activate", args=[carrier.pk]),
             tag=revoked_in(left),
             persons=(carrier.holder_id,),
+            is_protected=carrier.holder.is_protected,
         )
     if more := len(found) - PERSONS if len(found) > PERSONS else 0:
         left = days_left(last_day_to_sign(found[PERSONS]))
@@ -144,11 +151,12 @@ def _drafts(actor: Actor) -> Iterator[Line]:
             urgency=Urgency.THIS_WEEK,
             title=person_name(draft.person),
             url=reverse("person", args=[draft.person_id]),
-            text=_("Du började beställa ett kort {when}. Det är inte skickat.").format(when=when),
+            text=_("Du började beställa ett kort {when}. Beställningen är inte skickad.").format(when=when),
             icon="pen",
             action=_("Fortsätt beställa"),
             action_url=reverse("order", args=[draft.pk]),
             persons=(draft.person_id,),
+            is_protected=draft.person.is_protected,
         )
 
 

@@ -20,6 +20,7 @@ from django.utils.translation import ngettext
 from issuance.authz import Action, Actor, policy
 from issuance.authz.scope import outermost
 from issuance.day.models import DailyOutcome
+from issuance.people.queries import naming
 from siths_portal.lib import clock
 from siths_portal.lib.pages.charts import Point, bar_chart
 from siths_portal.lib.pages.dates import in_words
@@ -79,13 +80,13 @@ def rows(places: Sequence[str], first: dt.date, offices_from: dt.date) -> QueryS
     parts = [part for column in columns for part in (Value("/"), column)]
     text = Concat(Value(_MARK), *parts, output_field=CharField())
     found = DailyOutcome.objects.filter(place__in=places, day__gte=first)
-    return found.order_by().values_list(text, Cast("day", DateTimeField()))
+    return found.order_by().values_list(text, Cast("day", DateTimeField()), naming.nothing())
 
 
-def of_rows(read: Iterable[tuple[str, dt.datetime]]) -> list[Outcome]:
+def of_rows(read: Iterable[tuple[str, dt.datetime, str]]) -> list[Outcome]:
     """Returns the days of the results of `rows`, the newest last, each with the sum of its places. Other results are left out."""
     found: dict[dt.date, Outcome] = {}
-    for text, at in read:
+    for text, at, *_others in read:
         if text.startswith(f"{_MARK}/"):
             people, activated, waited, offices = text.split("/", 4)[1:]
             day = at.date()

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 from issuance.administration.queries import next_steps, readiness
 from issuance.authz import Action, Actor, policy
 from issuance.customisations.queries import customisation_requests
-from issuance.day.queries import cards, counting, outcome, overview
+from issuance.day.queries import cards, counted_lines, counting, outcome, overview
 from issuance.roles.queries import role_holders, role_requests
 from siths_portal.lib.pages.day import Line, Overview, Urgency
 
@@ -44,7 +44,7 @@ def lines(actor: Actor) -> Iterator[Line | Overview]:
         in_charge = policy.holds(actor, Action.ASSIGN_ROLE) and policy.holds(actor, Action.ORDER_ORDINARY_CARD)
         counted = counting.counted(actor, in_charge=in_charge)
         yield from cards.lines(actor)
-        yield from counting.lines(counted)
+        yield from counted_lines.lines(counted)
         if in_charge:
             if found := outcome.overview(counted.days):
                 yield found

@@ -46,6 +46,7 @@ class Recent:
     title: str
     url: str
     text: str
+    is_protected: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,7 @@ def _seen(actor: Actor, newest: Mapping[UUID, _Last]) -> list[Recent]:
             title=person_name(people[pk]),
             url=reverse("person", args=[pk]),
             text=newest[pk].text,
+            is_protected=people[pk].is_protected,
         )
         for pk in ids
         if pk in people

@@ -102,9 +102,11 @@ def own(actor: Actor) -> Q:
     return Q(officer_ref=actor.ref) | Q(person=actor.person_id)
 
 
-def to_check(*, actor: Actor) -> int:
-    """Returns how many hand-outs wait of which the actor can be the second officer."""
-    return waiting(actor=actor).exclude(own(actor)).count()
+def to_check(*, actor: Actor) -> QuerySet[ReserveCardIssue]:
+    """Returns the hand-outs that wait and of which the actor can be the second officer, without the numbers of persons; the one
+    that has waited longest first.
+    """
+    return waiting(actor=actor).exclude(own(actor)).prefetch_related(None).order_by("waiting_until", "pk")
 
 
 def oldest(*, actor: Actor) -> tuple[list[WaitingView], int]:

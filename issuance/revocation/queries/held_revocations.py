@@ -139,8 +139,8 @@ def repeated(*, actor: Actor, person_id: UUID, carrier_id: UUID, eid_id: UUID | 
     return same if same and revocation_limit.exceeds(actor, person_id) else None
 
 
-def count_to_decide(*, actor: Actor) -> int:
-    """Returns how many requests the actor may decide, at most MOST, and 0 without the right. Runs one query."""
+def to_decide(*, actor: Actor) -> list[HeldRevocation]:
+    """Returns a row of each request that the actor may decide, at most MOST, and none without the right. Runs one query."""
     if not policy.holds(actor, Action.REVOKE_CARRIER):
-        return 0
-    return sum(not _refusal(actor, rows) for rows in _requests(actor))
+        return []
+    return [rows[0] for rows in _requests(actor) if not _refusal(actor, rows)]

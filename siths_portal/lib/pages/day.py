@@ -41,8 +41,9 @@ HEADINGS: dict[Urgency, Text] = {
 class Line:
     """A line, as `components/row.html` draws it: what waits, one sentence about it, and the one act that leads to its place.
 
-    `tag` is the time left in words. `action_url` is `url` unless the act has a page of its own. `persons` are the people whom the
-    line names; the page records that they were shown. `tab` is the URL name of an entry of the main menu that counts the line
+    `tag` is the time left in words, or with its `tag_kind` a status. `action_url` is `url` unless the act has a page of its own.
+    `persons` are the people whom the line names; the page records that they were shown. `is_protected`: its person is not named.
+    `tab` is the URL name of an entry of the main menu that counts the line
     too, and `count` how many things the line stands for there.
     """
 
@@ -56,12 +57,16 @@ class Line:
     tag: Text = ""
     tag_kind: str = "due"
     persons: tuple[Any, ...] = ()
+    is_protected: bool = False
+    is_reserve: bool = False
     tab: str = ""
     count: int = 1
 
     @property
     def color(self) -> str:
-        """The colour of the sign: marked if the line is due today."""
+        """The colour of the sign: that of reserve cards, else marked if the line is due today."""
+        if self.is_reserve:
+            return "reserve"
         return "urgent" if self.urgency is Urgency.TODAY else ""
 
 

@@ -43,7 +43,7 @@ def test_an_extra_eid_is_ordered_for_another_assignment_and_waits_on_the_persons
     assert f'href="{withdraw}"' in done.content.decode()
     assert clerk.post(address, {"post": str(post.pk)}, follow=True).status_code == 200
     assert EidOrder.objects.count() == 1, "a second click orders nothing"
-    assert "1 SITHS eID väntar på att hämtas" in text_of(clerk.get(reverse("day")))
+    assert "SITHS eID:t väntar på att hämtas på Mina sidor senast" in text_of(clerk.get(reverse("day")))
     assert order.hsa_id in text_of(clerk.get(reverse("day_to_fetch")))
     assert "Vill du ta bort" in text_of(clerk.get(withdraw))
     assert "borttagen" in text_of(clerk.post(withdraw, follow=True))

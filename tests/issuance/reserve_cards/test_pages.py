@@ -142,7 +142,7 @@ def test_level_three_goes_through_two_pages_of_signature(world: Any, blank: Blan
     assert clerk.get(sent["Location"] + "lage/?sedan=created")["HX-Refresh"] == "true"
     assert clerk.get(sent["Location"])["Location"] == reverse("person", args=[post.person_id])
 
-    assert "1 reservkort väntar på en andra person" in text_of(colleague.get(reverse("day")))
+    assert "har identifierat personen. Du kan vara andra person till kl." in text_of(colleague.get(reverse("day")))
     assert "väntar på en andra person" in text_of(colleague.get(reverse("stock")))
     queue = text_of(colleague.get(reverse("reserve_cards_waiting")))
     assert f"slutar på {blank.serial[-4:]}" in queue
