@@ -118,12 +118,20 @@ def _reason(post: Post, customisation: CardCustomisation | None) -> str:
 
 
 def products(organisation_id: UUID) -> list[Product]:
-    """Returns the cards that the organisation may order today, by number."""
+    """Returns the cards that the organisation may order today: company cards last, lying cards before standing ones, those with a
+    photo first.
+    """
     found: dict[str, dict[DeliveryMethod, Article]] = {}
     for article in order_checks.orderable_articles(organisation_id):
         method = DeliveryMethod.REGISTERED_MAIL if article.registered_mail else DeliveryMethod.LETTER
         found.setdefault(article.number, {})[method] = article
-    return [Product(number, next(iter(variants.values())).name, variants) for number, variants in found.items()]
+    offered = [Product(number, next(iter(variants.values())).name, variants) for number, variants in found.items()]
+    return sorted(offered, key=_usual_first)
+
+
+def _usual_first(product: Product) -> tuple[bool, str, bool, str]:
+    article = next(iter(product.variants.values()))
+    return article.kind == "company", article.orientation, not article.photo, product.number
 
 
 def last_post(person_id: UUID, post_ids: Collection[UUID]) -> UUID | None:

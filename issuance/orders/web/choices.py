@@ -249,13 +249,15 @@ def options_of_photos(it: Chosen) -> list[dict[str, Any]]:
     return with_keys(found)
 
 
-def adjustments(it: Chosen) -> list[tuple[str, str]]:
-    """Returns what can be done to the chosen photo, with names: nothing if it is approved."""
+def adjustments(it: Chosen) -> list[tuple[str, str, str]]:
+    """Returns what can be done to the chosen photo, with names and signs: nothing if it is approved."""
     if it.photo is None or it.photo.photo.framing is None:
         return []
     return [
-        ("vrid-vanster", _("Vrid vänster")), ("vrid-hoger", _("Vrid höger")), ("narmare", _("Närmare")),
-        ("langre", _("Längre ifrån")), ("upp", _("Upp")), ("ner", _("Ner")), ("vanster", _("Vänster")), ("hoger", _("Höger")),
+        ("vrid-vanster", _("Vrid vänster"), "turn"), ("vrid-hoger", _("Vrid höger"), "turn"),
+        ("narmare", _("Närmare"), "plus"), ("langre", _("Längre ifrån"), "minus"),
+        ("upp", _("Upp"), "arrow"), ("ner", _("Ner"), "arrow"),
+        ("vanster", _("Vänster"), "arrow"), ("hoger", _("Höger"), "arrow"),
     ]  # fmt: skip
 
 

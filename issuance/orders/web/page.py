@@ -11,6 +11,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django_htmx.http import HttpResponseClientRedirect
@@ -107,6 +108,7 @@ def shown(request: HttpRequest, page: Open, form: OrderForm | None = None, *, st
     photo_address = _photo_address(draft, chosen)
     replaced = replacing.replaced_card(draft, form, sent)
     others = other_cards.other_cards(actor=page.actor, person_id=draft.person_id)
+    beside = [card for card in others if card.id != draft.replaced_carrier_id]
     context = {
         "draft": draft,
         "form": form,
@@ -114,7 +116,8 @@ def shown(request: HttpRequest, page: Open, form: OrderForm | None = None, *, st
         "chosen": chosen,
         "name": name,
         "person_id": wording.person_number(outside.person_id.kind, outside.person_id.value) if outside.person_id else "",
-        "lead": _lead(chosen, replaced),
+        "lead": _lead(chosen, replaced, unconfirmed=bool(beside) and "another_card" not in form.data),
+        "live": by_script(request),
         "replaced": replaced,
         "posts": choices.options_of_posts(chosen),
         "products": choices.options_of_products(chosen),
@@ -130,7 +133,7 @@ def shown(request: HttpRequest, page: Open, form: OrderForm | None = None, *, st
         "act_text": summary.act_text(chosen, name),
         "resumed": request.GET.get("fortsatt") == "1",
         "outside": outside,
-        "other_cards": [card for card in others if card.id != draft.replaced_carrier_id],
+        "other_cards": beside,
     }
     return render_page(request, SEARCH, "orders/order.html", context, status=status)
 
@@ -148,14 +151,21 @@ def _photo_address(draft: OrderDraft, chosen: Chosen) -> str:
     return reverse("order_photo_image", args=[draft.pk, photo.photo.pk]) if photo else ""
 
 
-def _lead(chosen: Chosen, replaced: ReplacedCard | None) -> str:
-    """Returns the sentence that says what is proposed and why, or what remains."""
+def _lead(chosen: Chosen, replaced: ReplacedCard | None, *, unconfirmed: bool) -> str:
+    """Returns the sentence that says what is proposed and why, or what remains; `unconfirmed` means that the page asks whether
+    the person is to have one more card.
+    """
+    confirm = _("bekräfta att personen ska ha ett kort till") if unconfirmed and chosen.post is not None else ""
     asked = [Step.REPLACEMENT] if replaced is not None and not replaced.reason else []
     if missing := [*asked, *chosen.missing]:
         first = (Step.REPLACEMENT, Step.ORGANISATION)
         names = [str(_NAMES[step]) for step in missing if step in first or chosen.post is not None]
         listed = f"{', '.join(names[:-1])} {_('och')} {names[-1]}" if len(names) > 1 else names[0]
+        if confirm:
+            return _("Välj %(what)s och %(confirm)s. Resten är ifyllt.") % {"what": listed, "confirm": confirm}
         return _("Välj %(what)s. Resten är ifyllt.") % {"what": listed} if chosen.post else _("Välj %(what)s.") % {"what": listed}
+    if confirm:
+        return capfirst(_("%(confirm)s. Resten är ifyllt.") % {"confirm": confirm})
     if "article" in chosen.notes and "office" in chosen.notes:
         return _("Allt är ifyllt som i din senaste beställning. Ändra det som inte stämmer och beställ.")
     return _("Allt är ifyllt. Kontrollera uppgifterna och beställ.")

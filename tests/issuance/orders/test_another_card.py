@@ -30,6 +30,7 @@ def test_one_more_card_is_told_of_and_needs_the_answer(world: Any) -> None:
     first = world.order(clerk.post, actor=clerk.actor)
     clerk.fill()
     assert "Personen har redan ett kort" in text_of(clerk.page)
+    assert "Bekräfta att personen ska ha ett kort till. Resten är ifyllt." in text_of(clerk.page)
     said = text_of(clerk.page)
     for fact in ("Ordinarie kort utan serienummer än", "Beställd", world.region.name, "av ", "Giltigt till"):
         assert fact in said, fact

@@ -222,8 +222,13 @@ def test_one_more_card_is_ordered_by_an_answer(world: Any, portal: Portal, brows
         eye.look(page, "begun")
         press(page, "Beställ kortet")
         expect(page.get_by_role("alert")).to_contain_text("Kryssa i rutan")
+        eye.said.clear()
         eye.look(page, "refused")
-        page.get_by_label("Personen ska ha ett kort till").check()
+        confirmed = page.get_by_label("Personen ska ha ett kort till")
+        confirmed.check()
+        expect(page.get_by_role("alert")).to_be_hidden()  # the summary and the sentence below the heading follow each answer
+        expect(page.get_by_text("Allt är ifyllt")).to_be_visible()
+        expect(confirmed).to_be_focused()
         press(page, "Beställ kortet")
         heading(page, ORDERED)
     assert CardOrder.objects.count() == 2
@@ -349,7 +354,7 @@ def test_an_address_is_broken_at_its_signs_alone(world: Any, portal: Portal, bro
     with desk(browser, portal, world) as page:
         begin(page, portal, post)
         pick(page, "Regionen")
-        page.get_by_text("Uppgifter på kortet och i certifikaten").click()
+        page.get_by_text("Förhandsgranska uppgifterna på kortet och i certifikaten").click()
         lines = page.locator("details dd", has_text=mail).evaluate(LINES)
         assert ("".join(lines), len(lines) > 1) == (mail, True)
         assert all(line.endswith((".", "@")) for line in lines[:-1]), lines
