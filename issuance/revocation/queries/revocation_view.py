@@ -53,7 +53,8 @@ class RevocationSubject:
     `revoked_at` and `reason` are set once it is revoked. `has_eid` means that an eID on the carrier is
     ordered or valid. `last` are the last four digits of the carrier's serial number; `carrier_kind`, `carrier_state` and
     `has_photo` say how the carrier looks, and `device` is the holder's name of a device. `has_other_eids` means, for the page of
-    one eID, that others on its carrier are ordered or valid. `is_migrated` means that the carrier is from an earlier portal.
+    one eID, that others on its carrier are ordered or valid. `is_migrated` means that the carrier is from an earlier portal, and
+    `valid_from` is that of the carrier.
     """
 
     kind: Literal["carrier", "eid"]
@@ -80,6 +81,7 @@ class RevocationSubject:
     device: str = ""
     has_other_eids: bool = False
     is_migrated: bool = False
+    valid_from: dt.datetime | None = None
 
     @property
     def is_card(self) -> bool:
@@ -101,6 +103,13 @@ class OtherCarrier:
     name: str
     state: str
     last: str
+    organisation: str
+    valid_from: dt.datetime
+
+    @property
+    def spares_an_order(self) -> bool:
+        """Whether its holder needs no new card: it is an ordinary one, in use or on its way."""
+        return self.kind == kinds.ORDINARY_CARD.code
 
 
 @dataclass(frozen=True)
@@ -178,6 +187,7 @@ def _looks(carrier: Carrier) -> dict[str, Any]:
         "has_photo": carrier.article is not None and carrier.article.photo,
         "device": carrier.device,
         "is_migrated": carrier.origin == "migrated",
+        "valid_from": carrier.valid_from,
     }
 
 
@@ -185,10 +195,10 @@ def other_carriers(*, actor: Actor, subject: RevocationSubject) -> tuple[OtherCa
     """Returns the person's other valid carriers that the actor may revoke, the newest first; for an eID also its own carrier."""
     rows = Carrier.objects.visible_to(actor, Action.REVOKE_CARRIER).filter(person=subject.person_id)
     rows = rows.exclude(state__in=[state.value for state in carrier_states.INVALID]).order_by("-created_at", "id")
-    values = rows.values_list("id", "kind", "state", "card_serial")
+    values = rows.values_list("id", "kind", "state", "card_serial", "organisation__name", "valid_from")
     return tuple(
-        OtherCarrier(pk, kind, words.carrier_kind(kind), state, serial[-4:])
-        for pk, kind, state, serial in values
+        OtherCarrier(pk, kind, words.carrier_kind(kind), state, serial[-4:], organisation, valid_from)
+        for pk, kind, state, serial, organisation, valid_from in values
         if subject.kind == "eid" or pk != subject.id
     )
 

@@ -243,7 +243,7 @@ def check(*, actor: Actor, request: RevocationRequest, since: dt.datetime | None
 def _faults(actor: Actor, request: RevocationRequest) -> Iterator[tuple[str, str, str]]:
     """Yields code, field and message of each fault."""
     if request.reason not in RevocationReason or (request.reason in SYSTEM_REASONS and actor.kind != "system"):
-        yield "unknown-reason", "reason", "Välj en spärrorsak i listan."
+        yield "unknown-reason", "reason", "Välj en spärrorsak."
     if request.reason == RevocationReason.OTHER and not request.justification.strip():
         yield "justification-missing", "justification", "Beskriv orsaken när du väljer Annan orsak."
     if len(request.justification) > _JUSTIFICATION_LIMIT:

@@ -42,7 +42,7 @@ class RevocationForm(Form):
         label=_("Spärrorsak"),
         widget=forms.RadioSelect,
         choices=[(reason.value, SWEDISH[reason]) for reason in RevocationReason if reason not in SYSTEM_REASONS],
-        error_messages={"required": _("Välj en spärrorsak i listan."), "invalid_choice": _("Välj en spärrorsak i listan.")},
+        error_messages={"required": _("Välj en spärrorsak."), "invalid_choice": _("Välj en spärrorsak.")},
     )
     justification = forms.CharField(
         label=_("Beskrivning"),
@@ -122,6 +122,15 @@ class RevocationForm(Form):
         chosen = {name: dict(self.fields[name].choices).get(given[name], "") for name in ("reason", "requester", "channel")}  # type: ignore[attr-defined]
         texts = {**self.request(), **chosen, "received_at": f"{received:%Y-%m-%d %H:%M}"}
         return [(str(self.fields[name].label), str(texts[name])) for name in REQUEST if texts[name]]
+
+    @property
+    def received(self) -> str:
+        """The time of the request that a form with errors holds, with its day unless that is today; empty if it is wrong."""
+        given = self.cleaned_data.get("received_at") if self.is_bound else None
+        if given is None:
+            return ""
+        moment = given.astimezone(clock.STOCKHOLM)
+        return f"{moment:%H:%M}" if moment.date() == clock.today() else f"{moment:%H:%M, %Y-%m-%d}"
 
     @property
     def reasons(self) -> list[dict[str, str]]:

@@ -1,7 +1,7 @@
 """Pages of the revocation of a card or an eID: the request with its consequences on one page, and the publication."""
 
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +22,8 @@ from issuance.records.web.persons import photo_url
 from issuance.revocation.domain import RequestChannel, RevocationReason
 from issuance.revocation.models import HeldRevocation
 from issuance.revocation.queries import held_revocations, revocation_view
-from issuance.revocation.queries.revocation_view import RevocationSubject
+from issuance.revocation.queries.known_reason import known_reason
+from issuance.revocation.queries.revocation_view import OtherCarrier, RevocationSubject
 from issuance.revocation.services import revocation
 from issuance.revocation.web.asking import HELD, checked, waits_already, with_link
 from issuance.revocation.web.forms import Proof, RevocationForm, empty_form, end_of_person_id
@@ -40,7 +41,7 @@ _FORM = {"carrier": "carrier_revoke", "eid": "eid_revoke"}
 _BY_PHONE = {"channel": RequestChannel.PHONE.value}
 """The answer of somebody who only revokes: their requests come by telephone."""
 _LOST = {"reason": RevocationReason.LOST_OR_STOLEN.value}
-"""The answer of a clerk who chose Spärra förlorat kort. Other revocations have no proposal."""
+"""The answer of a clerk who chose Spärra förlorat kort. For other revocations it is what the portal knows (`known_reason`)."""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -88,7 +89,8 @@ def _revoke(request: HttpRequest, subject: RevocationSubject, act: Callable[[Map
     scanned = _is_scanned(request, subject)
     proof = None if scanned else _proof(subject, head)
     if request.method != "POST":
-        return _form(request, subject, head, empty_form(_proposed(request, subject, scanned=scanned), proof=proof))
+        chosen = {**(_BY_PHONE if scanned else {}), **_chosen(request)}
+        return _form(request, subject, head, empty_form(chosen, proof=proof))
     form = RevocationForm(request.POST, proof=proof)
     fields = checked(actor, subject.known_since, form)
     if fields is None:
@@ -111,11 +113,9 @@ def _is_scanned(request: HttpRequest, subject: RevocationSubject) -> bool:
     return card_searches.is_of_card(actor=actor_of(request), session_id=session_id, search_id=search_id, carrier_id=subject.id)
 
 
-def _proposed(request: HttpRequest, subject: RevocationSubject, *, scanned: bool) -> Mapping[str, str] | None:
-    """Returns the answers that the form shows chosen, if any."""
-    if scanned:
-        return _BY_PHONE
-    return _LOST if request.GET.get("orsak") == "forlorat" else None
+def _chosen(request: HttpRequest) -> Mapping[str, str]:
+    """Returns the reason that the clerk chose by the function that led here, if any."""
+    return _LOST if request.GET.get("orsak") == "forlorat" else {}
 
 
 def _proof(subject: RevocationSubject, head: PersonHead) -> Proof | None:
@@ -133,15 +133,21 @@ def _card_page(subject: RevocationSubject) -> str:
 def _form(
     request: HttpRequest, subject: RevocationSubject, head: PersonHead, form: RevocationForm, *, status: int = 200
 ) -> HttpResponse:
-    disclosures.record(actor=actor_of(request), person_id=subject.person_id, shown=Shown.REVOCATION, subject=subject.id)
+    actor = actor_of(request)
+    disclosures.record(actor=actor, person_id=subject.person_id, shown=Shown.REVOCATION, subject=subject.id)
+    others = revocation_view.other_carriers(actor=actor, subject=subject)
+    known = known_reason(actor=actor, subject=subject, deceased=head.deceased, others=others)
+    if known and not form.is_bound:
+        form.initial.setdefault("reason", known.reason.value)
     context = {
         "subject": subject,
         "head": head,
         "form": form,
+        "reason_note": known.why if known and form["reason"].value() == known.reason else "",
         "scanned": _is_scanned(request, subject),
         "photo_url": photo_url(head) if subject.has_photo else "",
-        "elsewhere": revocation_view.certificates_are_elsewhere([subject]),
-        "others": revocation_view.other_carriers(actor=actor_of(request), subject=subject),
+        "others": others,
+        **_following(subject, head, others),
     }
     return render_page(request, SEARCH, "revocation/form.html", context, status=status)
 
@@ -149,9 +155,19 @@ def _form(
 def _last_question(request: HttpRequest, subject: RevocationSubject, head: PersonHead, form: RevocationForm) -> HttpResponse:
     """Shows what the answers are and what follows, and asks for the last yes."""
     disclosures.record(actor=actor_of(request), person_id=subject.person_id, shown=Shown.REVOCATION, subject=subject.id)
+    others = revocation_view.other_carriers(actor=actor_of(request), subject=subject)
     context = {"subject": subject, "head": head, "form": form, "answers": form.answers, "photo_url": ""}
-    context["elsewhere"] = revocation_view.certificates_are_elsewhere([subject])
+    context |= _following(subject, head, others)
     return render_page(request, SEARCH, "revocation/last_question.html", context)
+
+
+def _following(subject: RevocationSubject, head: PersonHead, others: Sequence[OtherCarrier]) -> dict[str, Any]:
+    """Returns what the consequences depend on."""
+    return {
+        "elsewhere": revocation_view.certificates_are_elsewhere([subject]),
+        "stays": next((each for each in others if each.spares_an_order), None),
+        "needs_none": head.deceased,
+    }
 
 
 def _revoked(request: HttpRequest, subject: RevocationSubject) -> HttpResponse:

@@ -14,6 +14,7 @@ from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.person_page.queries import person_view
 from issuance.records.web.frame import SEARCH, actor_of, render_page
+from issuance.revocation.domain import RevocationReason
 from issuance.revocation.queries import held_revocations, revocation_view, whole_person_view
 from issuance.revocation.queries.whole_person_view import PersonRevocation
 from issuance.revocation.services import revocation_limit, whole_person
@@ -38,7 +39,8 @@ def person_revoke(request: HttpRequest, person_id: UUID) -> HttpResponse:
     number = end_of_person_id(head.person_id)
     proof = Proof(number, of_card=False, whole=True) if number else None
     if request.method != "POST":
-        return _form(request, found, empty_form(proof=proof))
+        known = {"reason": RevocationReason.DECEASED.value} if head.deceased else None
+        return _form(request, found, empty_form(known, proof=proof))
     form = RevocationForm(request.POST, proof=proof)
     fields = checked(actor, found.known_since, form)
     if fields is None:

@@ -18,6 +18,7 @@ from issuance.imports.services import migration
 from issuance.people.models.persons import Person
 from issuance.people.models.photos import Photo
 from issuance.records.models.events import Document, Event
+from issuance.register_care.models import WorkItem
 from issuance.revocation.services.revocation import known_since
 from issuance.revocation.web.forms import RevocationForm, empty_form
 from pki.models import Revocation
@@ -152,8 +153,29 @@ def test_another_card_of_the_person_is_one_link_away(world: Any, card: Carrier) 
     assert reverse("carrier_revoke", args=[other.id]) in page.content.decode()
     assert f"Spärra kortet som slutar på {other.card_serial[-4:]} i stället" in text_of(page)
     assert revoke(client, card, confirm=proof(other)).status_code == 422
+    assert f"Kortet som slutar på {other.card_serial[-4:]} påverkas inte." in text_of(page)
     revoke(client, other)
     assert "i stället" not in text_of(client.get(reverse("carrier_revoke", args=[card.id])))
+
+
+def test_a_reason_that_is_known_is_proposed_with_its_cause(world: Any, card: Carrier) -> None:
+    """A newer card, then what Registervård found, then that the person is deceased."""
+    newer = migration.register_migrated_card(actor=system("migration"), card=migrated_card(card.holder.posts.get()), ca=CA)
+    Carrier.objects.filter(pk=newer.pk).update(valid_from=card.valid_from + dt.timedelta(days=1))
+    client = client_of(world.officer())
+
+    def proposed(carrier: Carrier) -> tuple[list[str], str]:
+        page = client.get(reverse("carrier_revoke", args=[carrier.id])).content.decode()
+        reasons = page.split("Spärrorsak")[1].split("</fieldset>")[0]
+        return re.findall(r'value="(\w+)" checked', reasons), "".join(re.findall("<small>([^<]+)</small>", reasons))
+
+    assert proposed(card) == (["replaced"], f"Kortet som slutar på {newer.card_serial[-4:]} är nyare")
+    assert proposed(newer) == ([], "")
+    row = {"subject_id": newer.pk, "organisation": newer.organisation, "due": clock.today(), "found_at": clock.now()}
+    WorkItem.objects.create(kind="ended", state="open", person=card.holder, carrier=newer, **row)
+    assert proposed(newer) == (["assignment_ended"], "Personen har inget uppdrag i organisationen enligt HSA-katalogen")
+    Person.objects.filter(pk=card.person_id).update(deceased=True)
+    assert proposed(card)[0] == proposed(newer)[0] == ["deceased"]
 
 
 def test_the_next_step_is_a_new_card_where_one_is_needed_and_may_be_ordered(world: Any, card: Carrier) -> None:
@@ -181,8 +203,8 @@ def test_one_eid_leaves_the_card(world: Any, card: Carrier) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"reason": ""}, "Välj en spärrorsak i listan."),
-        ({"reason": "not_activated"}, "Välj en spärrorsak i listan."),
+        ({"reason": ""}, "Välj en spärrorsak."),
+        ({"reason": "not_activated"}, "Välj en spärrorsak."),
         ({"reason": "other"}, "Beskriv orsaken när du väljer Annan orsak."),
         ({"justification": "x" * 1001}, "Beskrivningen får vara högst 1 000 tecken."),
         ({"requester": ""}, "Välj vem som begärde spärren."),
