@@ -19,6 +19,7 @@ from issuance.carriers.domain.carrier_states import CarrierState
 from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.domain.kinds import Need
 from issuance.orders.domain.order_states import OrderState
+from issuance.person_page.queries import person_functions
 from issuance.person_page.queries.page_parts import CarrierView, EidView, PersonView
 from issuance.person_page.queries.person_functions import Function
 from issuance.records.domain import wording
@@ -75,10 +76,28 @@ class Rule(Protocol):
 
 
 def next_step(page: PersonView) -> NextStep | None:
-    """Returns the most urgent act that the actor may do, or None. Nothing is proposed for a deceased person."""
-    if page.head.deceased:
-        return None
-    return next((step for rule in RULES for step in rule.steps(page)), None)
+    """Returns the most urgent act that the actor may do, or None. For a deceased person only revocations are proposed."""
+    rules = (DeceasedRule(),) if page.head.deceased else RULES
+    return next((step for rule in rules for step in rule.steps(page)), None)
+
+
+class DeceasedRule:
+    """The revocation of what a deceased person has: of the one carrier, or of everything."""
+
+    def steps(self, page: PersonView) -> Iterator[NextStep]:
+        """See `Rule`."""
+        ways = [(carrier, each) for carrier in page.carriers for each in carrier.offered if each.address == "carrier_revoke"]
+        possessions = ((carrier.functions, (eid.functions for eid in carrier.eids)) for carrier in page.carriers)
+        errand = gettext("Avliden enligt personregistret")
+        for everything in person_functions.everything(page.head.id, possessions):
+            heading = gettext("Spärra allt som {name} har").format(name=_name_in_use(page))
+            text = gettext("Personen har avlidit, men har mer än ett giltigt kort eller SITHS eID.")
+            yield NextStep(errand, heading, text, everything.url, everything.name)
+        for carrier, act in ways:
+            name = gettext("kortet som slutar på {last}").format(last=carrier.last) if carrier.last else carrier.name
+            heading = gettext("Spärra {name}").format(name=name)
+            text = gettext("Personen har avlidit, men har ett giltigt kort. Spärren kan inte hävas.")
+            yield NextStep(errand, heading, text, act.url, act.name, carrier=carrier)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from issuance.authz import Action, Actor, policy
 from issuance.register_care.domain import kinds
+from issuance.register_care.domain.kinds import WorkKind
 from issuance.register_care.domain.states import WorkState
 from issuance.register_care.models import WorkItem
 from issuance.register_care.services import deciding
@@ -32,13 +33,26 @@ def rows(actor: Actor, person_id: UUID) -> Sequence[dict[str, Any]]:
             "icon": "list",
             "tag": _("Senast {day}").format(day=due),
             "tag_kind": "due",
+            **_act(actor, kinds.kind_of(code), ids),
         }
-        for pk, code, due in _open(actor, person_id)
+        for pk, code, due, *ids in _open(actor, person_id)
     ]
+
+
+_COLUMNS = ("person_id", "carrier_id", "order_id", "office_id", "organisation_id")
+
+
+def _act(actor: Actor, kind: WorkKind, ids: Sequence[UUID | None]) -> dict[str, str]:
+    """Returns the act that removes the cause, unless it is to open the person's page; then the row of work is the act."""
+    known = dict(zip(_COLUMNS, ids, strict=True))
+    for act in kind.acts:
+        if act.page != "person" and known[act.of] and policy.holds(actor, act.right):
+            return {"action": _(act.text), "action_url": reverse(act.page, args=[known[act.of]])}
+    return {"action": _("Visa raden")}
 
 
 @prepared
 def _open(actor: Actor, person_id: UUID) -> QuerySet[WorkItem, Any]:
     told = [kind.code for kind in kinds.all_kinds() if kind.on_day]
     found = deciding.kept_by(actor).filter(person=person_id, state=WorkState.OPEN.value, kind__in=told)
-    return found.order_by("due", "pk").values_list("pk", "kind", "due")[:MOST]
+    return found.order_by("due", "pk").values_list("pk", "kind", "due", *_COLUMNS)[:MOST]

@@ -5,6 +5,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.urls import reverse
 
 from issuance.authz import Actor, Role, system
 from issuance.carriers.domain import kinds
@@ -92,13 +93,21 @@ def test_the_most_urgent_act_comes_first(world: Any) -> None:
     assert step_of(actor, post) is None
 
 
-def test_nothing_is_proposed_for_the_deceased_nor_to_who_may_not(world: Any) -> None:
+def test_a_revocation_is_proposed_for_the_deceased_and_nothing_to_who_may_not(world: Any) -> None:
     post = world.post()
     ordered(world, post, "sent", 1111)
+    other = ordered(world, post, "activated_unsigned", 2222, code_set_at=clock.now())
     for role, proposed in ((Role.ID_ADMINISTRATOR, True), (Role.READER, False), (Role.REVOKER, False)):
         assert bool(heading(world.officer(role=role), post)) is proposed
     Person.objects.filter(pk=post.person_id).update(deceased=True)
-    assert heading(world.officer(), post) == ""
+    step = step_of(world.officer(), post)
+    assert step
+    assert (step.heading, step.url) == ("Spärra allt som Prov har", reverse("person_revoke", args=[post.person_id]))
+    Carrier.objects.filter(pk=other.pk).update(state="revoked", ended_at=clock.now(), revocation_reason="deceased")
+    step = step_of(world.officer(), post)
+    assert step
+    assert (step.heading, step.action, step.post) == ("Spärra kortet som slutar på 1111", "Spärra kort", False)
+    assert heading(world.officer(role=Role.READER), post) == ""
 
 
 def test_every_function_has_a_group_and_an_icon(world: Any) -> None:

@@ -242,8 +242,8 @@ def test_a_deceased_person_is_marked(world: Any) -> None:
     post = world.post()
     Person.objects.filter(pk=post.person_id).update(deceased=True)
     text = text_of(client_of(world.officer()).get(reverse("person", args=[post.person_id])))
-    assert "Personen är avliden enligt personregistret. Spärra giltiga kort." in text
-    assert "Personen är avliden enligt personregistret." in text
+    assert "Avliden. Personen är avliden enligt personregistret." in text
+    assert "ska spärras" not in text
 
 
 def test_the_photo_is_a_picture_and_nothing_else(world: Any) -> None:
