@@ -42,7 +42,7 @@ class TermProblem(StrEnum):
     TOO_SHORT = "Skriv minst de 3 sista tecknen i tjänste-id:t."
     TOO_LONG = "Texten är för lång. Ett tjänste-id har högst 31 tecken."
     DATE = "Datumet i person-id:t finns inte. Kontrollera de 6 eller 8 första siffrorna."
-    CHECK_DIGIT = "Kontrollsiffran stämmer inte. Kontrollera siffrorna i person-id:t."
+    CHECK_DIGIT = "Den sista siffran stämmer inte. Kontrollera numret mot id-handlingen."
     PERSON_ID_LENGTH = "Skriv person-id:t med 10 eller 12 siffror. Nu är de 11."
     SERIAL_LENGTH = "Ett kortserienummer har 19 siffror. Kontrollera att alla är med."
     MIFARE = "Ett MIFARE-id har 1 till 10 bokstäver eller siffror."

@@ -19,26 +19,35 @@ from issuance.search.services.searching import BY_NAME, Hit
 from siths_portal.lib.lists import Column, Empty, Kind, List, Source
 
 _HEADING_ID = "traffar"
-_NOBODY: Mapping[str, Promise] = {
-    TermKind.PERSON_ID: _(
-        "Ingen person inom din behörighet har det person-id:t. Kontrollera siffrorna, eller sök med tjänste-id eller "
-        "kortserienummer."
+_NOBODY: Mapping[str, tuple[Promise, Promise]] = {
+    TermKind.PERSON_ID: (
+        _("Ingen person med person-id {value}"),
+        _(
+            "Den sista siffran stämmer med de andra, men ingen person inom din behörighet har numret. Kontrollera det mot "
+            "id-handlingen, eller sök med tjänste-id eller kortserienummer."
+        ),
     ),
-    TermKind.HSA_ID: _(
-        "Ingen person inom din behörighet har ett tjänste-id med det slutet. Kontrollera tecknen, eller sök med person-id."
+    TermKind.HSA_ID: (
+        _("Inget tjänste-id slutar på {value}"),
+        _("Ingen person inom din behörighet har ett tjänste-id med det slutet. Kontrollera tecknen, eller sök med person-id."),
     ),
-    TermKind.CARD_SERIAL: _(
-        "Inget kort inom din behörighet har det serienumret. Kontrollera siffrorna, eller sök med person-id."
+    TermKind.CARD_SERIAL: (
+        _("Inget kort med serienumret som slutar på {last}"),
+        _("Inget kort inom din behörighet har det serienumret. Kontrollera siffrorna, eller sök med person-id."),
     ),
-    TermKind.ORDER_ID: _(
-        "Ingen beställning inom din behörighet har det beställnings-id:t. Kontrollera tecknen, eller sök med person-id."
+    TermKind.ORDER_ID: (
+        _("Ingen beställning med det id:t"),
+        _("Ingen beställning inom din behörighet har det beställnings-id:t. Kontrollera tecknen, eller sök med person-id."),
     ),
-    TermKind.NAME: _(
-        "Ingen person inom din behörighet heter så eller har ett tjänste-id med det slutet. Kontrollera stavningen, eller sök "
-        "med person-id."
+    TermKind.NAME: (
+        _("Ingen person med det namnet"),
+        _(
+            "Ingen person inom din behörighet heter så eller har ett tjänste-id med det slutet. Kontrollera stavningen, eller "
+            "sök med person-id."
+        ),
     ),
 }
-"""Texts for a search without a hit, by its kind: the reason, and the next step."""
+"""Heading and text for a search without a hit, by its kind: what was searched for, then the reason and the next step."""
 
 _TOO_MANY: Mapping[bool, Promise] = {
     True: _(
@@ -53,7 +62,11 @@ _TOO_MANY: Mapping[bool, Promise] = {
 
 _PROTECTED = _("Personer med skyddade personuppgifter visas bara för rollinnehavare med Sekretess. Fråga en kollega som har det.")
 _STOCK = _("Är det ett reservkort i lager? Skanna det på kontorets sida under Reservkort.")
-_EXTEND = _("Om personen hör till en annan organisation kan du kryssa i Utökat sökomfång och skriva ett skäl.")
+_EXTEND = _("Hör personen till en annan organisation? Sök utanför din behörighet med Utökat sökomfång och skriv ett skäl.")
+_EXTENDED = _("Sök utanför din behörighet")
+WIDER = "utokat"
+"""The parameter of the hits' address that proposes the wider search."""
+
 _ASKED = _("Portalen frågade också HSA-katalogen, som inte har någon sådan person inom din behörighet.")
 _MAY_ASK = _(
     "Är uppdraget nytt? Sök på hela person-id:t eller hela tjänste-id:t, så hämtar portalen personen från HSA-katalogen."
@@ -114,9 +127,19 @@ class HitList(List[Hit]):
         asked = catalogue_searching.queries_directory(self.actor, self.search, Action.ORDER_ORDINARY_CARD)
         may_ask = policy.holds(self.actor, Action.ORDER_ORDINARY_CARD)
         catalogue = _ASKED if asked else _MAY_ASK if may_ask else _MAY_NOT_ASK
-        extend = [_EXTEND] if searching.may_extend(self.actor) and not self.search.extended else []
+        wider = searching.may_extend(self.actor) and not self.search.extended
+        named, text = _NOBODY[self.search.kind]
+        heading = str(named).format(value=written(self.search), last=self.search.value[-4:])
         if self.search.kind == TermKind.CARD_SERIAL:
-            stock = [_STOCK] if policy.holds(self.actor, Action.KEEP_STOCK) else []
-            return Empty(_("Inga träffar"), _NOBODY[self.search.kind], more=[*stock, *extend])
-        protected = [] if policy.reach_of_protected(self.actor, Action.VIEW) else [_PROTECTED]
-        return Empty(_("Inga träffar"), _NOBODY[self.search.kind], more=[*extend, catalogue, *protected])
+            more = [_STOCK] if policy.holds(self.actor, Action.KEEP_STOCK) else []
+        else:
+            more = [catalogue] if policy.reach_of_protected(self.actor, Action.VIEW) else [catalogue, _PROTECTED]
+        found = Empty(heading, text, more=[*more, _EXTEND] if wider else more)
+        return replace(found, action_url=f"?{WIDER}=1#id_reason", action_text=_EXTENDED) if wider else found
+
+
+def written(search: Search) -> str:
+    """Returns the value of a search in its written form, for correction in the field."""
+    if search.kind == TermKind.PERSON_ID:
+        return f"{search.value[:8]}-{search.value[8:]}"
+    return wording.card_serial(search.value) if search.kind == TermKind.CARD_SERIAL else search.value

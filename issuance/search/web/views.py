@@ -13,14 +13,13 @@ from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
 from issuance.authz import Action, policy
-from issuance.records.domain import wording
 from issuance.records.web.frame import SEARCH, actor_of, render_page, session_id_of
 from issuance.roles.queries import own_training
 from issuance.search.domain.search_terms import TermKind
 from issuance.search.models import Search
 from issuance.search.services import card_searches, catalogue_searching, searching
 from issuance.search.web.forms import SearchForm
-from issuance.search.web.lists import HitList
+from issuance.search.web.lists import WIDER, HitList, written
 from siths_portal.lib.errors import Invalid, Refused, Unavailable
 from siths_portal.lib.http.answer_times import in_step
 
@@ -74,7 +73,8 @@ def hits(request: HttpRequest, search_id: UUID) -> HttpResponse:
         return _to_person(request, found)
     listed = HitList(request, actor, found).shown()
     # A name too is shown in the first field, which has the focus, so that the next scan replaces it.
-    typed = {"text": _written(found), "extended": found.extended, "reason": found.reason}
+    wider = WIDER in request.GET and searching.may_extend(actor)
+    typed = {"text": written(found), "extended": found.extended or wider, "reason": found.reason}
     page = _page(request, SearchForm(initial=typed), {"list": listed})
     return page if listed.lines else in_step(page)
 
@@ -97,10 +97,3 @@ def _page(request: HttpRequest, form: SearchForm, context: dict[str, Any] | None
         "training": own_training.notice(actor),
     }
     return render_page(request, SEARCH, "search/search.html", {**shown, **(context or {})}, status=status)
-
-
-def _written(found: Search) -> str:
-    """Returns the value in its written form, for correction in the field."""
-    if found.kind == TermKind.PERSON_ID:
-        return f"{found.value[:8]}-{found.value[8:]}"
-    return wording.card_serial(found.value) if found.kind == TermKind.CARD_SERIAL else found.value

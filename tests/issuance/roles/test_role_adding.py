@@ -251,7 +251,7 @@ class TestWhoWasFound:
             ("  ", "Skriv ett namn, ett person-id eller slutet av ett tjänste-id"),
             ("a", "Skriv minst 2 bokstäver"),
             ("a, b, c", "högst ett kommatecken"),
-            ("18500101-9801", "Kontrollsiffran stämmer inte"),
+            ("18500101-9801", "Den sista siffran stämmer inte"),
             ("x" * 101, "Texten är för lång"),
         ],
     )

@@ -101,7 +101,7 @@ def test_a_revoked_card_opens_in_red_and_an_order_id_too(world: Any) -> None:
 def test_no_hit_keeps_the_field_and_says_what_to_try(world: Any, django_assert_max_num_queries: Any) -> None:
     client = client_of(world.officer())
     for text, kept, advice in (
-        ("18900101-9802", "18900101-9802", "har det person-id:t"),
+        ("18900101-9802", "18900101-9802", "har numret"),
         ("18900101-9802", "18900101-9802", "bara för rollinnehavare med Sekretess"),
         ("qqqq", "qqqq", "heter så eller har ett tjänste-id med det slutet"),
         ("q9q9", "Q9Q9", "tjänste-id med det slutet"),
@@ -116,7 +116,7 @@ def test_no_hit_keeps_the_field_and_says_what_to_try(world: Any, django_assert_m
         body = page.content.decode()
         assert page.status_code == 200
         assert f'value="{kept}"' in body
-        assert "Inga träffar" in body
+        assert '<div class="empty">' in body
         assert advice in body
         assert "Utökat sökomfång" in body
         assert text not in title(page) + answer.url
@@ -159,7 +159,7 @@ def test_s14_too_many_hits_ask_for_more_characters(world: Any, settings: Any) ->
     ("text", "words"),
     [
         ("", "Skriv ett person-id"),
-        ("18900101-9803", "Kontrollsiffran stämmer inte"),
+        ("18900101-9803", "Den sista siffran stämmer inte"),
         ("12", "minst de 3 sista tecknen"),
         ("98766541325321432", "har 19 siffror"),
         ("x" * 101, "högst 100 tecken"),
@@ -261,6 +261,6 @@ def test_s13_a_protected_person_looks_like_no_hit(world: Any) -> None:
     pages = []
     for text in (number_of(post), person_number().value):
         body = client.get(look(client, text).url).content.decode()
-        pages.append(re.sub(r'value="[^"]*"|[0-9a-f]{32}|[0-9a-f-]{36}', "", body).replace(text, ""))
+        pages.append(re.sub(r'value="[^"]*"|[0-9a-f]{32}|[0-9a-f-]{36}|\d{8}-\d{4}(?=</h2>)', "", body).replace(text, ""))
     assert pages[0] == pages[1]
     assert look(client_of(world.officer(protected=True)), number_of(post)).url == f"/sok/person/{post.person_id}/"
