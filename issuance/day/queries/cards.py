@@ -5,6 +5,7 @@ Each selection is limited to what the actor may act on, so a person whom the act
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from statistics import median_high
 from typing import Any
 from uuid import UUID
@@ -28,6 +29,7 @@ from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.models.orders import CardOrder
 from issuance.orders.queries import outcomes
 from issuance.people.models.persons import Person
+from issuance.people.queries import naming
 from issuance.records.domain import wording
 from issuance.revocation.queries import held_revocations
 from siths_portal.lib import clock
@@ -49,11 +51,10 @@ ENDING_DAYS = 30
 ORDER_DAYS = outcomes.SHOWN_DAYS
 
 
-def lines(actor: Actor) -> Iterator[Line]:
+def lines(actor: Actor, unsigned: Sequence["Unsigned"]) -> Iterator[Line]:
     """Yields the lines about cards that the actor may order, activate or revoke, one by one (`counting` has the numbers)."""
     yield from _held(actor)
-    if policy.holds(actor, Action.ACTIVATE_ORDINARY_CARD):
-        yield from _unsigned(actor)
+    yield from _unsigned(unsigned)
     if policy.holds(actor, Action.ORDER_ORDINARY_CARD):
         yield from _drafts(actor)
 
@@ -61,6 +62,16 @@ def lines(actor: Actor) -> Iterator[Line]:
 def person_name(person: Person) -> str:
     """Returns the name in use, first name first. A protected person is named on their own page only."""
     return _("Skyddad person") if person.is_protected else f"{person.given_name_in_use} {person.surname}"
+
+
+def named(subject: naming.Subject) -> dict[str, Any]:
+    """Returns the fields of a line that is about one person: their name, which leads to their page."""
+    return {
+        "title": subject.title,
+        "url": reverse("person", args=[subject.person_id]),
+        "persons": (subject.person_id,),
+        "is_protected": subject.is_protected,
+    }
 
 
 def _held(actor: Actor) -> Iterator[Line]:
@@ -89,37 +100,37 @@ def unsigned(actor: Actor) -> QuerySet[Carrier]:
     return rows.exclude(person=actor.own_id)
 
 
-def last_day_to_sign(carrier: Carrier) -> dt.date | None:
+def last_day_to_sign(code_set_at: dt.datetime | None) -> dt.date | None:
     """Returns the last day for the holder's signature; the night after it the card is revoked."""
-    day = wording.day(carrier.code_set_at)
+    day = wording.day(code_set_at)
     return day + dt.timedelta(days=settings.NOT_SIGNED_DAYS) if day else None
 
 
-@prepared
-def _first_unsigned(actor: Actor) -> QuerySet[Carrier]:
-    return unsigned(actor).select_related("person").order_by("code_set_at", "pk").defer("card_key_spki")[: MOST + 1]
+@dataclass(frozen=True)
+class Unsigned:
+    """A card of `unsigned`, and its holder as the text of `people.naming`."""
+
+    id: UUID
+    code_set_at: dt.datetime
+    about: str
 
 
-def _unsigned(actor: Actor) -> Iterator[Line]:
-    found = _first_unsigned(actor)
-    for carrier in found[:PERSONS]:
-        left = days_left(last_day_to_sign(carrier))
+def _unsigned(found: Sequence[Unsigned]) -> Iterator[Line]:
+    for card in found[:PERSONS]:
+        left, subject = days_left(last_day_to_sign(card.code_set_at)), naming.read(card.about)
         yield Line(
+            **named(subject),
             urgency=urgency_of(left),
-            title=person_name(carrier.holder),
-            url=reverse("person", args=[carrier.holder_id]),
             text=_("Innehavaren valde kod {since} men har inte skrivit under kvittensen. Kortet som slutar på {last}.").format(
-                since=in_words(wording.day(carrier.code_set_at)), last=carrier.card_serial[-4:]
+                since=in_words(wording.day(card.code_set_at)), last=subject.last
             ),
             icon="hourglass",
             action=_("Fortsätt aktivera"),
-            action_url=reverse("activate", args=[carrier.pk]),
+            action_url=reverse("activate", args=[card.id]),
             tag=revoked_in(left),
-            persons=(carrier.holder_id,),
-            is_protected=carrier.holder.is_protected,
         )
     if more := len(found) - PERSONS if len(found) > PERSONS else 0:
-        left = days_left(last_day_to_sign(found[PERSONS]))
+        left = days_left(last_day_to_sign(found[PERSONS].code_set_at))
         yield Line(
             urgency=urgency_of(left),
             title=ngettext("{n} kort till väntar på underskrift", "{n} kort till väntar på underskrift", more).format(

@@ -32,16 +32,6 @@ def lines(counted: Counted) -> Iterator[Line]:
         yield from of_kind(counted)
 
 
-def named(subject: naming.Subject) -> dict[str, Any]:
-    """Returns the fields of a line that is about one person: their name, which leads to their page."""
-    return {
-        "title": subject.title,
-        "url": reverse("person", args=[subject.person_id]),
-        "persons": (subject.person_id,),
-        "is_protected": subject.is_protected,
-    }
-
-
 _WITHIN = {Urgency.TODAY: "?inom=0", Urgency.THIS_WEEK: f"?inom={cards.SOON}", Urgency.LATER: ""}
 
 
@@ -52,11 +42,12 @@ def _sent(urgency: Urgency, sent: Sequence[Sent]) -> Line:
     since, last_day = in_words(wording.day(first.sent_at)), _after(first.days_left)
     if count == 1:
         subject = naming.read(first.about)
-        text = _("Kortet som slutar på {last} skickades {since} och är inte aktiverat. Sista dagen är {day}.")
+        text = _("{card} skickades {since} och är inte aktiverat. Sista dagen är {day}.")
+        card = _("Kortet som slutar på {last}").format(last=subject.last) if subject.last else _("Kortet")
         return Line(
-            **named(subject),
+            **cards.named(subject),
             urgency=urgency,
-            text=text.format(last=subject.last, since=since, day=in_words(last_day)),
+            text=text.format(card=card, since=since, day=in_words(last_day)),
             icon="card",
             action=_("Visa kortet"),
             action_url=list_url,
@@ -97,7 +88,7 @@ def _returned(counted: Counted) -> Iterator[Line]:
     if first is None:
         return
     of_one = {
-        **named(first.subject),
+        **cards.named(first.subject),
         "text": _("Brevet med kortet eller PUK har kommit i retur. Beställt {day}. Kontrollera adressen och gör om det."),
         "action": _("Visa beställningen"),
         "tag": _("I retur"),
@@ -117,7 +108,7 @@ def _failed(counted: Counted) -> Iterator[Line]:
     if first is None:
         return
     of_one = {
-        **named(first.subject),
+        **cards.named(first.subject),
         "text": _("Kortleverantören kunde inte tillverka kortet som beställdes {day}. Beställ ett nytt."),
         "action": _("Visa beställningen"),
         "tag": _("Misslyckades"),
@@ -148,7 +139,7 @@ def _to_fetch(counted: Counted) -> Iterator[Line]:
         return
     last_day = wording.last_day(first.at)
     of_one = {
-        **named(first.subject),
+        **cards.named(first.subject),
         "text": _("SITHS eID:t väntar på att hämtas på Mina sidor senast {day}. Därefter måste det beställas igen."),
     }
     of_many = {
@@ -166,7 +157,7 @@ def _ending(counted: Counted) -> Iterator[Line]:
         return
     last_day = wording.last_day(first.at)
     of_one = {
-        **named(first.subject),
+        **cards.named(first.subject),
         "text": _("SITHS eID:t slutar gälla {day}. Uppdatera det eller beställ ett nytt kort i tid."),
     }
     title = _("{n} SITHS eID slutar gälla inom {days} dagar")

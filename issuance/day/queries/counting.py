@@ -1,6 +1,6 @@
-"""What waits for a clerk in numbers, read by one query: sent cards, orders that came to nothing, eIDs that end, register care,
-and suspected documents; and the outcome that is counted by night. The lines of Dagen (`counted_lines`), and the overviews of
-those who are in charge, are made of it.
+"""What waits for a clerk in numbers, read by one query: sent and unsigned cards, orders that came to nothing, eIDs that end,
+register care, and suspected documents; and the outcome that is counted by night. The lines of Dagen (`counted_lines`), and the
+overviews of those who are in charge, are made of it.
 """
 
 import datetime as dt
@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Case, Exists, ExpressionWrapper, F, OuterRef, QuerySet, Subquery, Value, When
 from django.db.models.fields import CharField
@@ -23,7 +24,7 @@ from issuance.people.queries import naming
 from issuance.register_care.queries import day as register_care
 from siths_portal.lib.database.prepared import prepared
 
-SENT, ENDING, TO_FETCH, SUSPECTED = "sent", "ending", "to_fetch", "suspected"
+SENT, UNSIGNED, ENDING, TO_FETCH, SUSPECTED = "sent", "unsigned", "ending", "to_fetch", "suspected"
 RETURNED, FAILED = OrderState.RETURNED.value, OrderState.FAILED.value
 _WITH_FIRST = frozenset({ENDING, TO_FETCH, SUSPECTED, RETURNED, FAILED})
 
@@ -55,12 +56,13 @@ class First:
 class Counted:
     """The result of the one query of Dagen. Each kind has at most MOST + 1 rows.
 
-    `sent`: the sent cards, the one that is revoked first on top. `numbers`: the number of rows of each kind, and `first` the one
-    of each kind with the earliest moment. `register_care`: the rows for `register_care.lines_of`. `days`: the outcome of each
-    day, for those in charge.
+    `sent` and `unsigned`: the sent and the unsigned cards, the one that is revoked first on top. `numbers`: the number of rows
+    of each kind, and `first` the one of each kind with the earliest moment. `register_care`: the rows for
+    `register_care.lines_of`. `days`: the outcome of each day, for those in charge.
     """
 
     sent: Sequence[Sent] = ()
+    unsigned: Sequence[cards.Unsigned] = ()
     numbers: Mapping[str, int] = field(default_factory=dict)
     first: Mapping[str, "First"] = field(default_factory=dict)
     register_care: Sequence[tuple[str, dt.datetime, str]] = ()
@@ -81,8 +83,8 @@ class Counted:
 def _waiting(
     actor: Actor, since: dt.datetime, until: dt.datetime, soon: dt.date, places: list[str], first: dt.date, offices_from: dt.date
 ) -> QuerySet[Any, Any]:
-    """Returns a kind, a moment and a subject for each sent card, each order that came to nothing, each eID that ends or waits for
-    its holder, each row of Registervård that is due, and each suspected document that the actor judges.
+    """Returns a kind, a moment and a subject for each sent or unsigned card, each order that came to nothing, each eID that ends
+    or waits for its holder, each row of Registervård that is due, and each suspected document that the actor judges.
 
     With places, the office follows the kind of a sent card, and the outcome of each of their days since `first` is added.
     """
@@ -93,9 +95,11 @@ def _waiting(
     orders = _kind(cards.to_nothing(actor, since), F("state"), "ordered_at", ordered_for).order_by()[: cards.MOST + 1]
     eids = _kind(cards.ending(actor, until), Value(ENDING), "valid_to", _of_eid()).order_by()[: cards.MOST + 1]
     ordered = _of_to_fetch(actor)
+    carrier = Concat(Value(f"{UNSIGNED}/"), Cast("pk", CharField()), output_field=CharField())
+    coded = _kind(cards.unsigned(actor), carrier, "code_set_at", holder).order_by("code_set_at", "pk")[: cards.MOST + 1]
     suspected = _kind(suspicions.waiting(actor), Value(SUSPECTED), "at", naming.nothing()).order_by()[: cards.MOST + 1]
     counted = [outcome.rows(places, first, offices_from)] if places else []
-    return sent.union(orders, eids, ordered, register_care.due(actor, soon), suspected, *counted, all=True)
+    return sent.union(coded, orders, eids, ordered, register_care.due(actor, soon), suspected, *counted, all=True)
 
 
 @prepared
@@ -142,7 +146,9 @@ def counted(actor: Actor, *, in_charge: bool = False) -> Counted:
     rows = _waiting(actor, *times, places, outcome.since(), outcome.offices_since())
     kinds = Counter(what.partition("/")[0] for what, *_ in rows)
     sent = sorted((_sent_card(*row) for row in rows if row[0].startswith(SENT)), key=lambda each: each.days_left)
-    return Counted(sent, kinds, _first(rows), rows, outcome.of_rows(rows))
+    unsigned = [cards.Unsigned(UUID(what[len(UNSIGNED) + 1 :]), *row) for what, *row in rows if what.startswith(UNSIGNED)]
+    unsigned.sort(key=lambda each: each.code_set_at)
+    return Counted(sent, unsigned, kinds, _first(rows), rows, outcome.of_rows(rows))
 
 
 def _first(rows: Iterable[tuple[str, dt.datetime, str]]) -> dict[str, First]:

@@ -43,7 +43,7 @@ def lines(actor: Actor) -> Iterator[Line | Overview]:
     if not unfinished:
         in_charge = policy.holds(actor, Action.ASSIGN_ROLE) and policy.holds(actor, Action.ORDER_ORDINARY_CARD)
         counted = counting.counted(actor, in_charge=in_charge)
-        yield from cards.lines(actor)
+        yield from cards.lines(actor, counted.unsigned)
         yield from counted_lines.lines(counted)
         if in_charge:
             if found := outcome.overview(counted.days):

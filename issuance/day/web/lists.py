@@ -268,7 +268,7 @@ class UnsignedList(WorkList):
 
 
 def _unsigned_lines(found: Sequence[Carrier]) -> Sequence[WorkLine]:
-    return [_card_line(each, each.code_set_at, cards.last_day_to_sign(each)) for each in found]
+    return [_card_line(each, each.code_set_at, cards.last_day_to_sign(each.code_set_at)) for each in found]
 
 
 class OutcomeForm(Form):
