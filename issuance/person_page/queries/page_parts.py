@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from issuance.activation.queries.card_help import CardHelp
 from issuance.person_page.queries.carrier_words import Face
-from issuance.person_page.queries.person_functions import Function
+from issuance.person_page.queries.person_functions import Function, Group
 from issuance.revocation.queries.held_revocations import HeldNotice
 
 
@@ -186,6 +186,16 @@ class CarrierView:
     def offered(self) -> list[Function]:
         """Returns the functions that are on."""
         return [each for each in self.functions if each.allowed]
+
+    @property
+    def acts(self) -> list[Function]:
+        """Returns the functions that are on and do something with the carrier."""
+        return [each for each in self.offered if each.group is not Group.LOOK]
+
+    @property
+    def looks(self) -> list[Function]:
+        """Returns the functions that are on and only show something, which the page has among all its details."""
+        return [each for each in self.offered if each.group is Group.LOOK]
 
     @property
     def refused(self) -> list[Function]:

@@ -150,6 +150,7 @@ def test_the_certificate_and_the_receipt(world: Any, portal: str, demo_pki: Any,
         page.wait_for_url("**/sok/certifikat/**")
         look(page, "certificate")
         page.go_back()
+        page.locator(".carrier-acts summary").click()
         page.get_by_role("link", name="Visa elektronisk kvittens").click()
         page.wait_for_url("**/kvittens/")
         look(page, "receipt")
