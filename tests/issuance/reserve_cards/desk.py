@@ -72,10 +72,10 @@ def hand_out(page: Page, portal: str, person_id: Any, serial: str) -> None:
 
 def check(page: Page, portal: str, serial: str) -> None:
     """The second officer finds the hand-out on Dagen, checks it, and comes to the own signature."""
-    page.goto(portal + reverse("day"))
-    press(page, "Kontrollera")
+    page.goto(portal + reverse("reserve_cards_waiting"))
     heading(page, "Väntar på en andra person")
     look(page, "reserve-3-queue")
+    page.goto(portal + reverse("day"))
     press(page, "Kontrollera")
     expect(page.get_by_role("heading", level=1)).to_contain_text("Du är andra person för")
     look(page, "reserve-4-check")
