@@ -1,7 +1,7 @@
 """Who has looked at the holder's data, in the holder's own words (ADR 0080)."""
 
 import datetime as dt
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -39,9 +39,15 @@ WHAT: Mapping[str, str] = {
 """What somebody was shown, as its holder reads it."""
 
 
+_VISIT = dt.timedelta(minutes=10)
+"""Looks of the same person within so long, with nobody's between them, are one visit."""
+
+
 @dataclass(frozen=True)
 class Look:
-    """One look. `place` is the organisation of an officer who is named, empty for others."""
+    """A visit of somebody who looked once or more. `at` is its last look, `id` the event of its first. `what` says once each
+    thing that was shown. `place` is the organisation of an officer who is named, empty for others.
+    """
 
     id: int
     at: dt.datetime
@@ -55,35 +61,52 @@ class Look:
         return f"{self.who}, {self.place}" if self.place else self.who
 
 
-def looks(actor: Actor, *, most: int, before: int | None = None) -> list[Look]:
-    """Returns the newest looks at the holder, who is the actor, of those older than the event `before`.
-
-    Raises NotFound, Forbidden.
+def looks(actor: Actor, *, most: int, before: int | None = None) -> tuple[list[Look], bool]:
+    """Returns the visits to which the newest `most` looks at the holder belong, who is the actor, of those older than the event
+    `before`, and whether there are older looks. Raises NotFound, Forbidden.
     """
     if actor.person_id is None:
         raise policy.not_found()
     rows = access_log.access_log(actor=actor, person_id=actor.person_id).queryset
     if before is not None:
         rows = rows.filter(id__lt=before)
-    return _looks(actor, rows.order_by("-id")[:most])
+    found = list(rows.order_by("-id")[: most + 1])
+    return _looks(actor, found[:most]), len(found) > most
 
 
-def _looks(actor: Actor, rows: Iterable[Event]) -> list[Look]:
-    rows = list(rows)
+def _looks(actor: Actor, rows: Sequence[Event]) -> list[Look]:
     refs = {row.actor_ref for row in rows}
     who, places = names_of(actor, refs), _places(refs)
     own = f"{USER_PREFIX}{actor.person_id}"
     who |= {own: _("Du själv, i portalen")}
     return [
         Look(
-            row.id,
-            row.at,
-            wording.label(WHAT, str(row.facts.get("shown"))),
-            who[row.actor_ref],
-            "" if row.actor_ref == own else places.get(row.actor_ref, ""),
+            visit[-1].id,
+            visit[0].at,
+            _what(visit),
+            who[visit[0].actor_ref],
+            "" if visit[0].actor_ref == own else places.get(visit[0].actor_ref, ""),
         )
-        for row in rows
+        for visit in _visits(rows)
     ]
+
+
+def _visits(rows: Iterable[Event]) -> list[list[Event]]:
+    """Returns the events, the newest first, by visit."""
+    visits: list[list[Event]] = []
+    for row in rows:
+        if visits and visits[-1][0].actor_ref == row.actor_ref and visits[-1][0].at - row.at <= _VISIT:
+            visits[-1].append(row)
+        else:
+            visits.append([row])
+    return visits
+
+
+def _what(visit: Sequence[Event]) -> str:
+    """Returns what was shown, each once, in the order in which it was."""
+    told = dict.fromkeys(wording.label(WHAT, str(row.facts.get("shown"))) for row in reversed(visit))
+    first, *others = told
+    return ", ".join([first, *(text[:1].lower() + text[1:] for text in others)])
 
 
 def _places(refs: Iterable[str]) -> dict[str, str]:

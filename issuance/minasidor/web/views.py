@@ -21,6 +21,8 @@ from issuance.records.web.frame import actor_of
 from issuance.reserve_cards.services import own_activation
 
 _LATEST = 3
+_LATEST_LOOKS = 20
+"""The looks whose visits the start page chooses from."""
 _PAGE = 50
 
 
@@ -56,7 +58,7 @@ def _start(request: HttpRequest) -> HttpResponse:
         "ended": [each for each in carriers if not each.is_valid],
         "receipts": [each for each in carriers if each.signed_at],
         "tiles": tiles_of(means),
-        "looks": looked.looks(actor, most=_LATEST),
+        "looks": looked.looks(actor, most=_LATEST_LOOKS)[0][:_LATEST],
         "level_two": means == Means.LOA2,
         "places": sorted({each.organisation for each in carriers if each.is_valid}),
         "support": settings.SUPPORT_CONTACT,
@@ -78,11 +80,11 @@ def carrier(request: HttpRequest, carrier_id: UUID) -> HttpResponse:
 @require_safe
 @offered(MyFunction.ACCESS_LOG)
 def access_log(request: HttpRequest) -> HttpResponse:
-    """Everybody who has looked at the holder's data, the newest first, in pages of 50 by the number of an event."""
+    """Everybody who has looked at the holder's data, the newest first, in pages of 50 looks by the number of an event."""
     given = request.GET.get("fore", "")
     before = int(given) if given.isdecimal() and len(given) <= 18 else None
-    found = looked.looks(actor_of(request), most=_PAGE + 1, before=before)
-    context = {"looks": found[:_PAGE], "older": found[_PAGE - 1].id if len(found) > _PAGE else None, "newest": before is None}
+    found, more = looked.looks(actor_of(request), most=_PAGE, before=before)
+    context = {"looks": found, "older": found[-1].id if more else None, "newest": before is None}
     return render(request, "minasidor/access_log.html", {**context, "tab": "my_access_log"})
 
 

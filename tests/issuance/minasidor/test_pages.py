@@ -1,5 +1,6 @@
 """The pages of Mina sidor: what a holder sees and revokes, and what nobody else reaches."""
 
+import datetime as dt
 import re
 import uuid
 from typing import Any
@@ -17,6 +18,7 @@ from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.records.domain import wording
 from issuance.records.models.events import Event
+from siths_portal.lib import clock
 from siths_portal.lib.pages.dates import in_words
 from siths_portal.wiring import urls_minasidor
 from tests.access.asking import statements
@@ -171,10 +173,20 @@ def test_a_start_page_costs_the_same_however_many_cards(holding: Any, world: Wor
     assert counts[0] == counts[1] <= 8
 
 
+def test_what_an_officer_saw_in_a_visit_is_one_line(holding: Any, world: World) -> None:
+    for shown in (Shown.PERSON, Shown.REVOCATION, Shown.PERSON, Shown.REVOCATION):
+        disclosures.record(actor=world.officer(), person_id=holding.person.pk, shown=shown)
+    client = holder_client(holding.person)
+    for address in ("/", "/vem-har-tittat/"):
+        assert text(client.get(address)).count("Såg din sida i portalen, såg sidan för spärr, ") == 1
+        assert text(client.get(address)).count("Handläggare Provsson, Regionen") == 1
+
+
 def test_all_looks_are_shown_in_pages_and_a_protected_officer_is_not_named(holding: Any, world: World) -> None:
-    officer = world.officer()
-    for _ in range(51):
-        disclosures.record(actor=officer, person_id=holding.person.pk, shown=Shown.PHOTO)
+    officer, start = world.officer(), clock.now()
+    for number in range(51):
+        with clock.moved_to(start - dt.timedelta(minutes=11 * (51 - number))):
+            disclosures.record(actor=officer, person_id=holding.person.pk, shown=Shown.PHOTO)
     Person.objects.filter(pk=officer.person_id).update(is_protected=True, protected_person_indicator=True)
     client = holder_client(holding.person)
     page = client.get("/vem-har-tittat/")
