@@ -1,10 +1,13 @@
 """A real worker that waits for two custodians: what it answers and does before, and after. Real SoftHSM, sockets and commands."""
 
 import os
+import pwd
 import re
+import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from functools import partial
@@ -24,6 +27,7 @@ from pki.health import checks, reports, starting
 from pki.management.commands import pki_split_pin
 from pki.models import Event
 from siths_portal.celery import app
+from tests.forking import forked
 from tests.issuance.suppliers.api.stage import process
 from tests.pki.workers import forget_messages
 from tests.pki_fixtures import TEST_PIN
@@ -191,6 +195,22 @@ def waiting(tmp_path, settings):
     held.forget()
 
 
+ANSWERS = ("refused", "taken", "complete")
+
+
+def entered_by(user: str, path: Path, share: str) -> str:
+    """How the desk answers a process of this user and root's group."""
+
+    def enter() -> None:
+        os.setgroups([])
+        os.setgid(0)
+        os.setuid(pwd.getpwnam(user).pw_uid)
+        reply = asking.enter(str(path), share)
+        os._exit(reply.taken + reply.complete)
+
+    return ANSWERS[forked(enter) or 0]
+
+
 @pytest.mark.django_db(transaction=True)
 class TestDesk:
     def test_only_custodians_enter_shares_and_everybody_there_sees_the_status(self, waiting):
@@ -198,6 +218,24 @@ class TestDesk:
         reply = asking.enter(path, ONE)
         assert (reply.taken, "inte nyckelhållare" in reply.text) == (False, True)
         assert asking.status(path).text == "väntar på nyckelhållare: 0 av 2 delar"
+
+    def test_the_kernel_names_each_custodian_and_one_user_enters_one_half(self):
+        """Real users of the machine, if this one may become them. They are in the socket's group, as custodians are."""
+        if os.geteuid() != 0:
+            return
+        folder = Path(tempfile.mkdtemp(prefix="siths-custodians-", dir="/tmp"))
+        folder.chmod(0o710)
+        served = desk.Desk(str(folder / "share.sock"), Entry(verify=lambda: True, two_users=True), ("daemon", "bin"))
+        try:
+            tries = (("nobody", ONE), ("daemon", ONE), ("daemon", OTHER), ("bin", ONE), ("bin", OTHER))
+            answers = [entered_by(user, folder / "share.sock", share) for user, share in tries]
+        finally:
+            served.close()
+            held.forget()
+            shutil.rmtree(folder)
+        assert answers == ["refused", "taken", "refused", "refused", "complete"]
+        done = Event.objects.filter(action="custodian.share_entered").order_by("id")
+        assert [event.actor_ref for event in done] == ["operator:daemon", "operator:bin"]
 
     @pytest.mark.parametrize("question", [b"", b"x\n", b"[]\n", b"{}\n", b'{"act": "open"}\n', b"x" * 5000])
     def test_a_question_that_cannot_be_read_is_answered_and_harms_nobody(self, waiting, question):
