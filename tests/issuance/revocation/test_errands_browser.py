@@ -139,8 +139,11 @@ def revoke_everything(keys: Keys, card: Carrier) -> None:
 
 
 def print_history(keys: Keys, card: Carrier) -> None:
-    """The card's history on paper, and back to it."""
+    """The card's history, which is among all details, on paper, and back to it."""
     history = reverse("carrier_history", args=[card.pk])
+    while not keys.page.evaluate("document.activeElement.matches('.carrier-found .carrier-acts summary')"):
+        keys.press("Tab")
+    keys.press("Enter")
     go(keys, history)
     go(keys, "papper=1")
     expect(keys.page.get_by_text("Skriv ut med Ctrl+P")).to_be_visible()
