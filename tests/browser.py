@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
-from tests import layout_pictures
+from tests import layout_pictures, personal_addresses
 from tests.axe import ask_axe
 
 FLAGS = [
@@ -57,6 +57,7 @@ class _Chromium:
         if self._browser is None or not self._browser.is_connected():
             launch = self._playwright.chromium.launch
             self._browser = launch(executable_path="/usr/bin/chromium-headless-shell", args=FLAGS, timeout=120_000)
+            personal_addresses.scan_navigations(self._browser)
         return self._browser
 
     def give_back(self) -> None:

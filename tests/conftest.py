@@ -30,6 +30,7 @@ from tests import (
     midnight,
     moving,
     page_contexts,
+    personal_addresses,
     ports,
     prepared_queries,
     pressing,
@@ -114,6 +115,7 @@ def pytest_configure(config: pytest.Config) -> None:
     django.setup()  # before collection, since test modules import models
     pressing.press_by_default()
     page_contexts.keep_the_pages()
+    personal_addresses.scan_requests()
     prepared_queries.compare()
     from django.conf import settings
 
@@ -342,6 +344,18 @@ def _expected_seconds(item: pytest.Item) -> float:
     fixtures = set(getattr(item, "fixturenames", ()))
     long = 20.0 if marks & {"soak", "timeout"} else 0.0
     return 0.2 + long + (4.0 if "browser" in fixtures else 0.0) + (2.0 if "own_tokens" in fixtures else 0.0)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Makes a test red if it, or the fixtures that it is the first to ask for, sent an address that names somebody (S21)."""
+    try:
+        result = yield
+    finally:
+        places = personal_addresses.found()
+    if places and not item.get_closest_marker(personal_addresses.MARK):
+        pytest.fail(f"Personal data in an address or a title: {', '.join(places)}", pytrace=False)
+    return result
 
 
 @pytest.hookimpl(tryfirst=True)

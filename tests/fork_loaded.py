@@ -13,7 +13,8 @@ from typing import Any
 from fork_server import Request, plain
 
 SETTINGS = "siths_portal.settings"
-COMMANDS, WEB, JOBS = "manage.py", "siths_portal.wsgi:application", "siths_portal.celery"
+COMMANDS, JOBS = "manage.py", "siths_portal.celery"
+SITES = {"siths_portal.wsgi:application", "tests.scanned_site:application"}
 WORKERS = {
     "tests.billing.worker": (
         "billing.credit.services.crediting", "billing.delivery.services.sending", "billing.invoices.services.rendering",
@@ -44,8 +45,8 @@ def program_of(request: Request) -> Hashable:
     if METRICS in environment or environment.get("DJANGO_SETTINGS_MODULE") != SETTINGS:
         return None
     place = request.folder, environment.get("SITHS_FACE"), "PYTHONPATH" in environment
-    if command[:2] == ["-m", "granian"] and WEB in command:
-        return place, WEB
+    if command[:2] == ["-m", "granian"] and (site := SITES.intersection(command)):
+        return place, *site
     if command[:4] == ["-m", "celery", "-A", JOBS]:
         return place, JOBS
     if command[0] == "-m" and command[1] in WORKERS:

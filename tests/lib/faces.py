@@ -25,7 +25,7 @@ def serving(face: str, log: Path, *, port: int = 0, **environment: str) -> Itera
     env = os.environ | {"SITHS_FACE": face, "STATIC_MAX_AGE": "3600"} | environment
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [*command, "siths_portal.wsgi:application"],
+            [*command, "tests.scanned_site:application"],
             cwd=settings.BASE_DIR,
             env=env,
             stdout=output,

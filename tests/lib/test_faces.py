@@ -170,6 +170,7 @@ def test_files_of_the_pages_are_served(faces: Faces) -> None:
             assert answer.headers["X-Content-Type-Options"] == "nosniff"
 
 
+@pytest.mark.personal_addresses
 def test_the_logs_of_all_this_are_json_without_the_requests(faces: Faces) -> None:
     requests.get(faces["portal"] + "/finns/inte/18900101-9802/?namn=Provsson", headers={"X-Note": "Provsson"}, timeout=60)
     text = faces.log("portal").read_text()

@@ -13,9 +13,11 @@ from playwright.sync_api import Browser
 from redis import Redis
 
 from tests.browser import browser
-from tests.lib.traffic import Seen, Traffic, findings, shape
+from tests.lib.traffic import Seen, Traffic, findings
+from tests.personal_addresses import shape
 
 __all__ = ["browser"]  # a fixture
+pytestmark = pytest.mark.personal_addresses
 
 TERMS = [
     "189001019802",

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
 from pathlib import Path
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import unquote_plus
 
 from playwright.sync_api import BrowserContext, Error, Page, Request, Response
 from redis import Redis
+
+from tests.personal_addresses import shape
 
 SHORTEST_NUMBER = 8
 _HEADERS = ("referer", "location", "content-disposition", "hx-redirect", "hx-push-url", "hx-replace-url", "hx-current-url")
@@ -117,13 +119,6 @@ class Traffic:
             Seen(f"document.referrer {where}", referrer),
             Seen(f"address {where}", address),
         ]
-
-
-def shape(url: str) -> str:
-    """An address fit for a report: host and path, ids and other numbers as dots, without query and fragment."""
-    parts = urlsplit(url)
-    kept = [part if re.fullmatch(r"[a-zåäö.-]{0,30}", part) else "…" for part in parts.path.split("/")]
-    return f"{parts.netloc}{'/'.join(kept)}"
 
 
 def findings(traffic: Traffic, logs: Iterable[Path], forbidden: Iterable[str]) -> list[str]:

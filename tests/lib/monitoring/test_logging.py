@@ -204,6 +204,7 @@ def boom(request: object, who: str) -> None:
 urlpatterns = [path("boom/<str:who>/", boom)]
 
 
+@pytest.mark.personal_addresses
 @override_settings(ROOT_URLCONF=__name__)
 @pytest.mark.parametrize("debug", [False, True])
 def test_a_fault_in_a_view_is_logged_without_the_request(debug: bool, capfd: pytest.CaptureFixture[str]) -> None:
