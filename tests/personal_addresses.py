@@ -34,7 +34,7 @@ _PERSONAL = re.compile(
     rf"""
     (?<![0-9a-z]) (?:1[89]|20)? \d\d {_DATE} [-+\ ]? \d{{4}} (?![0-9a-z])  # personal number
     | (?<![a-z]) [a-z]{{2,6}} \d{{10,12}} - [a-z0-9]                         # HSA-id
-    | (?<![0-9a-z]) 97 (?:[-\ ]? \d){{17}} (?![0-9a-z])                    # serial of a card
+    | (?<![0-9a-z]) \d (?:[-\ ]? \d){{18}} (?![0-9a-z])                     # serial of a card
     | sson (?![^\W_]) | (?<![^\W_]) (?:{"|".join(NAMES)}) (?![^\W_])       # name
     """,
     re.IGNORECASE | re.VERBOSE,
