@@ -5,7 +5,7 @@
 that Chromium goes to, also the parts that no server sees. Both look for the forms of personal numbers, HSA-ids and card serials,
 and for names of test persons. A test that sends such an address on purpose has the mark `personal_addresses`.
 
-Who stands where is told by place alone, never by the words that were found.
+A finding names the place, never the words that were found.
 """
 
 import contextlib
@@ -134,20 +134,20 @@ def found() -> list[str]:
 
 def _note(place: str) -> None:
     """Keeps a place: in this process if it runs the tests, else in the file that the test process reads."""
-    if _tells_by_file:
+    if _reports_by_file:
         with _file().open("a") as file:
             file.write(f"{place}\n")
     else:
         _found.append(place)
 
 
-_tells_by_file = False
+_reports_by_file = False
 
 
-def tell_by_file() -> None:
-    """Lets this process, which a test started, tell by the file of its test process."""
-    global _tells_by_file
-    _tells_by_file = True
+def report_by_file() -> None:
+    """Lets this process, which a test started, report by the file of its test process."""
+    global _reports_by_file
+    _reports_by_file = True
 
 
 def _file() -> Path:

@@ -5,5 +5,5 @@ from tests import personal_addresses
 
 __all__ = ["application"]
 
-personal_addresses.tell_by_file()
+personal_addresses.report_by_file()
 personal_addresses.scan_requests()

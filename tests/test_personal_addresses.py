@@ -74,7 +74,7 @@ def test_a_request_that_names_somebody_is_found(address: str, headers: dict[str,
     found = personal_addresses.found()
     assert [each.split(" ")[0] for each in found] == ([place] if place else [])
     assert not any(secret in each.lower() for each in found for secret in ("1890", "tolvansson", "a1b2", "0017"))
-    assert personal_addresses.found() == [], "what was told is forgotten"
+    assert personal_addresses.found() == [], "what was reported is forgotten"
 
 
 def test_ids_name_nobody() -> None:
@@ -93,7 +93,7 @@ def test_people_of_the_demo_are_found_by_each_number() -> None:
             assert personal_addresses.is_personal(f"/sok/?q={text}")
 
 
-def test_a_process_of_a_site_tells_the_test_that_started_it(tmp_path: Path) -> None:
+def test_a_process_of_a_site_reports_to_the_test_that_started_it(tmp_path: Path) -> None:
     with serving("portal", tmp_path / "log") as url:
         requests.get(f"{url}/finns/inte/?namn=Provsson", timeout=60)
         assert personal_addresses.found() == ["query GET /finns/inte/"]
