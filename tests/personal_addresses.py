@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext
 
 MARK = "personal_addresses"
-NAMES = ("Almén", "Almgren", "Demofors", "Eklund", "Ekström", "Nyström")
-"""Surnames of test persons that are no words of our pages. Those that end in -sson are found by their ending."""
+NAMES = ("Almén", "Berglund", "Demofors", "Eklund", "Forsberg", "Hedlund", "Norberg", "Nyberg", "Sandberg", "Söderlund", "Wallin")
+"""Surnames of test persons that are no words of our pages."""
+ENDINGS = ("sson", "gren", "qvist", "ström")
+"""Ends of surnames, and of no word of our pages."""
 
 REQUEST_HEADERS = ("HTTP_REFERER", "HTTP_HX_CURRENT_URL")
 RESPONSE_HEADERS = ("Location", "Content-Disposition", "HX-Redirect", "HX-Location", "HX-Push-Url", "HX-Replace-Url")
@@ -35,7 +37,8 @@ _PERSONAL = re.compile(
     (?<![0-9a-z]) (?:1[89]|20)? \d\d {_DATE} [-+\ ]? \d{{4}} (?![0-9a-z])  # personal number
     | (?<![a-z]) [a-z]{{2,6}} \d{{10,12}} - [a-z0-9]                         # HSA-id
     | (?<![0-9a-z]) \d (?:[-\ ]? \d){{18}} (?![0-9a-z])                     # serial of a card
-    | sson (?![^\W_]) | (?<![^\W_]) (?:{"|".join(NAMES)}) (?![^\W_])       # name
+    | [^\W\d_] (?:{"|".join(ENDINGS)}) (?![^\W_])                          # name
+    | (?<![^\W_]) (?:{"|".join(NAMES)}) (?![^\W_])
     """,
     re.IGNORECASE | re.VERBOSE,
 )

@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 import requests
@@ -91,6 +92,14 @@ def test_people_of_the_demo_are_found_by_each_number() -> None:
         value = person.person_id.value
         for text in (value, value[2:], f"{value[:8]}-{value[8:]}", f"{value[2:8]}-{value[8:]}", person.posts[0].hsa_id):
             assert personal_addresses.is_personal(f"/sok/?q={text}")
+
+
+def test_names_of_most_test_persons_are_found() -> None:
+    """The others are short, or words of our pages and places too."""
+    names = {person.register.surname for person in map(people.person, range(200))}
+    found = {name for name in names if personal_addresses.is_personal(f"/sok/?namn={quote(name)}")}
+    assert len(found) >= len(names) / 2
+    assert not personal_addresses.is_personal("/sok/?gren=1&namn=ekeby+lund")
 
 
 def test_a_process_of_a_site_reports_to_the_test_that_started_it(tmp_path: Path) -> None:
