@@ -195,6 +195,7 @@ def test_a_handle_opens_in_its_own_session_alone(world: Any) -> None:
     assert Client().get(address).url.startswith("/logga-in/")
 
 
+@pytest.mark.personal_addresses
 def test_get_searches_nothing(world: Any) -> None:
     post = world.post()
     client = client_of(world.officer())
