@@ -33,9 +33,15 @@ class Receiver:
 
     def taken(self) -> list[str]:
         """The orders that it has, each once for every key under which it was told of it: two keys would be two cards."""
-        told = [json.loads(path.read_text())["subject"] for path in (self.folder / "pushed").glob("*.json")]
         kept = set(self.orders())
-        return [subject for subject in told if subject in kept]
+        return [message["subject"] for message in self._told() if message["subject"] in kept]
+
+    def called(self) -> list[str]:
+        """The orders that it was told of, each once for every call."""
+        return [message["subject"] for message in self._told() for _ in range(message["calls"])]
+
+    def _told(self) -> list[dict[str, Any]]:
+        return [json.loads(path.read_text()) for path in (self.folder / "pushed").glob("*.json")]
 
     def changes(self) -> list[dict[str, Any]]:
         return [json.loads(path.read_text()) for path in sorted((self.folder / "changes").glob("*.json"))]
