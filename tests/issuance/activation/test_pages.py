@@ -577,7 +577,7 @@ def test_a_form_without_its_token_is_refused(world: Any) -> None:
 
 def test_the_texts_beside(world: Any, clerk: Client) -> None:
     assert "De sju stegen" in text_of(clerk.get(reverse("identification_help")))
-    assert "Kort och koder är personliga" in text_of(Client().get(reverse("terms")))
+    assert "Kort, enhet och koder är personliga" in text_of(Client().get(reverse("terms")))
     assert Client().get(reverse("identification_help")).status_code == 302
 
 
