@@ -105,6 +105,15 @@ class House:
             return self.runtime / name / f"{name}.sock"
         return self.runtime / "redis.sock" if name == "redis" else self.runtime / "api" / f"{name}.sock"
 
+    def sockets(self, name: str) -> list[str]:
+        """Returns the sockets of all processes `name` behind its reverse proxy: here one."""
+        return [str(self.socket(name))]
+
+    @property
+    def ocspd_ports(self) -> list[int]:
+        """The ports of all OCSP responders behind the reverse proxy of the status services: here one."""
+        return [self.port("ocspd")]
+
     @property
     def proxy_user(self) -> str:
         """The user of nginx's workers if root starts nginx; else "", and they run as the starting user."""

@@ -3,6 +3,7 @@ and of the sites.
 """
 
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 
@@ -37,7 +38,7 @@ http {{
 def write(house: House) -> Path:
     """Writes `var/nginx/nginx.conf` and its included file, for the mTLS APIs. Returns the path of `nginx.conf`."""
     values = {
-        "SITHS_API_SOCKET": str(house.api_socket),
+        "SITHS_API_SOCKET": house.sockets("api"),
         "SITHS_LISTEN": f"127.0.0.1:{house.port('api')}",
         "SITHS_TLS": str(house.var / "tls"),
     }
@@ -47,7 +48,7 @@ def write(house: House) -> Path:
 def write_login(house: House) -> Path:
     """Writes `var/nginx-login/nginx.conf` and its included file, for the log-in with a card's certificate. Returns the path."""
     values = {
-        "SITHS_LOGIN_SOCKET": str(house.socket("login")),
+        "SITHS_LOGIN_SOCKET": house.sockets("login"),
         "SITHS_LOGIN_LISTEN": f"127.0.0.1:{house.port('login')}",
         "SITHS_MINASIDOR": f"http://localhost:{house.port('minasidor')}",
         "SITHS_OCSP": f"http://127.0.0.1:{house.port('status')}/ocsp",
@@ -60,8 +61,8 @@ def write_login(house: House) -> Path:
 def write_status(house: House) -> Path:
     """Writes `var/nginx-status/nginx.conf` and its included file, without TLS. Returns the path of `nginx.conf`."""
     values = {
-        "SITHS_OCSPD": f"127.0.0.1:{house.port('ocspd')}",
-        "SITHS_STATUS": f'"unix:{house.status_socket}"',
+        "SITHS_OCSPD": [f"127.0.0.1:{port}" for port in house.ocspd_ports],
+        "SITHS_STATUS": [f'"unix:{socket}"' for socket in house.sockets("status")],
         "SITHS_STATUS_LISTEN": f"127.0.0.1:{house.port('status')}",
     }
     return _write(house, "nginx-status", {"status": filled("status", values)}, connections=512)
@@ -74,7 +75,7 @@ def write_people(house: House) -> Path:
             "people",
             {
                 "SITHS_SITE": site,
-                "SITHS_UPSTREAM": f'"unix:{house.site_socket(site)}"',
+                "SITHS_UPSTREAM": [f'"unix:{socket}"' for socket in house.sockets(site)],
                 "SITHS_SITE_LISTEN": f"127.0.0.1:{house.port(site)}",
                 "SITHS_FORWARDED_PROTO": "$http_x_forwarded_proto",
             },
@@ -84,10 +85,21 @@ def write_people(house: House) -> Path:
     return _write(house, "nginx-people", parts, connections=4096)
 
 
-def filled(template: str, values: dict[str, str]) -> str:
-    """Returns the template of that name with `values` filled in."""
+def filled(template: str, values: Mapping[str, str | Sequence[str]]) -> str:
+    """Returns the template of that name with `values` filled in. A line that names a list is there once for each entry."""
+    single = {name: value for name, value in values.items() if isinstance(value, str)}
+    lines = (TEMPLATES / f"{template}.conf.template").read_text().splitlines(keepends=True)
+    for name, entries in values.items():
+        if not isinstance(entries, str):
+            lines = [filled for line in lines for filled in _repeated(line, f"${{{name}}}", entries)]
     # safe_substitute keeps unknown names, such as nginx's own variables.
-    return Template((TEMPLATES / f"{template}.conf.template").read_text()).safe_substitute(values)
+    return Template("".join(lines)).safe_substitute(single)
+
+
+def _repeated(line: str, variable: str, entries: Sequence[str]) -> list[str]:
+    if variable not in line or line.lstrip().startswith("#"):
+        return [line]
+    return [line.replace(variable, entry) for entry in entries]
 
 
 def _write(house: House, name: str, parts: dict[str, str], *, connections: int) -> Path:

@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -74,10 +75,9 @@ class OneThread(UnixServer):
         self.process_request_thread(request, client_address)
 
 
-@pytest.fixture
-def front(folder: Path, found: Callable[..., House]) -> Iterator[House]:
+@contextlib.contextmanager
+def served(house: House) -> Iterator[House]:
     """nginx of a house before a portal with one thread; Mina sidor is away."""
-    house = found(copy_house(folder / "clone"))
     house.release_ports()
     Site.seen.clear()
     Site.headers_seen.clear()
@@ -90,6 +90,13 @@ def front(folder: Path, found: Callable[..., House]) -> Iterator[House]:
         process.terminate()
         process.wait()
         site.shutdown()
+
+
+@pytest.fixture
+def front(folder: Path, found: Callable[..., House]) -> Iterator[House]:
+    """What `served` gives, of a house of its own."""
+    with served(found(copy_house(folder / "clone"))) as house:
+        yield house
 
 
 def ask(house: House, method: str, path: str, body: bytes = b"", site: str = "portal", **headers: str) -> tuple[int, str, bytes]:
@@ -191,3 +198,42 @@ def test_a_site_that_is_away_is_a_page_or_a_problem(front: House) -> None:
     status, kind, body = ask(front, "POST", "/api/eidapp/v1/transaction/start", b"{}", site="minasidor")
     assert (status, kind) == (503, "application/problem+json")
     assert b'"code":"unavailable"' in body
+
+
+class Dying(BaseHTTPRequestHandler):
+    """A process that is killed while it has a request: it notes the request and ends the connection."""
+
+    def do_POST(self) -> None:
+        Site.seen.append((self.command, "dying", 0))
+        self.close_connection = True
+
+    def do_GET(self) -> None:
+        self.do_POST()
+
+    def address_string(self) -> str:
+        return "unix"
+
+
+def test_another_process_takes_over_unless_the_first_may_have_changed_something(
+    folder: Path, found: Callable[..., House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house = found(copy_house(folder / "clone"))
+    live, dying = house.site_socket("portal"), house.site_socket("portal").with_name("dying.sock")
+    first = {"portal": dying.with_name("gone.sock"), "minasidor": dying}
+    monkeypatch.setattr(House, "sockets", lambda _house, name: [str(first.get(name, live)), str(live)])
+    with OneThread(str(dying), Dying) as process, served(house):
+        threading.Thread(target=process.serve_forever, daemon=True).start()
+        assert ask(house, "POST", "/sok/", b"a=b")[0] == 200, "nobody had accepted it"
+        assert ask(house, "GET", "/sok/", site="minasidor")[0] == 200
+        answers = [200]
+        # A process that failed gets nothing for a second.
+        wait_for(lambda: answers.append(ask(house, "POST", "/sok/", b"a=b", site="minasidor")[0]) or 503 in answers, "its turn")
+        process.shutdown()
+    sent = Counter(Site.seen)
+    assert (sent["GET", "dying", 0], sent["GET", "/sok/", 0], sent["POST", "dying", 0]) == (1, 1, 1)
+    assert sent["POST", "/sok/", 3] == answers.count(200)
+
+
+def test_no_front_sends_again_what_may_have_changed_something() -> None:
+    for file in nginx.TEMPLATES.glob("*.conf.template"):
+        assert "non_idempotent" not in file.read_text(), file.name
