@@ -3,12 +3,13 @@
 Neither group can open a backup without the other. The format is age's own, so `age --decrypt` twice does the same.
 """
 
+import io
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import pyrage
 from pyrage import x25519
@@ -107,14 +108,18 @@ def fed(produce: Callable[[BinaryIO], None]) -> Iterator[BinaryIO]:
 
 @contextmanager
 def encrypting(target: BinaryIO, groups: Sequence[Recipients]) -> Iterator[BinaryIO]:
-    """Yields a stream; what is written to it goes to `target` as `encrypt` does. Raises what encryption raised, at the end."""
+    """Yields a stream; what is written to it goes to `target` as `encrypt` does. Raises what encryption raised, at the end.
+
+    An error in the block leaves `target` cut off: `decrypted` refuses it, and so does `age`.
+    """
     reading, writing = os.pipe()
+    source = _Source(os.fdopen(reading, "rb"))
     failed: list[BaseException] = []
 
     def run() -> None:
         try:
-            with os.fdopen(reading, "rb") as pipe:
-                encrypt(pipe, target, groups)
+            with source.pipe:
+                encrypt(cast(BinaryIO, source), target, groups)
         except BaseException as error:  # noqa: BLE001  (raised again by the thread that waits)
             failed.append(error)
 
@@ -122,8 +127,28 @@ def encrypting(target: BinaryIO, groups: Sequence[Recipients]) -> Iterator[Binar
     thread.start()
     try:
         with os.fdopen(writing, "wb") as pipe:
-            yield pipe
+            try:
+                yield pipe
+            except BaseException:
+                source.is_whole = False
+                raise
     finally:
         thread.join()
-        if failed:
+        if failed and not source.was_cut_off:
             raise failed[0]
+
+
+class _Source(io.RawIOBase):
+    """The end of a pipe that encryption reads. If its writer failed, its end is an error: age writes no last chunk then."""
+
+    def __init__(self, pipe: BinaryIO) -> None:
+        self.pipe = pipe
+        self.is_whole = True
+        self.was_cut_off = False
+
+    def read(self, size: int = -1, /) -> bytes:
+        content = self.pipe.read(size)
+        if not content and not self.is_whole:
+            self.was_cut_off = True
+            raise OSError("the writer failed")
+        return content

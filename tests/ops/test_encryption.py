@@ -3,6 +3,7 @@
 import io
 import os
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 from pyrage import DecryptError, decrypt, x25519
@@ -32,6 +33,13 @@ def encrypted(custodians) -> bytes:
     return out.getvalue()
 
 
+def write(custodians, out: BinaryIO, content: bytes, *, fails: bool = False) -> None:
+    with encryption.encrypting(out, encryption.recipients([custodians["first"], custodians["second"]])) as plain:
+        plain.write(content)
+        if fails:
+            raise ZeroDivisionError
+
+
 def opened(content: bytes, *files: Path) -> bytes:
     with encryption.decrypted(io.BytesIO(content), encryption.identities(files)) as plain:
         return plain.read()
@@ -56,6 +64,25 @@ def test_what_was_cut_off_or_changed_is_found(custodians):
     for damaged in (content[:-1], content[: len(content) // 2], bytes(changed)):
         with pytest.raises((DecryptError, OSError)):
             opened(damaged, custodians["anna"], custodians["cia"])
+
+
+@pytest.mark.parametrize("written", [b"", CONTENT[: 1 << 16], CONTENT], ids=["nothing", "one chunk", "all"])
+def test_what_its_writer_did_not_finish_is_not_taken_for_whole(custodians, written):
+    """Neither by us nor by the tool `age`, and the writer's own error is what the caller sees."""
+    out = io.BytesIO()
+    with pytest.raises(ZeroDivisionError):
+        write(custodians, out, written, fails=True)
+    with pytest.raises((DecryptError, OSError)):
+        opened(out.getvalue(), custodians["anna"], custodians["cia"])
+    anna, cia = (encryption.identities([custodians[name]]) for name in ("anna", "cia"))
+    with pytest.raises(DecryptError):
+        decrypt(decrypt(out.getvalue(), cia), anna)
+
+
+def test_what_its_writer_finished_is_whole(custodians):
+    out = io.BytesIO()
+    write(custodians, out, CONTENT)
+    assert opened(out.getvalue(), custodians["anna"], custodians["cia"]) == CONTENT
 
 
 def test_it_is_age_twice(custodians):
