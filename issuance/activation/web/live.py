@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-import segno
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -28,18 +27,16 @@ def carrier_page(person_id: UUID, carrier_id: UUID) -> str:
 
 def parts(request: HttpRequest, view: TransactionView) -> dict[str, Any]:
     """Returns what the page shows of the transaction. `version` changes with any of it and reveals none of it."""
-    handle = handles.find(request, view)
+    way = handles.way_to_app(request, view.transaction, view.state)
     minutes = max(0, math.ceil((view.transaction.expires_at - clock.now()).total_seconds() / 60))
-    mark = hashlib.sha256(handle.encode()).hexdigest()[:12]
+    mark = hashlib.sha256(way["handle"].encode()).hexdigest()[:12]
     return {
         "view": view,
         "transaction": view.transaction,
         "card_help": card_help.card_help(view.transaction, view.transaction.carrier),
         "is_own": view.transaction.officer_ref == actor_of(request).ref,
         "minutes": minutes,
-        "handle": handle,
-        "link": handles.link(handle) if handle else "",
-        "qr": segno.make(handle, error="m").svg_data_uri(scale=5, border=3, light="#fff") if handle else "",
+        **way,
         "version": f"{view.state}-{minutes}-{view.may_reopen}-{mark}-{_report_mark(view)}",
     }
 

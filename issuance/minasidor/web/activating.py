@@ -10,19 +10,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods, require_safe
-from django_htmx.http import HttpResponseClientRefresh
 
 from authn.web import not_activity
 from issuance.activation.domain.transaction_states import OPEN, TransactionState
 from issuance.activation.services import transactions
 from issuance.minasidor.domain import MyFunction
 from issuance.minasidor.queries import own_card
-from issuance.minasidor.web import refusals
-from issuance.minasidor.web.fetching import app_of
+from issuance.minasidor.web import app_steps, refusals
 from issuance.minasidor.web.frame import offered
 from issuance.records.web import handles
 from issuance.records.web.frame import actor_of
-from issuance.records.web.refreshing import refreshing
+from issuance.records.web.refreshing import refreshing, reloaded_if_changed
 from issuance.reserve_cards.services import own_activation
 from siths_portal.lib.errors import Conflict, DomainError, TooManyRequests, Unavailable
 
@@ -70,7 +68,7 @@ def under_way(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         messages.success(request, _("Kortet är aktiverat. Du kan ta ut det nu."))
         return redirect("start")
     context = {"card": own_card.own_card(actor), "row": row, "state": now.value, "is_open": now in OPEN, "tab": "start"}
-    context |= app_of(request, row, now) | refreshing(request, live=now in OPEN)
+    context |= {**handles.way_to_app(request, row, now), **refreshing(request, live=now in OPEN)}
     return render(request, "minasidor/activating.html", context)
 
 
@@ -79,26 +77,17 @@ def under_way(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
 @offered(MyFunction.ACTIVATE_RESERVE_CARD)
 def state(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     """Says that nothing has changed since the page, or has the browser load it again. Raises NotFound."""
-    row = own_activation.seen(actor_of(request), transaction_id)
-    if request.GET.get("sedan") == transactions.state_now(row).value:
-        return HttpResponse(status=204)
-    return HttpResponseClientRefresh()
+    return reloaded_if_changed(request, transactions.state_now(own_activation.seen(actor_of(request), transaction_id)))
 
 
 @require_http_methods(_METHODS)
 @offered(MyFunction.ACTIVATE_RESERVE_CARD)
 def cancel(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     """Breaks off. A GET leads to the step. Raises NotFound."""
-    actor = actor_of(request)
+    page, told = "my_activating", _("Du har avbrutit. Du kan börja om när du vill.")
     if request.method != "POST":
-        own_activation.seen(actor, transaction_id)
-        return redirect("my_activating", transaction_id)
-    row = own_activation.cancel(actor=actor, transaction_id=transaction_id)
-    handles.forget(request, transaction_id)
-    if row.state == TransactionState.COMPLETED:
-        return redirect("my_activating", transaction_id)
-    messages.info(request, _("Du har avbrutit. Du kan börja om när du vill."))
-    return redirect("start")
+        return redirect(page, own_activation.seen(actor_of(request), transaction_id).pk)
+    return app_steps.cancelled(request, transaction_id, own_activation.cancel, page=page, told=told)
 
 
 def _text_of(error: DomainError) -> str:

@@ -1,33 +1,29 @@
 """Pages where a holder fetches an ordered eID onto a card: what it is, the way to the eID app, and the result."""
 
 from collections.abc import Iterator
-from typing import Any
 from uuid import UUID
 
-import segno
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
-from django_htmx.http import HttpResponseClientRefresh
 
 from authn.web import not_activity
 from issuance.activation.domain.transaction_states import OPEN, TransactionState
-from issuance.activation.models import EidAppTransaction
 from issuance.activation.services import fetching, transactions
 from issuance.authz import Actor
 from issuance.minasidor.domain import MyFunction, offers
 from issuance.minasidor.queries import own_orders
 from issuance.minasidor.queries.todo import Task, Urgency
-from issuance.minasidor.web import refusals
+from issuance.minasidor.web import app_steps, refusals
 from issuance.minasidor.web.fetch_words import words_of
 from issuance.minasidor.web.frame import offered, require_offered
 from issuance.orders.services import eid_orders
 from issuance.records.web import handles
 from issuance.records.web.frame import actor_of
-from issuance.records.web.refreshing import refreshing
+from issuance.records.web.refreshing import refreshing, reloaded_if_changed
 from siths_portal.lib.errors import Conflict, Invalid, Unavailable
 from siths_portal.lib.pages.dates import in_words
 
@@ -95,7 +91,7 @@ def under_way(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         "order": order,
         "words": words_of(order),
         "tab": "start",
-        **app_of(request, row, now),
+        **handles.way_to_app(request, row, now),
     }
     return render(request, "minasidor/fetching.html", context | refreshing(request, live=now in OPEN))
 
@@ -119,30 +115,14 @@ def extend(request: HttpRequest, eid_id: UUID) -> HttpResponse:
 @offered(*_FETCH)
 def state(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     """Says that nothing has changed since the page, or has the browser load it again. Raises NotFound."""
-    row = fetching.seen(actor_of(request), transaction_id)
-    if request.GET.get("sedan") == transactions.state_now(row).value:
-        return HttpResponse(status=204)
-    return HttpResponseClientRefresh()
+    return reloaded_if_changed(request, transactions.state_now(fetching.seen(actor_of(request), transaction_id)))
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @offered(*_FETCH)
 def cancel(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     """Breaks off. The order still waits. Raises NotFound."""
-    actor = actor_of(request)
+    page, told = "my_fetching", _("Du har avbrutit. SITHS eID:t väntar fortfarande på dig.")
     if request.method != "POST":
-        fetching.seen(actor, transaction_id)
-        return redirect("my_fetching", transaction_id)
-    row = fetching.cancel(actor=actor, transaction_id=transaction_id)
-    handles.forget(request, transaction_id)
-    if row.state == TransactionState.COMPLETED:
-        return redirect("my_fetching", transaction_id)
-    messages.info(request, _("Du har avbrutit. SITHS eID:t väntar fortfarande på dig."))
-    return redirect("start")
-
-
-def app_of(request: HttpRequest, row: EidAppTransaction, now: TransactionState) -> dict[str, Any]:
-    """Returns the way to the eID app, for `minasidor/app_link.html`; empty values if this browser has none that can be used."""
-    handle = handles.find_of(request, row, now)
-    qr = segno.make(handle, error="m").svg_data_uri(scale=5, border=3, light="#fff") if handle else ""
-    return {"handle": handle, "link": handles.link(handle) if handle else "", "qr": qr}
+        return redirect(page, fetching.seen(actor_of(request), transaction_id).pk)
+    return app_steps.cancelled(request, transaction_id, fetching.cancel, page=page, told=told)

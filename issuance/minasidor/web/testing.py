@@ -4,13 +4,11 @@ import datetime as dt
 from typing import Any
 from uuid import UUID
 
-import segno
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
-from django_htmx.http import HttpResponseClientRefresh
 
 from authn.web import ask_for_login, not_activity
 from issuance.activation.domain.card_reports import CardReport
@@ -24,7 +22,7 @@ from issuance.minasidor.web import refusals
 from issuance.minasidor.web.frame import means_of, offered
 from issuance.records.web import handles
 from issuance.records.web.frame import actor_of
-from issuance.records.web.refreshing import refreshing
+from issuance.records.web.refreshing import refreshing, reloaded_if_changed
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, NotFound, TooManyRequests
 from siths_portal.lib.files.downloads import attachment
@@ -85,7 +83,6 @@ def step(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
             messages.error(request, refusals.text_of(error))
         return redirect("my_testing", transaction_id)
     found = testing.seen(actor=actor, transaction_id=transaction_id)
-    handle = handles.find_of(request, found.transaction, found.state)
     context = {
         "tab": "",
         "test": found,
@@ -94,9 +91,7 @@ def step(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         "works": found.state is TransactionState.COMPLETED,
         "fails": found.state is TransactionState.FAILED,
         "said": _said(found),
-        "handle": handle,
-        "link": handles.link(handle) if handle else "",
-        "qr": segno.make(handle, error="m").svg_data_uri(scale=5, border=3, light="#fff") if handle else "",
+        **handles.way_to_app(request, found.transaction, found.state),
         **refreshing(request, live=found.is_open),
     }
     return render(request, "minasidor/test_step.html", context)
@@ -107,10 +102,7 @@ def step(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
 @offered(MyFunction.TEST)
 def state(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     """Says that nothing has changed since the page, or has the browser load it again. Raises NotFound."""
-    found = testing.seen(actor=actor_of(request), transaction_id=transaction_id)
-    if request.GET.get("sedan") == _version(found):
-        return HttpResponse(status=204)
-    return HttpResponseClientRefresh()
+    return reloaded_if_changed(request, _version(testing.seen(actor=actor_of(request), transaction_id=transaction_id)))
 
 
 @require_http_methods(_ANSWERS)

@@ -7,18 +7,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
-from django_htmx.http import HttpResponseClientRefresh
 
 from authn.web import not_activity
 from issuance.activation.domain.transaction_states import TransactionState
 from issuance.minasidor.domain import MyFunction
 from issuance.minasidor.services import unlocking
 from issuance.minasidor.web import refusals
-from issuance.minasidor.web.fetching import app_of
 from issuance.minasidor.web.frame import offered
 from issuance.records.web import handles
 from issuance.records.web.frame import actor_of
-from issuance.records.web.refreshing import refreshing
+from issuance.records.web.refreshing import refreshing, reloaded_if_changed
 from siths_portal.lib.errors import Conflict, TooManyRequests
 
 _ANSWERS = ["GET", "HEAD", "POST"]
@@ -68,7 +66,7 @@ def step(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         "is_signed": is_done and found.is_signing,
         "is_unlocked": is_done and not found.is_signing,
         "tab": "",
-        **app_of(request, found.transaction, found.state),
+        **handles.way_to_app(request, found.transaction, found.state),
         **refreshing(request, live=found.is_open),
     }
     return render(request, "minasidor/unlock_step.html", context)
@@ -79,10 +77,7 @@ def step(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
 @offered(MyFunction.UNLOCK)
 def state(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     """Says that nothing has changed since the page, or has the browser load it again. Raises NotFound."""
-    found = unlocking.seen(actor=actor_of(request), transaction_id=transaction_id)
-    if request.GET.get("sedan") == found.state.value:
-        return HttpResponse(status=204)
-    return HttpResponseClientRefresh()
+    return reloaded_if_changed(request, unlocking.seen(actor=actor_of(request), transaction_id=transaction_id).state)
 
 
 @require_http_methods(_ANSWERS)

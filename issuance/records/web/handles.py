@@ -10,13 +10,14 @@ import hmac
 from typing import Any, cast
 from uuid import UUID
 
+import segno
 from django.conf import settings
 from django.http import HttpRequest
 
 from issuance.activation.domain.transaction_states import TransactionState
 from issuance.activation.models import EidAppTransaction
 from issuance.activation.queries import activation_view
-from issuance.activation.services.visits import Opened, TransactionView
+from issuance.activation.services.visits import Opened
 from siths_portal.lib.http.compression import leave_uncompressed
 from siths_portal.lib.pages import session_secrets
 
@@ -39,24 +40,17 @@ def forget(request: HttpRequest, transaction_id: UUID) -> None:
         _store(request, handles)
 
 
-def find(request: HttpRequest, view: TransactionView) -> str:
-    """Returns the handle if it can still open the app, else "" (empty). Writes nothing. Excludes the
-    response from compression.
+def way_to_app(request: HttpRequest, transaction: EidAppTransaction, state: TransactionState) -> dict[str, str]:
+    """Returns the handle that can still open the app, its link and its QR code, all "" (empty) without one. Writes nothing.
+
+    The link has the handle after `#`, which browsers do not send. Excludes the response from compression.
     """
-    return find_of(request, view.transaction, view.state)
-
-
-def find_of(request: HttpRequest, transaction: EidAppTransaction, state: TransactionState) -> str:
-    """Returns the same for a transaction in its present state."""
     leave_uncompressed(request)
     handle = _handles(request).get(str(transaction.pk), "")
-    usable = state is TransactionState.CREATED and hmac.compare_digest(_digest(handle), transaction.handle_sha256)
-    return handle if usable else ""
-
-
-def link(handle: str) -> str:
-    """Returns the app's URL with the handle after `#`, which browsers do not send."""
-    return f"{cast(Any, settings).EID_APP_URL}#{handle}"
+    if state is not TransactionState.CREATED or not hmac.compare_digest(_digest(handle), transaction.handle_sha256):
+        return {"handle": "", "link": "", "qr": ""}
+    qr = segno.make(handle, error="m").svg_data_uri(scale=5, border=3, light="#fff")
+    return {"handle": handle, "link": f"{cast(Any, settings).EID_APP_URL}#{handle}", "qr": qr}
 
 
 def _handles(request: HttpRequest) -> dict[str, str]:

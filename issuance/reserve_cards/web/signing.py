@@ -1,16 +1,13 @@
 """An officer signs with their own card in the eID app: the link to the app, what is signed, and what follows."""
 
-from typing import Any
 from uuid import UUID
 
-import segno
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
-from django_htmx.http import HttpResponseClientRefresh
 
 from authn.web import not_activity
 from issuance.activation.domain.transaction_states import OPEN, TransactionState
@@ -19,7 +16,7 @@ from issuance.people.services import disclosures
 from issuance.people.services.disclosures import Shown
 from issuance.records.web import handles
 from issuance.records.web.frame import STOCK, actor_of, render_page
-from issuance.records.web.refreshing import refreshing
+from issuance.records.web.refreshing import refreshing, reloaded_if_changed
 from issuance.reserve_cards.services import signing
 from issuance.reserve_cards.services.signing import Signing
 from siths_portal.lib.errors import Conflict
@@ -40,7 +37,11 @@ def statement(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     if found.state is TransactionState.COMPLETED:
         return _followed(request, found)
     disclosures.record(actor=actor, person_id=found.issue.person_id, shown=Shown.PERSON, subject=found.issue.carrier_id)
-    context = {"signing": found, "is_open": found.state in OPEN, **_app(request, found)}
+    context = {
+        "signing": found,
+        "is_open": found.state in OPEN,
+        **handles.way_to_app(request, found.statement.transaction, found.state),
+    }
     context |= refreshing(request, live=found.state in OPEN)
     return render_page(request, STOCK, "reserve_cards/statement.html", context)
 
@@ -55,21 +56,12 @@ def _followed(request: HttpRequest, found: Signing) -> HttpResponse:
     return redirect("person", found.issue.person_id)
 
 
-def _app(request: HttpRequest, found: Signing) -> dict[str, Any]:
-    handle = handles.find_of(request, found.statement.transaction, found.state)
-    qr = segno.make(handle, error="m").svg_data_uri(scale=5, border=3, light="#fff") if handle else ""
-    return {"handle": handle, "link": handles.link(handle) if handle else "", "qr": qr}
-
-
 @not_activity
 @require_safe
 @STOCK.requires(Action.ISSUE_RESERVE_CARD)
 def state(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
     """Says that nothing has changed since the page, or has the browser load it again. Raises NotFound."""
-    found = signing.seen(actor=actor_of(request), transaction_id=transaction_id)
-    if request.GET.get("sedan") == found.state.value:
-        return HttpResponse(status=204)
-    return HttpResponseClientRefresh()
+    return reloaded_if_changed(request, signing.seen(actor=actor_of(request), transaction_id=transaction_id).state)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
