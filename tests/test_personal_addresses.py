@@ -65,6 +65,7 @@ urlpatterns = [path("sida/<str:what>/", view)]
         ("/sida/htmx/", {}, "HX-Push-Url"),
         ("/finns/inte/Provsson/", {}, "path"),
         ("/sida/x/?manad=2023-04&efter=" + "9" * 40, {}, ""),
+        (f"/sida/x/?efter={2**63 - 1}&antal={2**63}", {}, ""),
         ("/sida/x/?nr=2023-000002&org=2321000131", {}, ""),
         ("/sida/lang/", {}, ""),
     ],
