@@ -112,10 +112,8 @@ class Loaded:
         import django
         from django.conf import settings
 
-        known = importlib.import_module(SETTINGS)
-        self._settings_file = str(known.__file__)
-        self._settings_code = known.__loader__.get_code(SETTINGS)  # type: ignore[union-attr]
-        self._known = self._settings_now()
+        importlib.import_module(SETTINGS)
+        self._known = _settings_now()
         plain, os.environ.__class__ = os.environ.__class__, _Watched
         django.setup()
         load()
@@ -132,16 +130,11 @@ class Loaded:
         os.environ.clear()
         os.environ.update(now)
         try:
-            self._next = self._settings_now()
+            self._next = _settings_now()
         except (Exception, SystemExit):  # noqa: BLE001  (an ordinary start follows, reads the same settings and shows the fault)
             return False
         same = all(self._next.get(name) == self._known.get(name) for name in self._read)
         return same and _settings(self._next) == _settings(self._known)
-
-    def _settings_now(self) -> dict[str, Any]:
-        values = {"__name__": SETTINGS, "__file__": self._settings_file}
-        exec(self._settings_code, values)
-        return values
 
     def become(self, request: Request) -> None:
         """Gives this process the settings and variables of the request."""
@@ -152,6 +145,20 @@ class Loaded:
         for name in _settings(self._next) - self._read:
             setattr(settings._wrapped, name, self._next[name])
             setattr(sys.modules[SETTINGS], name, self._next[name])
+
+
+def _settings_now() -> dict[str, Any]:
+    """What the modules of the settings hold if they are loaded now. The loaded ones stay as they are."""
+    import siths_portal
+
+    kept = {name: sys.modules.pop(name) for name in list(sys.modules) if f"{name}.".startswith(f"{SETTINGS}.")}
+    try:
+        return vars(importlib.import_module(SETTINGS))
+    finally:
+        for name in [name for name in sys.modules if f"{name}.".startswith(f"{SETTINGS}.")]:
+            del sys.modules[name]
+        sys.modules.update(kept)
+        siths_portal.settings = kept[SETTINGS]  # type: ignore[attr-defined]
 
 
 def _settings(names: Iterable[str]) -> set[str]:

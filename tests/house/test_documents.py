@@ -7,17 +7,18 @@ from pathlib import Path
 from siths_portal.lib.processes.table import DATABASE_URLS, OWNER_URL, PROCESSES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-# Read by libraries or by make targets, not by settings.py.
+# Read by libraries or by make targets, not by the settings.
 ELSEWHERE = {"SOFTHSM2_CONF", "PYTEST_ARGS", "SITHS_LONG", "AREA"}
 
 
 def variables_of_settings() -> set[str]:
     found = set()
-    for node in ast.walk(ast.parse((ROOT / "siths_portal" / "settings.py").read_text())):
+    modules = [ast.parse(path.read_text()) for path in sorted((ROOT / "siths_portal" / "settings").glob("*.py"))]
+    for node in (node for module in modules for node in ast.walk(module)):
         if not isinstance(node, ast.Call) or not node.args:
             continue
         reader = ast.unparse(node.func)
-        if reader == "_secret" or reader.startswith(("env.", "environ.Env().")):
+        if reader == "secret" or reader.startswith(("env.", "environ.Env().")):
             names = [part.value for part in ast.walk(node.args[0]) if isinstance(part, ast.Constant)]
             found.update(name for name in names if isinstance(name, str))
     # URL and password of a process's connection are read by names out of a table.
