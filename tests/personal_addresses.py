@@ -129,7 +129,7 @@ def found() -> list[str]:
     """The places that were found since the last call, by this process and by those that it started. They are forgotten then."""
     places = _found[:]
     _found.clear()
-    with contextlib.suppress(FileNotFoundError):
+    with contextlib.suppress(FileNotFoundError, KeyError):  # a test may have emptied the environment
         file = _file()
         taken = file.rename(file.with_suffix(".taken"))  # a process that writes now begins another
         places += taken.read_text().splitlines()
