@@ -7,13 +7,11 @@ import os
 import sys
 from typing import Any
 
-import structlog
 from celery import Celery, signals
 
 from siths_portal.lib.monitoring import logging as portal_logging
 from siths_portal.lib.monitoring import task_metrics
 
-log = structlog.get_logger(__name__)
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "siths_portal.settings")
 # Celery would run Django's checks, which load every page of the portal, and ignore their result. `refuse_unsafe` runs the checks
 # that must stop a worker.
@@ -121,6 +119,7 @@ def refuse_unsafe(**_facts: Any) -> None:
 
 def wait_for_custodians(**_facts: Any) -> None:
     """Holds the `pki` worker back until it has the token's PIN (rules/pki 7.3): before it takes work from its queue."""
+    import structlog  # earlier than the log module it would load rich
     from django.conf import settings
 
     if settings.PKI_START_BY_TWO and "pki" in app.amqp.queues.consume_from:
@@ -130,7 +129,7 @@ def wait_for_custodians(**_facts: Any) -> None:
             starting.wait_for_custodians()
         except Exception as error:  # noqa: BLE001  (whatever it is)
             # Celery logs the error of a signal and goes on: the worker would start without a PIN.
-            log.critical("custodians.not_started", fault=type(error).__name__, text=str(error))
+            structlog.get_logger(__name__).critical("custodians.not_started", fault=type(error).__name__, text=str(error))
             sys.exit(1)
 
 
