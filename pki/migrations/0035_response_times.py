@@ -7,5 +7,5 @@ class Migration(migrations.Migration):
     dependencies = [("pki", "0034_health_samples")]
 
     operations = [
-        migrations.AddField(model_name="healthsample", name="responses", field=models.JSONField(default=dict)),
+        migrations.AddField(model_name="healthsample", name="responses", field=models.JSONField(db_default={}, default=dict)),
     ]

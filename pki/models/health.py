@@ -29,7 +29,7 @@ class HealthSample(models.Model):
     at = models.DateTimeField(primary_key=True)
     values = models.JSONField(default=dict)
     ocsp_answers = models.BigIntegerField(null=True)
-    responses = models.JSONField(default=dict)
+    responses = models.JSONField(default=dict, db_default={})
 
 
 class StatusReport(models.Model):

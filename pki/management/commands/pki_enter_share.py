@@ -20,7 +20,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declares the socket, and where the share comes from."""
-        parser.add_argument("--socket", default=settings.PKI_SHARE_SOCKET, metavar="FIL", help="i stället för PKI_SHARE_SOCKET")
+        parser.add_argument("--socket", default=settings.PKI_SHARE_SOCKET, metavar="UTTAG", help="i stället för PKI_SHARE_SOCKET")
         parser.add_argument("--status", action="store_true", help="visa bara hur långt starten har kommit")
         shares.add(parser)
 

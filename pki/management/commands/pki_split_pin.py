@@ -9,6 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from pki.domain.pin_shares import HALVES, ShareError, combined, read, split
 from pki.management import shares
+from siths_portal.lib.files import path_arguments
 
 FILES = tuple(f"pin_share_{half.lower()}" for half in HALVES)
 """The names of the files that --folder gets."""
@@ -23,8 +24,8 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Declares where the PIN comes from and where the shares go."""
-        parser.add_argument("--folder", type=Path, metavar="MAPP", help="skriv delarna hit i stället för att visa dem: för demon")
-        parser.add_argument("--pin-file", type=Path, metavar="FIL", help="läs PIN-koden ur en fil: för demon")
+        parser.add_argument("--folder", type=path_arguments.writable_folder, metavar="MAPP", help="skriv delarna hit: för demon")
+        parser.add_argument("--pin-file", type=path_arguments.readable_file, metavar="FIL", help="läs PIN-koden därur: för demon")
         shares.add(parser)
 
     def handle(self, *_arguments: Any, **options: Any) -> None:

@@ -29,6 +29,8 @@ MISSING = [
     "pki_ocsp_signer root --request {0}/x/y",
     "pki_ocsp_signer root --certificate {0}/x",
     "pki_publish_crls --ca root --file {0}/x",
+    "pki_split_pin --folder {0}/x",
+    "pki_split_pin --pin-file {0}/x",
 ]
 
 
