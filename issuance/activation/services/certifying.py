@@ -4,28 +4,31 @@ The app's proof of the card opened the transaction, and the card key signs the r
 the certificates, and the holder signs it with the new key.
 """
 
-import base64
 from collections.abc import Mapping
-from typing import Any
-from uuid import UUID
+from functools import partial
 
-from django.conf import settings
 from django.db import transaction as database
 
 from issuance.activation.domain.transaction_states import TransactionKind, TransactionState
 from issuance.activation.models import CertificateRequest, EidAppTransaction, PreparedReceipt
-from issuance.activation.services import card_certificates, card_requests, fetch_certificates, receipts, transactions, visits
+from issuance.activation.services import (
+    card_certificates,
+    certificate_requests,
+    fetch_certificates,
+    receipts,
+    transactions,
+    visits,
+)
 from issuance.activation.services.card_requests import Certified
-from issuance.carriers.domain.eid_states import EidAction, EidState
-from issuance.carriers.models import Carrier, CarrierCertificate, Eid
-from issuance.notices.services import notices
+from issuance.activation.services.certificate_requests import Asked
+from issuance.carriers.domain.eid_states import EidState
+from issuance.carriers.models import Carrier, Eid
 from issuance.orders.models.orders import CardOrder
-from issuance.records.services import steps
 from issuance.roles.services.actors import actor_of_person
 from issuance.roles.services.subjects import person_of
 from pki import service as pki
 from siths_portal.lib import clock
-from siths_portal.lib.errors import Conflict, Invalid
+from siths_portal.lib.errors import Conflict
 from siths_portal.lib.ids import new_id
 
 
@@ -42,21 +45,15 @@ def certify(*, step_token: str, csrs: Mapping[str, bytes], signature: bytes) -> 
     profiles = card_certificates.of_eid(seen.carrier)
     if seen.kind != TransactionKind.ACTIVATE or not profiles:
         raise Conflict("certificates-not-asked-for", "Kortet har redan sina certifikat.")
-    if set(csrs) != set(profiles):
-        message = "Skicka en certifikatbegäran för var och en av kortets profiler."
-        raise Invalid("csrs", message, fields={"csrs": [message]})
-    keys = {profile: pki.request_key(der, field=f"csrs.{profile}") for profile, der in csrs.items()}
-    request = _store(seen, csrs, keys, signature)
-    ids = [UUID(request.certificate_ids[profile]) for profile in profiles]
-    answer = pki.wait_for_requested(request.pk, ids, seconds=settings.EID_APP_WAIT_SECONDS)
-    if answer.refusal:
-        message = "Kortets nycklar kan inte få certifikat. Ta ett annat reservkort."
-        raise Conflict("certificates-refused", message)
-    if not answer.certificates:
+    unlike = "Skicka en certifikatbegäran för var och en av kortets profiler."
+    asked = certificate_requests.asked_for(csrs, signature, profiles=profiles, unlike=unlike)
+    refused = "Kortets nycklar kan inte få certifikat. Ta ett annat reservkort."
+    certificates = certificate_requests.wait_for(_store(seen, asked), profiles, refused=refused)
+    if not certificates:
         return None
     prepared = _prepared(seen)
     return Certified(
-        certificates={view.profile: view.der or b"" for view in answer.certificates},
+        certificates=certificates,
         pdf=bytes(prepared.pdf),
         byte_range=tuple(prepared.byte_range),
         signed_attributes=bytes(prepared.signed_attributes),
@@ -64,7 +61,7 @@ def certify(*, step_token: str, csrs: Mapping[str, bytes], signature: bytes) -> 
 
 
 @database.atomic(durable=True)
-def _store(seen: EidAppTransaction, csrs: Mapping[str, bytes], keys: Mapping[str, str], signature: bytes) -> CertificateRequest:
+def _store(seen: EidAppTransaction, asked: Asked) -> CertificateRequest:
     """Stores the request of the eID that is activated, or returns the earlier one for the same keys. Wakes the worker."""
     carrier = Carrier.objects.select_for_update(of=("self",), no_key=True).get(pk=seen.carrier_id)
     eid = Eid.objects.select_for_update(no_key=True).filter(carrier=carrier, state=EidState.ORDERED.value).first()
@@ -73,47 +70,14 @@ def _store(seen: EidAppTransaction, csrs: Mapping[str, bytes], keys: Mapping[str
     if eid is None or row.state not in (TransactionState.STARTED, TransactionState.CODE_SET):
         raise transactions.not_waiting(row)
     visits.require_officer(row, carrier)
-    if not card_requests.is_proven(row, carrier, csrs, signature):
-        message = "Kortet kunde inte visa att nycklarna är dess egna. Sätt i kortet och försök igen."
-        raise Conflict("proof-refused", message)
-    request = CertificateRequest.objects.select_for_update().filter(eid=eid).first()
-    if request is not None and request.keys != dict(keys):
-        message = "Certifikat är redan begärda för andra nycklar på kortet. Be ID-administratören spärra kortet och ta ett annat."
-        raise Conflict("certificates-already-requested", message)
-    asked = {
-        "transaction": row,
-        "csrs": {profile: base64.b64encode(der).decode() for profile, der in csrs.items()},
-        "signature": signature,
-    }
-    if request is None:
-        request = _planned(carrier, eid, row, keys, asked)
-    elif request.transaction_id != row.pk:
-        for name, value in asked.items():
-            setattr(request, name, value)
-        request.save(update_fields=list(asked))
-    if len(pki.certificates([UUID(id_) for id_ in request.certificate_ids.values()])) < len(keys):
-        pki.wake_certifier(request.pk)
-    return request
-
-
-def _planned(
-    carrier: Carrier, eid: Eid, row: EidAppTransaction, keys: Mapping[str, str], asked: Mapping[str, Any]
-) -> CertificateRequest:
-    """Stores a request and which certificates it will have: the link that `IssuanceCheck` compares."""
-    ids = {profile: new_id() for profile in keys}
-    planned = {profile: str(id_) for profile, id_ in ids.items()}
-    steps.step(
-        [eid],
-        EidAction.PLAN_CERTIFICATES,
-        actor_ref=transactions.holder_ref(carrier),
-        facts={"certificates": planned, "transaction": str(row.pk)},
-        valid_from=clock.now().replace(microsecond=0),
+    return certificate_requests.store(
+        asked,
+        row,
+        carrier,
+        known=CertificateRequest.objects.select_for_update().filter(eid=eid),
+        begin=partial(certificate_requests.plan, asked, row, carrier, eid, valid_from=clock.now().replace(microsecond=0)),
+        advice="Be ID-administratören spärra kortet och ta ett annat.",
     )
-    CarrierCertificate.objects.bulk_create(
-        CarrierCertificate(certificate_id=id_, carrier=carrier, eid=eid, profile=profile) for profile, id_ in ids.items()
-    )
-    notices.queue_new_eids([eid])
-    return CertificateRequest.objects.create(eid=eid, keys=dict(keys), certificate_ids=planned, created_at=clock.now(), **asked)
 
 
 def _prepared(seen: EidAppTransaction) -> PreparedReceipt:

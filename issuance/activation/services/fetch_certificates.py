@@ -4,33 +4,27 @@ The app's proof of the card opened the transaction, and the card key signs the r
 force when the holder has confirmed it with its new key (`fetch_app`).
 """
 
-import base64
 import datetime as dt
 from collections.abc import Mapping
-from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction as database
 
 from issuance.activation.domain.transaction_states import TransactionState
 from issuance.activation.models import CertificateRequest, EidAppTransaction
-from issuance.activation.services import card_requests, fetching, transactions
+from issuance.activation.services import certificate_requests, fetching, transactions
 from issuance.activation.services.card_requests import Certified
+from issuance.activation.services.certificate_requests import Asked
 from issuance.carriers.domain import kinds
-from issuance.carriers.domain.eid_states import EidAction, EidState
+from issuance.carriers.domain.eid_states import EidState
 from issuance.carriers.domain.kinds import EidOrderKind, Owner
-from issuance.carriers.models import Carrier, CarrierCertificate, Eid
-from issuance.notices.services import notices
+from issuance.carriers.models import Carrier, Eid
 from issuance.orders.domain import rules
 from issuance.orders.models.eid_orders import EidOrder
 from issuance.orders.services.ordering import post_ends_at
 from issuance.records.services import steps
-from pki import service as pki
 from siths_portal.lib import clock, faults
 from siths_portal.lib.canonical import canonical_json, sha256_hex
-from siths_portal.lib.errors import Conflict, Invalid
-from siths_portal.lib.ids import new_id
 
 SIGNING_PROFILE = "person-hsaid-sign"
 """The profile of the new key that the holder confirms the eID with."""
@@ -53,20 +47,13 @@ def certify(seen: EidAppTransaction, csrs: Mapping[str, bytes], signature: bytes
     Arguments and errors are those of `certifying.certify`; it raises Conflict also if the order no longer waits.
     """
     profiles = profiles_of(fetching.order_of(seen))
-    if set(csrs) != set(profiles):
-        message = f"Skicka en certifikatbegäran för var och en av profilerna {', '.join(profiles)}."
-        raise Invalid("csrs", message, fields={"csrs": [message]})
-    keys = {profile: pki.request_key(der, field=f"csrs.{profile}") for profile, der in csrs.items()}
-    request = _store(seen, csrs, keys, signature)
+    unlike = f"Skicka en certifikatbegäran för var och en av profilerna {', '.join(profiles)}."
+    asked = certificate_requests.asked_for(csrs, signature, profiles=profiles, unlike=unlike)
+    request = _store(seen, asked)
     faults.point("issuance.fetch.certificates.after-commit")
-    ids = [UUID(request.certificate_ids[profile]) for profile in profiles]
-    answer = pki.wait_for_requested(request.pk, ids, seconds=settings.EID_APP_WAIT_SECONDS)
-    if answer.refusal:
-        raise Conflict("certificates-refused", "Kortets nycklar kan inte få certifikat. Be om en ny beställning.")
-    if not answer.certificates:
-        return None
-    made = {view.profile: view.der or b"" for view in answer.certificates}
-    return Certified(certificates=made, statement=statement(request, made))
+    refused = "Kortets nycklar kan inte få certifikat. Be om en ny beställning."
+    made = certificate_requests.wait_for(request, profiles, refused=refused)
+    return Certified(certificates=made, statement=statement(request, made)) if made else None
 
 
 def statement(request: CertificateRequest, certificates: Mapping[str, bytes]) -> bytes:
@@ -85,7 +72,7 @@ def statement(request: CertificateRequest, certificates: Mapping[str, bytes]) ->
 
 
 @database.atomic(durable=True)
-def _store(seen: EidAppTransaction, csrs: Mapping[str, bytes], keys: Mapping[str, str], signature: bytes) -> CertificateRequest:
+def _store(seen: EidAppTransaction, asked: Asked) -> CertificateRequest:
     """Stores the request of the order's eID, or returns the earlier one for the same keys. Wakes the worker."""
     carrier, row = transactions.locked_with_carrier(seen)
     order = fetching.order_of(row)
@@ -93,33 +80,18 @@ def _store(seen: EidAppTransaction, csrs: Mapping[str, bytes], keys: Mapping[str
     if row.state != TransactionState.STARTED:
         raise transactions.not_waiting(row)
     fetching.require_waiting(order, carrier)
-    if not card_requests.is_proven(row, carrier, csrs, signature):
-        message = "Kortet kunde inte visa att nycklarna är dess egna. Sätt i kortet och försök igen."
-        raise Conflict("proof-refused", message)
-    request = CertificateRequest.objects.select_related("eid__carrier").filter(eid_order=order).first()
-    if request is not None and request.keys != dict(keys):
-        message = "Certifikat är redan begärda för andra nycklar på kortet. Be om en ny beställning."
-        raise Conflict("certificates-already-requested", message)
-    asked = {
-        "transaction": row,
-        "csrs": {profile: base64.b64encode(der).decode() for profile, der in csrs.items()},
-        "signature": signature,
-    }
-    if request is None:
-        request = _begin(carrier, order, row, keys, asked)
-    elif request.transaction_id != row.pk:
-        for name, value in asked.items():
-            setattr(request, name, value)
-        request.save(update_fields=list(asked))
-    if len(pki.certificates([UUID(id_) for id_ in request.certificate_ids.values()])) < len(keys):
-        pki.wake_certifier(request.pk)
-    return request
+    return certificate_requests.store(
+        asked,
+        row,
+        carrier,
+        known=CertificateRequest.objects.select_related("eid__carrier").filter(eid_order=order),
+        begin=lambda: _begin(carrier, order, row, asked),
+        advice="Be om en ny beställning.",
+    )
 
 
-def _begin(
-    carrier: Carrier, order: EidOrder, row: EidAppTransaction, keys: Mapping[str, str], asked: Mapping[str, Any]
-) -> CertificateRequest:
-    """Inserts the eID with the ordered values, and which certificates it will have: the link that `IssuanceCheck` compares."""
+def _begin(carrier: Carrier, order: EidOrder, row: EidAppTransaction, asked: Asked) -> CertificateRequest:
+    """Inserts the eID with the ordered values, and which certificates it will have."""
     actor_ref, now = transactions.holder_ref(carrier), clock.now().replace(microsecond=0)
     eid = Eid(
         carrier=carrier,
@@ -134,32 +106,7 @@ def _begin(
         created_at=now,
     )
     steps.begin([eid], "ordered", actor_ref=actor_ref, facts={"eid_order": str(order.pk), "carrier": str(carrier.pk)})
-    ids = {profile: new_id() for profile in keys}
-    planned = {profile: str(id_) for profile, id_ in ids.items()}
-    steps.step(
-        [eid],
-        EidAction.PLAN_CERTIFICATES,
-        actor_ref=actor_ref,
-        facts={"certificates": planned, "transaction": str(row.pk)},
-        valid_from=now,
-        valid_to=_valid_to(carrier, order),
-    )
-    kind = kinds.kind_of(carrier.kind)
-    for_eid = {profile: kind.certificate(profile).owner is Owner.EID for profile in ids}
-    CarrierCertificate.objects.bulk_create(
-        CarrierCertificate(
-            certificate_id=id_,
-            carrier=carrier,
-            eid=eid if for_eid[profile] else None,
-            made_with=None if for_eid[profile] else eid,
-            profile=profile,
-        )
-        for profile, id_ in ids.items()
-    )
-    notices.queue_new_eids([eid])
-    return CertificateRequest.objects.create(
-        eid=eid, eid_order=order, keys=dict(keys), certificate_ids=planned, created_at=clock.now(), **asked
-    )
+    return certificate_requests.plan(asked, row, carrier, eid, valid_from=now, valid_to=_valid_to(carrier, order))
 
 
 def _valid_to(carrier: Carrier, order: EidOrder) -> dt.datetime:
