@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -217,6 +217,18 @@ def _let_examples_take_their_time() -> None:
 
     settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("busy")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Iterator[Any]:
+    """Shows what PostgreSQL logged last beside a failure of the database: its log goes with the run's folder."""
+    from django.db import OperationalError
+
+    report: Any = yield
+    log = Path(os.environ["SITHS_TEST_ROOT"]) / "pg" / "data" / "server.log"
+    if call.excinfo and call.excinfo.errisinstance(OperationalError) and log.exists():
+        report.sections.append(("PostgreSQL", "\n".join(log.read_text().splitlines()[-15:])))
+    return report
 
 
 @pytest.hookimpl(trylast=True)
