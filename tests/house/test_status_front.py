@@ -54,9 +54,19 @@ class Responder(Named):
     name = "responder"
 
 
+class Dying(Named):
+    """A responder that is killed when it has read a question."""
+
+    asked: list[str] = []
+
+    def _say(self, body: bytes) -> None:
+        self.asked.append(self.command)
+        self.close_connection = True
+
+
 @contextlib.contextmanager
-def responder(house: House) -> Iterator[None]:
-    with ThreadingHTTPServer(("127.0.0.1", house.port("ocspd")), Responder) as server:
+def responder(house: House, kind: type[Named] = Responder) -> Iterator[None]:
+    with ThreadingHTTPServer(("127.0.0.1", house.port("ocspd")), kind) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield
         server.shutdown()
@@ -81,6 +91,12 @@ def ask(house: House, method: str, path: str, body: bytes | None = None, **heade
     connection = http.client.HTTPConnection("127.0.0.1", house.port("status"), timeout=60)
     connection.request(method, path, body, headers=headers)
     return connection.getresponse().read().decode()
+
+
+def test_a_question_that_a_killed_responder_had_is_answered(front: House) -> None:
+    with responder(front, Dying):
+        assert ask(front, "POST", "/ocsp", b"abc") == "face /ocsp 3 None"
+    assert Dying.asked == ["POST"]
 
 
 def test_ocsp_goes_to_its_responder_and_the_rest_to_the_face(front: House) -> None:
