@@ -13,7 +13,7 @@ from siths_portal.dev.progress import HouseError, Step, run_logged
 
 UV_VERSION = "0.13.9"
 PACKAGE_LIST = Path(__file__).with_name("apt-packages.txt")
-BENCH_PACKAGES: dict[str, dict[str, str]] = {"pki": {"wrk": "wrk", "golang-cfssl": "cfssl"}}
+BENCH_PACKAGES: dict[str, dict[str, str]] = {"pki": {"wrk": "wrk", "golang-cfssl": "cfssl"}, "pairs": {"wrk": "wrk"}}
 """Debian packages that the benchmarks of an area need besides `apt-packages.txt`, each with the command that does as well."""
 CONTAINER_PACKAGES = ("podman", "runc", "nftables", "netavark", "aardvark-dns", "docker-compose", "debootstrap", "iproute2")
 

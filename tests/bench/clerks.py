@@ -3,8 +3,8 @@
 Arguments: host, port, the plan that `clerk_plan` wrote. Takes commands as lines of JSON on stdin (see `processes.Workers`):
 `run`, with the number of `clerks` who work at once, their mean `think` time in seconds (0: none), the seconds of `warm_up` and
 the `seconds` to measure. Prints a line of JSON when the measured time begins and one when it is over: the milliseconds of each
-response by page, and the errors. A clerk loads what a browser loads: pages, where they lead, and pictures; static files are in
-its cache.
+response by page, the errors, what was said to be done, and if `timeline` is asked for, each response with its moment. A clerk
+loads what a browser loads: pages, where they lead, and pictures; static files are in its cache.
 """
 
 import json
@@ -52,6 +52,10 @@ class Run:
     ends: float
     times: dict[str, list[float]] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    """What was said to be done: `order` with its person, `revoke` with its card."""
+    timeline: list[tuple[float, float, int]] = field(default_factory=list)
+    """When each request was sent (CLOCK_MONOTONIC), the milliseconds until its response, and the status."""
 
     def add(self, page: str, started: float) -> None:
         """Records a response that is complete now, unless its request was sent before the measured time."""
@@ -112,6 +116,7 @@ class Clerk:
             raise Over
         response = self.session.request(method, path, body, content_type)
         self.run.add(page, started)
+        self.run.timeline.append((started, (time.perf_counter() - started) * 1000, response.status))
         return response
 
     def think(self) -> None:
@@ -211,7 +216,9 @@ def order(clerk: Clerk) -> None:
     fields = {**answers, "version": value(page, "version")}
     if b' name="another_card"' in page.text:
         fields |= {"another_card": "on", "beside": values(page, "beside")}
-    clerk.get("sent order", clerk.post("order: send", address, fields))
+    sent = clerk.post("order: send", address, fields)
+    clerk.run.done.append(f"order {one['person']}")
+    clerk.get("sent order", sent)
     clerk.think()
 
 
@@ -230,6 +237,7 @@ def revoke(clerk: Clerk) -> None:
     fields["confirm"] = one["serial"][-4:]
     clerk.think()
     done = clerk.post("revocation: confirm", form, fields)
+    clerk.run.done.append(f"revoke {one['carrier']}")
     clerk.get("revoked page", done)
     clerk.think()
 
@@ -306,7 +314,8 @@ def measured(clerks: list[Clerk], command: dict[str, Any], days: Mapping[str, Er
     time.sleep(max(0.0, run.ends - time.perf_counter()))
     for thread in threads:
         thread.join()
-    return {"times": run.times, "errors": run.errors}
+    timeline = run.timeline if command.get("timeline") else []
+    return {"times": run.times, "errors": run.errors, "done": run.done, "timeline": timeline}
 
 
 def main(host: str, port: int, file: Path, days: Mapping[str, Errands] = DAYS) -> None:

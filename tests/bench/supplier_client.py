@@ -2,8 +2,8 @@
 
 Arguments: host, port, certificate, key, the issuer of the server's certificate, the plan that `supplier_plan` wrote. Takes
 commands as lines of JSON on stdin (see `processes.Workers`): `run`, with the `first` order of the plan and the `count` of them,
-the size of a `batch`, the number of `connections`, and the `rate` of cards a second (0: as fast as it goes). Answers with the
-seconds, the number of calls and the errors.
+the size of a `batch`, the number of `connections`, the `rate` of cards a second (0: as fast as it goes), and whether to `repeat`
+calls that got no answer. Answers with the seconds, the number of calls, that of repeated ones and the errors.
 """
 
 import http.client
@@ -25,6 +25,8 @@ PATIENCE = 120.0
 """Seconds within which certificates must be signed and a PUK sealed."""
 
 PAUSE = 0.1
+UNANSWERED = {502, 503, 504}
+"""Statuses after which the same call is repeated with the same key; also 409 while its first attempt is in progress."""
 
 
 class Refused(Exception):
@@ -39,7 +41,9 @@ class Run:
     rate: float
     batches: list[tuple[float, Sequence[dict[str, Any]]]] = field(default_factory=list)
     """Each batch with its moment after the beginning, the last first."""
+    repeat: bool = False
     calls: int = 0
+    repeated: int = 0
     errors: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -102,29 +106,45 @@ class Supplier:
             time.sleep(PAUSE)
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
-        """Returns status and body. Raises Refused for a status of 400 or higher."""
+        """Returns status and body. Raises Refused for a status of 400 or higher, unless the call is repeated."""
         headers = {"Content-Type": "application/json", "Idempotency-Key": uuid4().hex} if body is not None else {}
+        ends = time.perf_counter() + PATIENCE
+        status, read = self._once(method, path, body, headers)
+        while self.run.repeat and _is_unanswered(status, read) and time.perf_counter() < ends:
+            self.run.repeated += 1
+            time.sleep(PAUSE)
+            status, read = self._once(method, path, body, headers)
+        if status >= 400:
+            raise Refused(f"{method} {path.split('/')[0]}: {status} {read[:200]!r}")
+        return status, json.loads(read) if read else None
+
+    def _once(self, method: str, path: str, body: Any, headers: dict[str, str]) -> tuple[int, bytes]:
         self.connection.request(method, API + path, json.dumps(body) if body is not None else None, headers)
         answer = self.connection.getresponse()
-        read = answer.read()
         self.run.calls += 1
-        if answer.status >= 400:
-            raise Refused(f"{method} {path.split('/')[0]}: {answer.status} {read[:200]!r}")
-        return answer.status, json.loads(read) if read else None
+        return answer.status, answer.read()
 
 
-def run(
-    address: tuple[str, int], context: ssl.SSLContext, plan: list[dict[str, Any]], batch: int, connections: int, rate: float
-) -> dict[str, Any]:
-    """Lets so many connections work on the plan, and returns what it took."""
+def _is_unanswered(status: int, read: bytes) -> bool:
+    return status in UNANSWERED or (status == 409 and json.loads(read).get("code") == "request-in-progress")
+
+
+def run(address: tuple[str, int], context: ssl.SSLContext, plan: list[dict[str, Any]], asked: dict[str, Any]) -> dict[str, Any]:
+    """Lets the asked number of connections work on the plan, and returns what it took."""
+    batch, rate = asked["batch"], asked["rate"]
     batches = [(number * batch / rate if rate else 0.0, orders) for number, orders in enumerate(batched(plan, batch))]
-    shared = Run(time.perf_counter(), rate, batches[::-1])
-    threads = [threading.Thread(target=Supplier(address, context, shared).work) for _ in range(connections)]
+    shared = Run(time.perf_counter(), rate, batches[::-1], asked.get("repeat", False))
+    threads = [threading.Thread(target=Supplier(address, context, shared).work) for _ in range(asked["connections"])]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return {"seconds": time.perf_counter() - shared.begins, "calls": shared.calls, "errors": shared.errors}
+    return {
+        "seconds": time.perf_counter() - shared.begins,
+        "calls": shared.calls,
+        "repeated": shared.repeated,
+        "errors": shared.errors,
+    }
 
 
 def main(host: str, port: str, certificate: str, key: str, ca: str, file: str) -> None:
@@ -136,8 +156,7 @@ def main(host: str, port: str, certificate: str, key: str, ca: str, file: str) -
     for line in sys.stdin:
         asked = json.loads(line)
         chosen = plan[asked["first"] : asked["first"] + asked["count"]]
-        answer = run((host, int(port)), context, chosen, asked["batch"], asked["connections"], asked["rate"])
-        print(json.dumps(answer), flush=True)
+        print(json.dumps(run((host, int(port)), context, chosen, asked)), flush=True)
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 `orders CLERKS PLAN FIRST COUNT`: places orders as the clerks of `clerk_plan` from number FIRST on, and writes PLAN, a line of
 JSON for each: the order, and the bodies of the supplier's calls. The keys of cards are made here, in as many processes as there
 are cores, since a supplier makes them on its cards.
-`ocsp FILE`: writes a request for each of some issued card certificates, as `tests.bench.paced` reads them.
+`ocsp FILE`: writes a request for each of some issued card certificates, as `tests.bench.paced` reads them. They are on hold until
+their holders activate the cards, so each response is signed when it is asked for.
+`stored FILE`: writes a request for each stored response in the same way.
 """
 
 import json
@@ -32,8 +34,10 @@ from issuance.orders.services import ordering  # noqa: E402
 from issuance.people.models.persons import Post  # noqa: E402
 from issuance.roles.services.actors import actor_of_person  # noqa: E402
 from pki import service as pki  # noqa: E402
+from pki.models import OcspResponse  # noqa: E402
 from siths_portal.lib import clock  # noqa: E402
 from siths_portal.lib.errors import DomainError  # noqa: E402
+from tests.bench.status_worker import request  # noqa: E402
 from tests.issuance.suppliers.api.cards import PaperCard  # noqa: E402
 
 SERIALS = 200
@@ -93,13 +97,20 @@ def requests(file: Path) -> None:
             lines.write(f"P {asked.build().public_bytes(serialization.Encoding.DER).hex()}\n")
 
 
+def stored(file: Path) -> None:
+    """Writes a request for each stored response."""
+    rows = OcspResponse.objects.select_related("certificate__ca").order_by("pk")
+    lines = [request(row.certificate.ca, row.cert_id_hash, int(row.certificate.serial, 16)) for row in rows]
+    file.write_text("".join(f"{line}\n" for line in lines))
+
+
 def main(what: str, *arguments: str) -> None:
     """Does what the arguments say."""
     if what == "orders":
         clerks, plan, first, count = arguments
         orders(Path(clerks), Path(plan), int(first), int(count))
     else:
-        requests(Path(*arguments))
+        {"ocsp": requests, "stored": stored}[what](Path(*arguments))
 
 
 if __name__ == "__main__":

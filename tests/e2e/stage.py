@@ -200,7 +200,7 @@ class Stage:
             self._end(name)
 
 
-def _house(place: Path) -> StageHouse:
+def _house(place: Path, kind: type[StageHouse]) -> StageHouse:
     """A house on the first free range of ports from a random start, so that two test runs seldom look at the same."""
     first = random.SystemRandom().randrange(100, 210) * 100
     for base in range(first, home.LAST_BASE, home.BASE_STEP):
@@ -211,7 +211,7 @@ def _house(place: Path) -> StageHouse:
     runtime = place / "run"
     runtime.mkdir()
     home.make_socket_folder(runtime / "api")
-    house = StageHouse(ROOT, secrets.token_hex(4), base, runtime, place / "pg", held, place=place)
+    house = kind(ROOT, secrets.token_hex(4), base, runtime, place / "pg", held, place=place)
     allow_house(house)
     return house
 
@@ -263,17 +263,17 @@ def stage() -> contextlib.AbstractContextManager[Stage]:
 
 
 def started(
-    wanted: Callable[[House], Iterable[programs.Program]], *, ceremony: bool = False
+    wanted: Callable[[House], Iterable[programs.Program]], *, ceremony: bool = False, kind: type[StageHouse] = StageHouse
 ) -> contextlib.AbstractContextManager[Stage]:
     """The house with demo people and only the `wanted` programs beside the data services, without a CA unless `ceremony`."""
-    return _running(lambda made: made.start(*wanted(made.house)), ceremony=ceremony)
+    return _running(lambda made: made.start(*wanted(made.house)), ceremony=ceremony, kind=kind)
 
 
 @contextlib.contextmanager
-def _running(serve: Callable[[Stage], None], *, ceremony: bool) -> Iterator[Stage]:
+def _running(serve: Callable[[Stage], None], *, ceremony: bool, kind: type[StageHouse] = StageHouse) -> Iterator[Stage]:
     place = Path(tempfile.mkdtemp(prefix="siths-e2e-", dir="/tmp"))
     place.chmod(0o711)  # PostgreSQL's user walks through
-    house = _house(place)
+    house = _house(place, kind)
     made = Stage(house)
     try:
         _fill(made, ceremony=ceremony)

@@ -168,10 +168,10 @@ class TestBenchmarks:
     """`make bench` offers the areas that have files, and installs what those need."""
 
     def test_an_area_without_a_file_is_refused_with_those_that_have_one(self) -> None:
-        assert set(house.bench_files("")) == {"billing", "pki", "portal", "supplier"}
+        assert set(house.bench_files("")) == {"billing", "pairs", "pki", "portal", "supplier"}
         assert all(Path(file).name.startswith("bench_portal") for file in house.bench_files("portal")["portal"])
         for area in ("issuance", "p"):
-            with pytest.raises(HouseError, match=f"^AREA is billing or pki or portal or supplier, not {area}$"):
+            with pytest.raises(HouseError, match=f"^AREA is billing or pairs or pki or portal or supplier, not {area}$"):
                 house.bench_files(area)
 
     def test_with_root_missing_packages_are_installed_by_name(
