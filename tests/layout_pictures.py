@@ -29,9 +29,9 @@ EDGE = 24
 """So many others in one row or column are an edge that moved, and no letters: what is written is one or two points high."""
 
 _SAME = r"""() => {
-  const id = /\b([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9A-F]{8})\b|\d/g, texts = [];
+  const id = /\b([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9A-F]{8})\b|\bmob\.[\w-]{22}|\d/g, texts = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  for (let text; (text = walker.nextNode());) if (/\d|\b[A-F]{8}\b/.test(text.data)) texts.push([text, text.data]);
+  for (let text; (text = walker.nextNode());) if (/\d|\b[A-F]{8}\b|\bmob\./.test(text.data)) texts.push([text, text.data]);
   for (const [text, words] of texts) text.data = words.replace(id, (found) => "0".repeat(found.length));
   for (const chance of document.querySelectorAll("img[src^='data:'], [data-copy-text]")) chance.style.visibility = "hidden";
   const [left, top] = [scrollX, scrollY];  // what sticks to the screen's edge lies where the page is scrolled to
