@@ -225,8 +225,9 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Iterator[Any]:
     from django.db import OperationalError
 
     report: Any = yield
-    log = Path(os.environ["SITHS_TEST_ROOT"]) / "pg" / "data" / "server.log"
-    if call.excinfo and call.excinfo.errisinstance(OperationalError) and log.exists():
+    root = _running.get("root")
+    log = root / "pg" / "data" / "server.log" if isinstance(root, Path) else None
+    if call.excinfo and call.excinfo.errisinstance(OperationalError) and log and log.exists():
         report.sections.append(("PostgreSQL", "\n".join(log.read_text().splitlines()[-15:])))
     return report
 
