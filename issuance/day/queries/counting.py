@@ -46,7 +46,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class First:
-    """The row of a kind with the earliest moment, and whom it is about. Of one row it is the only one."""
+    """The earliest row of a kind, and whom it is about. If the kind has one row, this is that row."""
 
     at: dt.datetime
     subject: naming.Subject
