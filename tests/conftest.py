@@ -29,6 +29,7 @@ from tests import (
     kept_connection,
     midnight,
     moving,
+    opened_connections,
     page_contexts,
     personal_addresses,
     ports,
@@ -117,6 +118,7 @@ def pytest_configure(config: pytest.Config) -> None:
     page_contexts.keep_the_pages()
     personal_addresses.scan_requests()
     prepared_queries.compare()
+    opened_connections.note_all()
     from django.conf import settings
 
     import siths_portal.celery  # noqa: F401  (makes it the current application, as in a worker: tests queue by it)
@@ -228,7 +230,8 @@ def pytest_runtest_makereport(call: pytest.CallInfo[None]) -> Iterator[Any]:
     root = _running.get("root")
     log = root / "pg" / "data" / "server.log" if isinstance(root, Path) else None
     if call.excinfo and call.excinfo.errisinstance(OperationalError) and log and log.exists():
-        report.sections.append(("PostgreSQL", "\n".join(log.read_text().splitlines()[-15:])))
+        report.sections.append(("PostgreSQL", "\n".join(log.read_text().splitlines()[-30:])))
+        report.sections.append(("Connections", opened_connections.report()))
     return report
 
 

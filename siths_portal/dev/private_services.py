@@ -110,6 +110,7 @@ class PrivatePostgres:
             settings += ["fsync = off", "synchronous_commit = off", "full_page_writes = off"]
             # ANALYZE runs in a transaction with a number. During a test it would hold back the horizon of feeds.
             settings += ["autovacuum_analyze_threshold = 2147483647"]
+            settings += ["log_disconnections = on"]  # a connection that its client ended leaves no other trace
         self._write("postgresql.conf", settings, append=True)
         self._write_access()
 
