@@ -148,7 +148,7 @@ def hand_over(house: "House") -> None:
     """Gives each user the ownership of files that the starting user made for it. Does nothing if processes share a user."""
     if not house.separated:
         return
-    for name in ("audit", "journal/pki", "journal/billing", "ocsp", "metrics", "redis", "tls"):
+    for name in ("audit", "journal/pki", "journal/billing", "ocsp", "status", "metrics", "redis", "tls"):
         (house.var / name).mkdir(parents=True, exist_ok=True)
     for place in PLACES:
         top = house.var / place.path

@@ -51,6 +51,7 @@ def test_each_process_reads_its_own_secrets_and_connects_as_its_own_role(folder:
         secrets = {path.name for path in (house.var / "secrets").iterdir() if is_allowed(user, "cat", path)}
         assert secrets == own - {""}, user
         assert is_allowed(user, "ls", house.var / "tokens") is (user == users.PKI)
+        assert is_allowed(user, "test", "-w", house.var / "status") is (users.WORKERS in users.USERS[user]), user
         assert is_allowed(user, "ls", house.var / "push") is (user == users.SUPPLIERS)
         assert is_allowed(user, "ls", house.var / "simulators" / "idp") is (user == users.SIMULATORS)
         assert is_allowed(user, "redis-cli", "-s", house.redis.socket, "ping") is (users.QUEUE in users.USERS[user]), user

@@ -170,3 +170,10 @@ def test_old_backups_go_with_the_journal_that_only_they_needed(house, db, monkey
     assert len(backups(house)) == 1
     assert "borttagen: 2020-01-01T000000Z" in removed
     assert f"borttagen: pki/{segment.name}" in removed
+
+
+def test_the_drill_says_what_a_clone_without_settings_lacks(settings) -> None:
+    settings.DEBUG = False
+    with pytest.raises(CommandError, match="starta den med DEBUG=1") as refused:
+        call_command("ops_restore_drill", skip_checks=False)
+    assert refused.value.returncode == 2

@@ -36,7 +36,9 @@ class Command(CheckedCommand):
             else:
                 _follow(folder)
         except StoreLocked as error:
-            raise CommandError(f"{folder} skrivs redan av en annan process", returncode=1) from error
+            raise CommandError(
+                f"{folder} skrivs redan av en annan process: är det ocsp-publisher behöver inget göras", returncode=1
+            ) from error
         except OSError as error:
             raise CommandError(f"{folder}: {error.strerror}", returncode=1) from error
         except OperationalError as error:

@@ -15,6 +15,13 @@ from siths_portal.ops import drilling
 CERTIFICATES = 500
 
 
+def _refuse_outside_development() -> None:
+    if not settings.DEBUG:
+        raise CommandError(
+            "övningen görs på en utvecklingsmaskin, för den gör egna tokens med SoftHSM: starta den med DEBUG=1", returncode=2
+        )
+
+
 class Command(CheckedCommand):
     """Touches nothing of this installation: it makes one in a temporary folder and removes it. Needs development's settings."""
 
@@ -28,10 +35,14 @@ class Command(CheckedCommand):
         for name in ("--revoke", "--revoke-old"):
             parser.add_argument(name, type=int, default=0, help=argparse.SUPPRESS)
 
+    def check(self, *arguments: Any, **options: Any) -> None:
+        """Says first what a clone without settings lacks: the checks of production would name a dozen other things."""
+        _refuse_outside_development()
+        super().check(*arguments, **options)
+
     def handle(self, *_arguments: Any, **options: Any) -> None:
         """Prints each step with its seconds. Exits with 1 if a step failed or anything differs, with 2 outside development."""
-        if not settings.DEBUG:
-            raise CommandError("övningen görs på en utvecklingsmaskin: den gör egna tokens med SoftHSM", returncode=2)
+        _refuse_outside_development()
         if options["issue"]:
             drill_client.issue(
                 options["certificates"], options["issue"], revoke_new=options["revoke"], revoke_old=options["revoke_old"]

@@ -1,6 +1,7 @@
 """OCSP responders are renewed in time, and the keys of those that ended are destroyed."""
 
 import datetime as dt
+import io
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp as x509_ocsp
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection, transaction
 
 from pki.hsm import HsmKeyMissing, HsmUnavailable, hsm_for
@@ -171,6 +173,24 @@ def issue_function() -> Certificate:
     (id_,) = plan(order("function"))
     assert signing.sign_reserved([id_]) == 1
     return Certificate.objects.get(id=id_)
+
+
+def test_an_operator_reads_the_serial_and_replaces_the_responder_at_once(small_pki):
+    def shown() -> list[str]:
+        out = io.StringIO()
+        call_command("pki_ocsp_signer", "function", "--show", stdout=out)
+        return out.getvalue().splitlines()
+
+    old = OcspSigner.objects.select_related("certificate").get(ca__slug="function")
+    until = f"{old.not_after:%Y-%m-%d %H:%M}"
+    assert shown() == [f"function {old.certificate.serial}: issued, till {until} UTC"]
+    serial = shown()[0].split()[1].rstrip(":")
+    given = ["--ca", "function", "--serial", serial, "--reason", "superseded", "--justification", "planned"]
+    call_command("pki_revoke", *given, stdout=io.StringIO())
+    assert responders.renew_due() == 1
+    new = OcspSigner.objects.select_related("certificate").get(ca__slug="function", retired_at=None)
+    assert new.key_id != old.key_id
+    assert [line.split(":")[0] for line in shown()] == [f"function {new.certificate.serial}"]
 
 
 def test_a_responder_revoked_again_the_same_day_is_replaced_again(small_pki):
