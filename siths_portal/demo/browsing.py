@@ -117,16 +117,19 @@ class Page:
         """Returns whether the text of a link is `text` or begins with it."""
         return bool(self._links(text))
 
-    def href(self, text: str) -> str:
-        """Returns the URL of the first link whose text is `text` or begins with it. Raises PageFault."""
-        found = self._links(text)
-        if not found:
-            raise self.fault(f"no link {text}")
-        return urljoin(self.url, str(found[0].get("href")))
+    def href(self, text: str, *, within: str = "") -> str:
+        """Returns the URL of the first link that is or begins with `text`, in the row or item that contains `within`.
 
-    def follow(self, text: str) -> "Page":
+        Raises PageFault.
+        """
+        for element in self._links(text):
+            if not within or within in _words(_item(element)):
+                return urljoin(self.url, str(element.get("href")))
+        raise self.fault(f"no link {text}")
+
+    def follow(self, text: str, *, within: str = "") -> "Page":
         """Opens the page of the link."""
-        return self.browser.open(self.href(text))
+        return self.browser.open(self.href(text, within=within))
 
     def has_button(self, text: str) -> bool:
         """Returns whether the page has a button with this text."""
@@ -135,8 +138,7 @@ class Page:
     def form(self, button: str, *, within: str = "") -> "Form":
         """Returns the form of the first button with this text, or of the one in the row or item that contains `within`."""
         for element in self._buttons(button):
-            item = next(element.iterancestors("tr", "li", "article", "details"), element)
-            if not within or within in _words(item):
+            if not within or within in _words(_item(element)):
                 return Form(self, element)
         raise self.fault(f"no button {button}")
 
@@ -154,6 +156,10 @@ class Page:
     def _buttons(self, text: str) -> list[html.HtmlElement]:
         found = self.tree.xpath("//button[not(@type) or @type='submit'][not(@disabled)] | //input[@type='submit']")
         return [one for one in found if _begins_with(_name(one), text) and next(one.iterancestors("dialog"), None) is None]
+
+
+def _item(element: html.HtmlElement) -> html.HtmlElement:
+    return next(element.iterancestors("tr", "li", "article", "details"), element)
 
 
 def _name(element: html.HtmlElement) -> str:

@@ -163,8 +163,8 @@ class Clerk:
         return self._expect("Skriv under med ditt eget kort")
 
     def approve_reserve_card(self, serial: str, *, identity_document: str) -> Page:
-        """As second officer, checks the hand-out that waits, as far as the own signature."""
-        page = self._open("/reservkort/andra-person/").follow("Kontrollera")
+        """As second officer, checks the card's hand-out, as far as the own signature. Others may wait from a walk that broke."""
+        page = self._open("/reservkort/andra-person/").follow("Kontrollera", within=f"slutar på {serial[-4:]}")
         form = page.form("Godkänn utlämningen").fill("Är det rätt kuvert?", serial[-4:])
         self.page = form.choose(identity_document).send()
         return self._expect("Skriv under med ditt eget kort")

@@ -17,7 +17,8 @@ START = """<!doctype html><title>T</title><h1>Start  här</h1><a href="/nasta?x=
 <button name="steg" value="2">Skicka</button><button name="steg" value="9" disabled>Av</button></form>
 <table><tr><td>Ett</td><td><form method="post" action="/rad/1"><input name="antal" aria-label="Antal, rad ett">
 <button>Välj</button></form></td></tr>
-<tr><td>Två</td><td><form method="post" action="/rad/2"><button>Välj</button></form></td></tr></table>
+<tr><td>Två</td><td><form method="post" action="/rad/2"><button>Välj</button></form></td></tr>
+<tr><td>Tre</td><td><a href="/rad/3">Öppna</a></td></tr><tr><td>Fyra</td><td><a href="/rad/4">Öppna</a></td></tr></table>
 <dialog><form method="post"><button>Kvar</button></form></dialog>
 <form action="/sok"><label for="q">Sök</label><input id="q" name="q"><button>Hitta</button></form>"""
 
@@ -61,6 +62,14 @@ def site() -> Iterator[tuple[str, list[tuple[str, str, bytes, str]]]]:
     yield f"http://127.0.0.1:{server.server_port}", seen
     server.shutdown()
     server.server_close()
+
+
+def test_it_follows_the_link_of_a_row(site) -> None:
+    page = Browser().open(site[0])
+    assert page.href("Öppna") == f"{site[0]}/rad/3"
+    assert page.follow("Öppna", within="Fyra").path == "/rad/4"
+    with pytest.raises(PageFault, match="no link Öppna"):
+        page.follow("Öppna", within="Fem")
 
 
 def test_it_reads_and_follows(site) -> None:
