@@ -95,11 +95,11 @@ STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]  #
 WHITENOISE_AUTOREFRESH = WHITENOISE_USE_FINDERS = not STATIC_HASHED
 WHITENOISE_KEEP_ONLY_HASHED_FILES = True
 WHITENOISE_MAX_AGE = env.int("STATIC_MAX_AGE", default=0 if DEBUG else 60)
-if STATIC_HASHED:
-    STORAGES = {
-        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-        "staticfiles": {"BACKEND": "siths_portal.lib.http.static_files.HashedStaticFilesStorage"},
-    }
+_STORAGE = "HashedStaticFilesStorage" if STATIC_HASHED else "PlainStaticFilesStorage"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": f"siths_portal.lib.http.static_files.{_STORAGE}"},
+}
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 

@@ -7,14 +7,16 @@ from typing import Any
 
 from django import template
 from django.forms import BaseForm, BoundField
-from django.template import Context
+from django.template import Context, Node, defaulttags
+from django.template.base import Parser, Token
+from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_noop as _
 
 from siths_portal.lib.lists import Cell
-from siths_portal.lib.pages import dates, ids_in_texts, named_buttons, status_words
+from siths_portal.lib.pages import dates, fixed_addresses, ids_in_texts, named_buttons, status_words
 from siths_portal.lib.pages.status_words import Noun
 
 register = template.Library()
@@ -47,6 +49,34 @@ _TAGS = {
 tag is for information only and has its own text.
 """
 _INFO = ("info", "")
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """Returns a drawn icon, hidden from screen readers because the adjacent text says the same.
+
+    `name` is a symbol of static/img/icons.svg. The line breaks around it set it apart from text. A tag and no template to
+    include, since a page has some twenty.
+    """
+    drawn = '\n<svg class="icon" aria-hidden="true" focusable="false"><use href="{}#{}"></use></svg>\n'
+    return format_html(drawn, static("img/icons.svg"), name)
+
+
+class _FixedAddressNode(defaulttags.URLNode):
+    """An address without arguments."""
+
+    def render(self, context: Context) -> str:
+        """Returns the address of the name."""
+        return fixed_addresses.address(self.view_name.resolve(context))
+
+
+@register.tag
+def url(parser: Parser, token: Token) -> Node:
+    """Works as Django's tag, but looks up an address without arguments once per process: the frame of a page has ten."""
+    node = defaulttags.url(parser, token)
+    if node.args or node.kwargs or node.asvar:
+        return node
+    return _FixedAddressNode(node.view_name, [], {}, None)
 
 
 @register.filter

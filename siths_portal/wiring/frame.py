@@ -9,7 +9,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
@@ -21,7 +20,7 @@ from issuance.roles.queries import role_words
 from issuance.roles.queries.role_holders import RoleSummary, role_summaries
 from pki import approvals
 from pki.approvals import ApprovalAction
-from siths_portal.lib.pages import day
+from siths_portal.lib.pages import day, fixed_addresses
 
 _TABS: tuple[tuple[str, Any, str, Action | None], ...] = (
     ("day", _("Dagen"), "day", None),
@@ -76,7 +75,7 @@ class Frame:
             return []
         waiting = day.remembered(self._request)
         return [
-            Tab(name, str(text), icon, reverse(name), waiting.get(name))
+            Tab(name, str(text), icon, fixed_addresses.address(name), waiting.get(name))
             for name, text, icon, action in _TABS
             if action is None or policy.holds(actor, action)
         ]

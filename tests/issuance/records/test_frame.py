@@ -293,7 +293,7 @@ class TestComponents:
     def test_every_icon_that_is_named_is_drawn(self) -> None:
         sprite = (Path(settings.BASE_DIR) / "static/img/icons.svg").read_text()
         for template in (Path(settings.BASE_DIR) / "templates").rglob("*.html"):
-            for name in re.findall(r'components/icon\.html" with name="([a-z]+)"', template.read_text()):
+            for name in re.findall(r'{% icon "([a-z]+)" %}', template.read_text()):
                 assert f'id="{name}"' in sprite, (template, name)
 
     def test_errors_lead_to_their_fields(self) -> None:
