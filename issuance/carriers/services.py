@@ -3,6 +3,9 @@
 The hold lasts from issuance until the holder has chosen the code (`pki.revocation.holds`).
 """
 
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -20,7 +23,11 @@ _INVALID = [state.value for state in carrier_states.INVALID]
 _LIVE = [EidState.ORDERED.value, EidState.ACTIVE.value]
 
 
-def get[Row: Model](actor: Actor, function: Function, rows: QuerySet[Row], pk: UUID | str, *, kind: str = "kind") -> Row:
+type Rows[Row: Model] = QuerySet[Row] | Callable[[Actor], QuerySet[Row]]
+"""Where `get` finds a row: a queryset, or a function of a module, whose query is compiled once (`policy.Rows`)."""
+
+
+def get[Row: Model](actor: Actor, function: Function, rows: Rows[Row], pk: UUID | str, *, kind: str = "kind") -> Row:
     """Returns the row `pk` of `rows`, a carrier or a row of one, if its kind has the function and the actor the right to it.
 
     `kind` is the lookup of the carrier's kind. It runs one query for each right that some kind requires. Raises NotFound,
@@ -29,10 +36,18 @@ def get[Row: Model](actor: Actor, function: Function, rows: QuerySet[Row], pk: U
     missing = NotFound("not-found", "Kortet finns inte.")
     for right, codes in kinds.rights(function).items():
         try:
-            return policy.get(actor, right, rows.filter(**{f"{kind}__in": codes}), pk)
+            if isinstance(rows, QuerySet):
+                return policy.get(actor, right, rows.filter(**{f"{kind}__in": codes}), pk)
+            found: Row = policy.get(actor, right, _of_kinds(rows, kind, tuple(codes)), pk)
+            return found
         except NotFound as error:
             missing = error
     raise missing
+
+
+@lru_cache(maxsize=100)  # one for each function of officers and set of kinds; the same one each time, as `prepared` needs it
+def _of_kinds(rows: Callable[[Actor], QuerySet[Any]], kind: str, codes: tuple[str, ...]) -> Callable[[Actor], QuerySet[Any]]:
+    return lambda actor: rows(actor).filter(**{f"{kind}__in": codes})
 
 
 def reached(actor: Actor, function: Function) -> QuerySet[Carrier]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
 from issuance.activation.domain.transaction_states import OPEN, TransactionState
 from issuance.activation.models import DocumentSuspicion, EidAppTransaction
@@ -55,8 +55,7 @@ class ActivationView:
 
 def activation_view(*, actor: Actor, carrier_id: UUID | str, function: Function = Function.ACTIVATE) -> ActivationView:
     """Returns the card on which `actor` has the function, in any state. Raises NotFound, Forbidden (role, own matter)."""
-    stops = Exists(suspicions.stops(OuterRef("person"), OuterRef("pk")))
-    row = carriers.get(actor, function, Carrier.objects.defer("card_key_spki").annotate(is_stopped=stops), carrier_id)
+    row = carriers.get(actor, function, _carriers, carrier_id)
     page = person_view.person_view(actor=actor, person_id=row.holder_id, with_invalid=True)
     carrier = next((each for each in page.carriers if each.id == row.id), None)
     if carrier is None:
@@ -70,6 +69,11 @@ def activation_view(*, actor: Actor, carrier_id: UUID | str, function: Function 
         ways=identifying.ways(row),
         suspicion=suspicions.stopping(row.pk) if row.is_stopped else None,  # type: ignore[attr-defined]
     )
+
+
+def _carriers(_actor: Actor) -> QuerySet[Carrier]:
+    stops = Exists(suspicions.stops(OuterRef("person"), OuterRef("pk")))
+    return Carrier.objects.defer("card_key_spki").annotate(is_stopped=stops)
 
 
 def card_to_check(*, actor: Actor, carrier_id: UUID | str, function: Function = Function.ACTIVATE) -> str:

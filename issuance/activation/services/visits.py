@@ -5,6 +5,7 @@ alone continues it. `activation` and `unlocking` are the errands.
 import datetime as dt
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from functools import cache
 from uuid import UUID
 
 from django.conf import settings
@@ -138,9 +139,15 @@ def seen(actor: Actor, function: Function, transaction_id: UUID) -> EidAppTransa
     """Returns a transaction of the function that `actor` may see, with carrier, person and identification. Raises NotFound,
     Forbidden (role, own matter).
     """
-    rows = EidAppTransaction.objects.select_related("carrier__person", "identification__withdrawal")
-    rows = rows.filter(kind__in=transactions.kinds_of(function), identification__isnull=False)
-    return carriers.get(actor, function, rows, transaction_id, kind="carrier__kind")
+    return carriers.get(actor, function, _visits_of(function), transaction_id, kind="carrier__kind")
+
+
+@cache
+def _visits_of(function: Function) -> Callable[[Actor], QuerySet[EidAppTransaction]]:
+    """Returns the function whose query `policy.get` compiles once: a page asks every second while the holder is in the app."""
+    visits = EidAppTransaction.objects.select_related("carrier__person", "identification__withdrawal")
+    kinds_of_it = transactions.kinds_of(function)
+    return lambda _actor: visits.filter(kind__in=kinds_of_it, identification__isnull=False)
 
 
 def second_click(actor: Actor, function: Function, carrier_id: UUID, identity_document: str) -> Opened | None:

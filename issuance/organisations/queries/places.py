@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from issuance.authz import Action, Actor, policy
 from issuance.authz.roles import ORGANISATION_ROLES
 from issuance.organisations.models import IssuingArea, Organisation
@@ -74,7 +76,11 @@ class OrganisationHead:
 
 def area_head(*, actor: Actor, area_id: UUID | str) -> AreaHead:
     """Returns the head of an issuing area. Raises NotFound, Forbidden."""
-    return head_of(actor, policy.get(actor, Action.VIEW_CONFIGURATION, IssuingArea.objects.with_rights(actor, RIGHTS), area_id))
+    return head_of(actor, policy.get(actor, Action.VIEW_CONFIGURATION, _areas, area_id))
+
+
+def _areas(actor: Actor) -> QuerySet[IssuingArea]:
+    return IssuingArea.objects.with_rights(actor, RIGHTS)
 
 
 def head_of(actor: Actor, row: IssuingArea) -> AreaHead:
@@ -85,8 +91,7 @@ def head_of(actor: Actor, row: IssuingArea) -> AreaHead:
 
 def organisation_head(*, actor: Actor, organisation_id: UUID | str) -> OrganisationHead:
     """Returns the head of an organisation. Raises NotFound or Forbidden unless the actor may view its configuration."""
-    rows = Organisation.objects.with_rights(actor, RIGHTS).select_related("area")
-    row = policy.get(actor, Action.VIEW_CONFIGURATION, rows, organisation_id)
+    row = policy.get(actor, Action.VIEW_CONFIGURATION, _organisations, organisation_id)
     above = organisations_above([row]).get(row.id, ())
     return OrganisationHead(
         id=row.id,
@@ -98,6 +103,10 @@ def organisation_head(*, actor: Actor, organisation_id: UUID | str) -> Organisat
         gives_roles=bool(policy.assignable(actor, row.scope_path) & ORGANISATION_ROLES),
         ended=row.closed_at is not None,
     )
+
+
+def _organisations(actor: Actor) -> QuerySet[Organisation]:
+    return Organisation.objects.with_rights(actor, RIGHTS).select_related("area")
 
 
 def rights_on(row: IssuingArea | Organisation) -> frozenset[Action]:
