@@ -1,7 +1,6 @@
 """The clerk's side of activation: who may identify whom, what stands against it, and one transaction at a time."""
 
 import datetime as dt
-import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -25,6 +24,7 @@ from siths_portal.lib.canonical import sha256_hex
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound, TooManyRequests, Unauthenticated, Unavailable
 from siths_portal.lib.http.rate_limits import MinuteBudget
 from siths_portal.lib.ids import new_id
+from tests.at_once import run_at_once
 from tests.issuance import activated
 from tests.issuance.activated import App, Made, activated_card, identify, sent_card, unsigned_card
 from tests.issuance.world import SETUP
@@ -580,27 +580,6 @@ def test_a_revoked_card_ends_its_transaction(world: Any) -> None:
             call()
     assert not Receipt.objects.exists()
     assert SecretDelivery.objects.get().state == "destroyed"
-
-
-def run_at_once(count: int, act: Callable[[], Any]) -> list[Exception]:
-    """Runs `act` in threads that begin together; what they raised."""
-    together, raised = threading.Barrier(count), []
-
-    def work() -> None:
-        together.wait()
-        try:
-            act()
-        except Exception as error:  # noqa: BLE001  (whatever it is, the test looks at it)
-            raised.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=work) for _ in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return raised
 
 
 # --- what the database keeps ------------------------------------------------------------------------------------------------

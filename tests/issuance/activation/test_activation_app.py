@@ -29,10 +29,11 @@ from siths_portal.lib import clock
 from siths_portal.lib.canonical import canonical_json
 from siths_portal.lib.errors import Conflict, Invalid, TooManyRequests, Unauthenticated
 from siths_portal.simulators.card import Card, new_serial
+from tests.at_once import run_at_once
 from tests.faults.tally import Tally
 from tests.issuance import activated
 from tests.issuance.activated import CODE, PUK, TRANSPORT, App, Keys, Made, Plastic, identify, reopened, sent_card, unsigned_card
-from tests.issuance.activation.test_activation import MINUTE, run_at_once
+from tests.issuance.activation.test_activation import MINUTE
 from tests.issuance.world import SETUP
 from tests.pki import every_card
 from tests.pki.orders import order, plan

@@ -34,10 +34,10 @@ from pki import service as pki
 from siths_portal.simulators.card import Card, CardError
 from siths_portal.simulators.eid_app_client import EidAppClient
 from siths_portal.simulators.eid_app_errors import PortalRefused
+from tests.at_once import run_at_once
 from tests.browser import collect_faults, look
 from tests.e2e.hands import PACE
 from tests.issuance.activated import CODE, PUK, TRANSPORT, Made, Plastic, first_card, make_card, sent_card
-from tests.issuance.activation.test_activation import run_at_once
 from tests.issuance.neighbours import publish
 from tests.issuance.orders.bundles import prepare
 from tests.issuance.orders.wizard import text_of

@@ -28,8 +28,8 @@ from pki.models import SecretDelivery
 from pki.secrets import delivering
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, NotFound, TooManyRequests
+from tests.at_once import run_at_once
 from tests.issuance.activated import PUK, App, Keys, Made, activated_card, sent_card, transaction
-from tests.issuance.activation.test_activation import run_at_once
 from tests.issuance.activation.test_pages import text_of
 from tests.issuance.suppliers.items import states as item_states
 from tests.issuance.suppliers.lettering import ordered_letter, printing_supplier

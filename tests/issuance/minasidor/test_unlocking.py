@@ -30,8 +30,8 @@ from pki.models import SecretDelivery
 from pki.secrets import delivering
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, NotFound
+from tests.at_once import run_at_once
 from tests.issuance.activated import PUK, App, Made, activated_card
-from tests.issuance.activation.test_activation import run_at_once
 from tests.issuance.minasidor.mina import holder_client
 from tests.issuance.minasidor.test_pages import step, text
 

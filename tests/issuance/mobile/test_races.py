@@ -9,7 +9,7 @@ from issuance.carriers.models import Carrier
 from issuance.mobile.models import MobileEnrolment
 from issuance.mobile.services import device_start
 from siths_portal.lib.errors import Conflict
-from tests.issuance.activation.test_activation import run_at_once
+from tests.at_once import at_once
 from tests.issuance.mobile.enrolled import Device, browser
 from tests.rewinding import rewinder
 
@@ -21,12 +21,13 @@ def test_two_devices_read_the_same_code(card: Carrier, maker: Any) -> None:
     offered = browser(card).offered()
     proofs = [Device(maker, name).proof(offered.handle) for name in ("En", "Två")]
     rewind = rewinder()
-    for _ in range(ROUNDS):
-        rewind()
-        ready = list(proofs)
-        (told,) = run_at_once(2, lambda ready=ready: device_start.start(handle=offered.handle, proof=ready.pop()))
-        assert isinstance(told, Conflict), told
-        assert told.code == "handle-taken"
-        assert Carrier.objects.filter(kind="mobile_eid").count() == 1
-        row = MobileEnrolment.objects.get()
-        assert (row.state, row.device_key_sha256 in {proof.key_sha256 for proof in proofs}) == ("started", True)
+    with at_once(2) as run:
+        for _ in range(ROUNDS):
+            rewind()
+            ready = list(proofs)
+            (told,) = run(lambda ready=ready: device_start.start(handle=offered.handle, proof=ready.pop()))
+            assert isinstance(told, Conflict), told
+            assert told.code == "handle-taken"
+            assert Carrier.objects.filter(kind="mobile_eid").count() == 1
+            row = MobileEnrolment.objects.get()
+            assert (row.state, row.device_key_sha256 in {proof.key_sha256 for proof in proofs}) == ("started", True)

@@ -24,8 +24,8 @@ from issuance.suppliers.services import supplier_events
 from pki.models import Certificate, Revocation
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, Unavailable
+from tests.at_once import run_at_once
 from tests.issuance.activated import CLIENT, App, Made, activated_card, identify, make_card, sent_card, unsigned_card
-from tests.issuance.activation.test_activation import run_at_once
 from tests.issuance.orders.wizard import Clerk, text_of
 from tests.issuance.pictures import picture
 from tests.issuance.world import years_ago

@@ -24,7 +24,7 @@ from issuance.receipt_texts.services import set_receipt_text
 from issuance.records.models.events import Event
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
-from tests.issuance.activation.test_activation import run_at_once
+from tests.at_once import run_at_once
 from tests.issuance.world import SETUP
 
 

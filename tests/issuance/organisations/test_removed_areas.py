@@ -17,7 +17,7 @@ from issuance.organisations.services.organisations import create_organisation
 from issuance.records.models.events import Event
 from siths_portal.lib.errors import Conflict, Forbidden, NotFound
 from tests import superuser
-from tests.issuance.activation.test_activation import run_at_once
+from tests.at_once import run_at_once
 from tests.issuance.world import SETUP
 
 

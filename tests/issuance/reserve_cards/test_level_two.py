@@ -27,7 +27,7 @@ from pki import service as pki
 from pki.models import Certificate
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
-from tests.issuance.activation.test_activation import run_at_once
+from tests.at_once import run_at_once
 from tests.issuance.reserve_cards.blank import Activating, Blank, activating, hand_out, in_stock, stocked, work
 from tests.issuance.world import person_number
 

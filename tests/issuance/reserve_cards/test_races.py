@@ -19,8 +19,8 @@ from issuance.records.models.events import Event
 from issuance.reserve_cards.models import ReserveCardIssue
 from issuance.reserve_cards.services import approving
 from siths_portal.lib.errors import Conflict, Invalid
+from tests.at_once import at_once
 from tests.issuance.activated import App
-from tests.issuance.activation.test_activation import run_at_once
 from tests.issuance.reserve_cards.blank import Officer, activating, hand_out, officer_with_card, proposed, stocked
 from tests.issuance.revocation.test_races import race
 from tests.rewinding import rewinder
@@ -32,12 +32,13 @@ ROUNDS = 200 if os.environ.get("SITHS_LONG") else 20
 def test_binding_one_card_to_two_persons_at_once(world: Any) -> None:
     """On level 2, where the card is bound at once."""
     officer, people = world.officer(), [world.post(), world.post()]
-    for blank in stocked(world, ROUNDS):
-        posts = list(people)
-        (told,) = run_at_once(2, lambda blank=blank, posts=posts: hand_out(blank, posts.pop(), officer))
-        assert isinstance(told, Invalid), told
-        assert told.code == "card-not-usable"
-        assert blank.carrier.person_id == Eid.objects.get(carrier=blank.carrier).post.person_id
+    with at_once(2) as run:
+        for blank in stocked(world, ROUNDS):
+            posts = list(people)
+            (told,) = run(lambda blank=blank, posts=posts: hand_out(blank, posts.pop(), officer))
+            assert isinstance(told, Invalid), told
+            assert told.code == "card-not-usable"
+            assert blank.carrier.person_id == Eid.objects.get(carrier=blank.carrier).post.person_id
     assert ReserveCardIssue.objects.count() == ROUNDS
     assert verify_states().wrong == ()
 
@@ -50,16 +51,17 @@ def test_two_second_officers_at_once(world: Any) -> None:
     proposal = proposed(blank, world.post(), first)
     signatures = [_signature(officer_with_card(world, other), proposal) for other in others]
     rewind = rewinder()
-    for _ in range(ROUNDS):
-        rewind()
-        ready = list(signatures)
-        (told,) = run_at_once(2, lambda ready=ready: ready.pop()())
-        assert isinstance(told, Conflict), told
-        assert told.code == "reserve-issue-ended"
-        issue = ReserveCardIssue.objects.get(pk=proposal.pk)
-        assert (issue.state, blank.carrier.person_id) == ("bound", issue.person_id)
-        signed = Statement.objects.filter(subject_ref=issue.pk).exclude(signed_at=None)
-        assert set(signed) == {issue.first_statement, issue.second_statement}
+    with at_once(2) as run:
+        for _ in range(ROUNDS):
+            rewind()
+            ready = list(signatures)
+            (told,) = run(lambda ready=ready: ready.pop()())
+            assert isinstance(told, Conflict), told
+            assert told.code == "reserve-issue-ended"
+            issue = ReserveCardIssue.objects.get(pk=proposal.pk)
+            assert (issue.state, blank.carrier.person_id) == ("bound", issue.person_id)
+            signed = Statement.objects.filter(subject_ref=issue.pk).exclude(signed_at=None)
+            assert set(signed) == {issue.first_statement, issue.second_statement}
     assert verify_states().wrong == ()
 
 

@@ -17,8 +17,8 @@ from issuance.orders.models.orders import CardOrder
 from issuance.revocation.services import revocation, whole_person
 from pki.models import Certificate
 from siths_portal.lib.errors import DomainError
+from tests.at_once import at_once
 from tests.issuance.activated import Made, activated_card, identify, make_card, sent_card
-from tests.issuance.activation.test_activation import run_at_once
 from tests.issuance.activation.test_activation_app import ready_to_sign
 from tests.issuance.orders.test_replacements import ordered, ready, started
 from tests.rewinding import rewinder
@@ -33,15 +33,16 @@ def race(acts: Sequence[Act], check: Callable[[], None], *, rounds: int = ROUNDS
     one act came through after the other.
     """
     rewind, ends = rewinder(), Counter[str]()
-    for _ in range(rounds):
-        waiting = list(acts)
-        ends[told(run_at_once(len(acts), lambda waiting=waiting: waiting.pop()()))] += 1
-        check()
-        rewind()
+    with at_once(len(acts)) as run:
+        for _ in range(rounds):
+            waiting = list(acts)
+            ends[told(run(lambda waiting=waiting: waiting.pop()()))] += 1
+            check()
+            rewind()
     return ends
 
 
-def told(raised: list[Exception]) -> str:
+def told(raised: list[BaseException]) -> str:
     """The error code that the loser gets."""
     assert len(raised) <= 1
     for error in raised:

@@ -18,7 +18,7 @@ from issuance.revocation.services import revocation, revocation_limit
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, NotFound
 from siths_portal.lib.pages.dates import in_words
-from tests.issuance.activation.test_activation import run_at_once
+from tests.at_once import run_at_once
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.revocation.test_pages import proof
 from tests.issuance.roles.test_pages import client_of

@@ -22,7 +22,7 @@ from issuance.roles.services import qualifications, role_assignment
 from issuance.roles.services.actors import actor_of_person, issuing_in
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
-from tests.issuance.activation.test_activation import run_at_once
+from tests.at_once import run_at_once
 from tests.issuance.world import SETUP, qualify
 
 CHECK, TRAINING = QualificationKind.PERSON_CHECK, QualificationKind.TRAINING

@@ -16,7 +16,7 @@ from issuance.roles.services.actors import actor_of_person
 from issuance.roles.services.role_periods import Period
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
-from tests.issuance.activation.test_activation import run_at_once
+from tests.at_once import run_at_once
 from tests.issuance.world import SETUP
 from tests.portal import portal_client
 
