@@ -7,6 +7,7 @@ from enum import StrEnum
 from django.utils.translation import gettext_noop as _
 
 from issuance.authz.roles import Action
+from issuance.carriers.domain.carrier_states import INVALID, CarrierState
 from issuance.register_care.domain import causes
 
 
@@ -18,6 +19,10 @@ class About(StrEnum):
     ORGANISATION = "organisation"
     BUNDLE = "bundle"
     ORDER = "order"
+
+
+_VALID = frozenset(CarrierState) - INVALID
+_WAITING = frozenset({CarrierState.SENT})
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,8 @@ class WorkKind:
     cause was found to its due day, where the cause has no due day of its own. `acts` are the acts of which a row offers the first
     whose column it has. `cause` says what is wrong, with the row's facts; empty where the heading says it. `revokes` means that
     the card is revoked after the due day. `reminds` means that the holder can get a reminder. `on_day` means that Dagen counts
-    its rows, unless it has a line of its own about the same.
+    its rows, unless it has a line of its own about the same. `card_states` are the states of its card in which the cause of a row
+    about a card may stand: in any other state the row only waits for the next comparison, which ends it.
     """
 
     code: str
@@ -55,6 +61,11 @@ class WorkKind:
     revokes: bool = False
     reminds: bool = False
     on_day: bool = True
+    card_states: frozenset[CarrierState] = _VALID
+
+    def is_settled(self, card_state: str | None) -> bool:
+        """Returns whether a row about a card in this state has lost its cause. False without a card."""
+        return self.about is About.CARD and card_state is not None and card_state not in self.card_states
 
     @property
     def has_office(self) -> bool:
@@ -74,6 +85,7 @@ NOT_ACTIVATED = WorkKind(
         "kort, listan här bara dem som har väntat länge."
     ),
     causes=causes.NOT_ACTIVATED,
+    card_states=_WAITING,
     days=0,
     acts=(Act("activate", "carrier_id", _("Aktivera kort"), Action.ACTIVATE_ORDINARY_CARD),),
     revokes=True,
@@ -88,6 +100,7 @@ NOT_SIGNED = WorkKind(
     heading=_("Kort vars kvittens inte är underskriven"),
     lead=_("Innehavarna har valt kod men inte skrivit under kvittensen. Kortet spärras natten efter den sista dagen."),
     causes=causes.NOT_SIGNED,
+    card_states=frozenset({CarrierState.ACTIVATED_UNSIGNED}),
     days=0,
     acts=(Act("activate", "carrier_id", _("Fortsätt aktivera"), Action.ACTIVATE_ORDINARY_CARD),),
     revokes=True,
@@ -203,6 +216,7 @@ NOT_REMINDED = WorkKind(
     heading=_("Innehavare som inte kan få påminnelser"),
     lead=_("Kortet är skickat och inte aktiverat, och innehavaren har ingen e-postadress som fungerar. Ring eller skriv."),
     causes=causes.NOT_REMINDED,
+    card_states=_WAITING,
     days=0,
     acts=(_PERSON,),
     revokes=True,
@@ -215,6 +229,7 @@ CHIEF_UNTOLD = WorkKind(
     heading=_("Kort som väntar, där chefen ska påminnas"),
     lead=_("Portalen har inga adresser till chefer. Be chefen påminna innehavaren om kortet, och avsluta sedan raden."),
     causes=causes.CHIEF_UNTOLD,
+    card_states=_WAITING,
     days=7,
     acts=(_PERSON,),
     cause=_("{days} dagar sedan kortet skickades"),
@@ -246,6 +261,7 @@ UNLOCKING_NOT_TOLD = WorkKind(
         "Ring eller skriv och fråga om det var innehavaren, och avsluta sedan raden."
     ),
     causes=causes.UNLOCKING_NOT_TOLD,
+    card_states=frozenset({CarrierState.ACTIVE}),
     days=3,
     acts=(_PERSON,),
     cause=_("Underskrivet {day}"),

@@ -21,7 +21,8 @@ MOST = 10
 
 def rows(actor: Actor, person_id: UUID) -> Sequence[dict[str, Any]]:
     """Returns the rows about the person that are open, those that are due first on top, as `components/row.html` draws them.
-    Kinds that the page tells of by itself, as its next step, are left out. One query, none without the right.
+    Kinds that the page tells of by itself, as its next step, are left out, and rows whose card is taken care of already. One
+    query, none without the right.
     """
     if not policy.holds(actor, Action.KEEP_REGISTER):
         return []
@@ -35,7 +36,8 @@ def rows(actor: Actor, person_id: UUID) -> Sequence[dict[str, Any]]:
             "tag_kind": "due",
             **_act(actor, kinds.kind_of(code), ids),
         }
-        for pk, code, due, *ids in _open(actor, person_id)
+        for pk, code, due, card_state, *ids in _open(actor, person_id)
+        if not kinds.kind_of(code).is_settled(card_state)
     ]
 
 
@@ -55,4 +57,4 @@ def _act(actor: Actor, kind: WorkKind, ids: Sequence[UUID | None]) -> dict[str, 
 def _open(actor: Actor, person_id: UUID) -> QuerySet[WorkItem, Any]:
     told = [kind.code for kind in kinds.all_kinds() if kind.on_day]
     found = deciding.kept_by(actor).filter(person=person_id, state=WorkState.OPEN.value, kind__in=told)
-    return found.order_by("due", "pk").values_list("pk", "kind", "due", *_COLUMNS)[:MOST]
+    return found.order_by("due", "pk").values_list("pk", "kind", "due", "carrier__state", *_COLUMNS)[:MOST]

@@ -79,7 +79,7 @@ class WorkFigures:
 class WorkLine:
     """A row as a list shows it. `name` is the person's, or the organisation's where no person is concerned; `number` the person
     id, which no list shows of a protected person. `last` has the last digits of a card. `reminded` says in words how often its
-    holder was reminded, or why not.
+    holder was reminded, or why not. `settled` is True if its card is in a state in which nothing is left to do.
     """
 
     id: UUID
@@ -96,6 +96,7 @@ class WorkLine:
     reminders: int
     reachable: bool
     protected: bool
+    settled: bool
     responsible: str
     reason: str
     until: dt.date | None
@@ -199,6 +200,7 @@ def _line(
         reminders=sent.get(row.carrier_id, 0) if row.carrier_id else 0,
         reachable=row.carrier_id in reachable,
         protected=person is not None and person.is_protected,
+        settled=kinds.kind_of(row.kind).is_settled(card.state if card else None),
         responsible=names.get(row.assignee_ref, ""),
         reason=row.reason if row.state != WorkState.OPEN else "",
         until=row.postponed_until,

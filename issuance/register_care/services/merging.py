@@ -38,10 +38,11 @@ SELECT w.id FROM issuance_workitem w LEFT JOIN care_cause c ON c.subject_id = w.
 WHERE w.kind = %(kind)s AND w.state <> 'gone' AND c.subject_id IS NULL
 """
 _REFRESH = """
-UPDATE issuance_workitem w SET due = coalesce(c.due, w.due), facts = c.facts
+UPDATE issuance_workitem w SET due = coalesce(c.due, w.due), facts = c.facts, carrier_id = c.carrier_id, office_id = c.office_id,
+       organisation_id = c.organisation_id
 FROM care_cause c
 WHERE w.kind = %(kind)s AND w.state <> 'gone' AND w.subject_id = c.subject_id
-  AND (c.due IS NOT NULL AND w.due <> c.due OR w.facts <> c.facts)
+  AND (c.due IS NOT NULL AND w.due <> c.due OR w.facts <> c.facts OR w.carrier_id IS DISTINCT FROM c.carrier_id)
 """
 _TAKE_NEW = f"""
 DELETE FROM care_new WHERE subject_id IN (SELECT subject_id FROM care_new ORDER BY subject_id LIMIT {BATCH})

@@ -178,6 +178,10 @@ def _until(line: WorkLine) -> list[str]:
 
 
 def act_of(acts: Iterable[Act], line: WorkLine) -> tuple[str, str]:
-    """Returns text and URL of the first of `acts` that the row has something for, else two empty texts."""
+    """Returns text and URL of the first of `acts` that the row has something for, else two empty texts. If the card is taken care
+    of already the text says so, without a URL.
+    """
+    if line.settled:
+        return _("Klart. Raden försvinner i natt."), ""
     found = next((act for act in acts if line.ids[act.of]), None)
     return (_(found.text), reverse(found.page, args=[line.ids[found.of]])) if found else ("", "")

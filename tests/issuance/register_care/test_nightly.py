@@ -124,6 +124,17 @@ class TestPeople:
         night()
         assert found("name_differs") == []
 
+    def test_a_row_about_a_person_follows_to_the_card_that_replaced_the_old_one(self, world: Any) -> None:
+        post = world.post()
+        world.outside.change_post(post.hsa_id, surname="Gammal")
+        old = active(world, post)
+        night()
+        row = only("name_differs")
+        new = active(world, post)
+        Carrier.objects.filter(pk=old.pk).update(state="revoked")
+        night()
+        assert (only("name_differs").pk, only("name_differs").carrier_id) == (row.pk, new.pk)
+
     def test_the_register_tells_who_died_is_protected_or_has_another_name(self, world: Any) -> None:
         dead, protected, renamed, same = (world.post() for _ in range(4))
         cards = {post.pk: active(world, post) for post in (dead, protected, renamed, same)}

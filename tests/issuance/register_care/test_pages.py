@@ -8,6 +8,7 @@ from django.test import Client
 from django.urls import reverse
 
 from issuance.authz import Role
+from issuance.carriers.models import Carrier
 from issuance.offices.services import connect_office, create_office
 from issuance.people.models.persons import Post
 from issuance.records.models.events import Event
@@ -189,6 +190,25 @@ def test_the_persons_page_and_history_tell_of_a_row(world: Any) -> None:
     assert address not in reader.get(reverse("person", args=[row.person_id])).content.decode()
     assert "Registervård:" not in text_of(reader.get(reverse("person_history", args=[row.person_id])))
     assert reader.get(address).status_code == 403
+
+
+@pytest.mark.parametrize(("kind", "after"), [("ended", "revoked"), ("not_activated", "active")])
+def test_a_row_whose_card_is_taken_care_of_offers_no_act_and_says_that_the_night_ends_it(
+    world: Any, kind: str, after: str
+) -> None:
+    row = gone(world) if kind == "ended" else waiting(world, 7)[0]
+    client, listed = clerk(world), reverse("register_care_list", args=[kinds.kind_of(kind).slug])
+    own, person = reverse("work_item", args=[row.pk]), reverse("person", args=[row.person_id])
+    act = reverse(kinds.kind_of(kind).acts[0].page, args=[row.carrier_id])
+    assert [f'href="{act}"' in client.get(address).content.decode() for address in (listed, own)] == [True, True]
+    Carrier.objects.filter(pk=row.carrier_id).update(state=after, origin="migrated")
+    told = client.get(listed)
+    assert f'href="{act}"' not in told.content.decode()
+    assert "Klart. Raden försvinner i natt." in text_of(told)
+    assert f'href="{act}"' not in client.get(own).content.decode()
+    assert f'href="{own}"' not in client.get(person).content.decode()
+    night()
+    assert found(kind) == []
 
 
 @pytest.mark.parametrize("sent_rows", [[], ["inget-id"], ["00000000-0000-0000-0000-000000000001"]])
