@@ -126,6 +126,11 @@ class Task:
         return "blocked" if self.code_blocked else "sign"
 
     @property
+    def is_own(self) -> bool:
+        """True if the holder came from Mina sidor, without an ID administrator."""
+        return is_own(self.handle)
+
+    @property
     def opened(self) -> Opened | None:
         """The portal's response to `start`, or None before it and after the task."""
         return self._opened
@@ -218,13 +223,19 @@ class Task:
                 return
             kept = self._kept_on_card()
             if self._opened is None:
-                how = "Kod på sidan går att använda igen tills tiden går ut; annars väljer ID-administratören Öppna appen igen."
+                who = "väljer du" if self.is_own else "väljer ID-administratören"
+                how = f"Kod på sidan går att använda igen tills tiden går ut; annars {who} Öppna appen igen."
                 self._end("cancelled", f"{kept}{how}")
                 return
             client, opened = self._ready()
             with contextlib.suppress(PortalRefused):  # the portal has already ended it
                 client.cancel(opened)
-            self._end("cancelled", f"{kept}ID-administratören kan välja Öppna appen igen i portalen när du vill fortsätta.")
+            who = (
+                "Du kan välja Öppna appen igen på Mina sidor"
+                if self.is_own
+                else "ID-administratören kan välja Öppna appen igen i portalen"
+            )
+            self._end("cancelled", f"{kept}{who} när du vill fortsätta.")
 
     # --- implementation --------------------------------------------------------------------------------------------------
 

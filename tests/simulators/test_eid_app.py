@@ -17,7 +17,10 @@ from django.conf import settings
 from playwright.sync_api import Browser, Page, expect
 
 from siths_portal.simulators.card import Card
-from siths_portal.simulators.eid_app_handles import KINDS, OWN_KINDS
+from siths_portal.simulators.device import Device
+from siths_portal.simulators.eid_app import App
+from siths_portal.simulators.eid_app_handles import KINDS, OWN_KINDS, kind_of
+from siths_portal.simulators.eid_app_tasks import Task
 from tests.axe import ask_axe
 from tests.browser import browser as browser
 from tests.browser import page_at
@@ -190,6 +193,31 @@ def test_the_start_page_and_a_handle_that_is_none(app: Running, browser: Browser
     with page_at(browser, f"{app.url}/#act.kort") as (page, _said):
         expect(page.get_by_role("alert")).to_be_focused()
         look(page, "0-start")
+
+
+def test_on_a_phone_each_control_is_as_high_as_a_finger(app: Running, browser: Browser) -> None:
+    made = Device.make(app.cards.parent / "devices", "Annas telefon")
+    with page_at(browser, f"{app.url}/mobilt", width=390) as (page, said):
+        heading(page, "Lägg till Mobilt SITHS")
+        page.keyboard.press("Tab")
+        controls = page.locator("main :is(input, select, button)")
+        assert [box["height"] for each in controls.all() if (box := each.bounding_box()) and box["height"] < 44] == []
+        page.get_by_label("Enhet", exact=True).select_option("Annas telefon")
+        expect(page.get_by_label("Legitimeringskod", exact=True)).to_have_accessible_description("6–8 siffror.")
+        look(page, "8-mobile")
+    shutil.rmtree(made.card.folder)
+    assert said == []
+
+
+def test_a_holder_without_a_clerk_is_told_what_to_do_about_a_blocked_code(tmp_path: Path) -> None:
+    pages = App("http://localhost:1", tmp_path / "cards", "http://localhost:2")
+    own = "Lås upp kortet på Mina sidor"
+    for prefix, helper in (("sig", "ID-administratören ser"), ("osi", own), ("fet", own)):
+        handle = f"{prefix}.{0:022d}"
+        task = Task(handle, "http://localhost:1", kind_of(handle), code_blocked=True)
+        assert helper in pages.page("blocked", task=task).decode()
+        task.cancel()
+        assert ("ID-administratören" in task.notice) == (prefix == "sig")
 
 
 def test_a_code_that_is_not_one_is_told_in_words(app: Running, browser: Browser) -> None:
