@@ -41,11 +41,16 @@ def start(*, actor: Actor, carrier_id: UUID) -> OrderDraft:
 
 
 def _answers(actor: Actor, carrier: Carrier) -> dict[str, Any]:
-    """Returns what the draft is filled with: the card to replace, and the answers of its order that may be proposed."""
+    """Returns what the draft is filled with: the card to replace, and the answers of its order that may be proposed. A card that
+    was not ordered here has its own assignment, article and office.
+    """
     known = ReplacementReason.DAMAGED.value if carrier.is_code_blocked else ""
     found: dict[str, Any] = {"replaced_carrier": carrier, "replacement_reason": known}
     order = CardOrder.objects.with_card().select_related("article", "office").filter(items__carrier=carrier).first()
-    if order is None:
-        return found
-    post = Post.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD).filter(pk=order.eid.post_id).first()
-    return found if post is None else found | {"post": post, "article": order.article, "office": order.office}
+    source, post_id = (order, order.eid.post_id) if order is not None else (carrier, _newest_post_id(carrier))
+    post = Post.objects.visible_to(actor, Action.ORDER_ORDINARY_CARD).filter(pk=post_id).first() if post_id else None
+    return found if post is None else found | {"post": post, "article": source.article, "office": source.office}
+
+
+def _newest_post_id(carrier: Carrier) -> UUID | None:
+    return carrier.eids.order_by("-valid_to", "pk").values_list("post", flat=True).first()

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from django.urls import reverse
 
-from issuance.authz import Role
+from issuance.authz import Role, system
 from issuance.carriers.models import Carrier, Eid
 from issuance.housekeeping.services.state_integrity import verify_states
+from issuance.imports.services import migration
 from issuance.orders.domain.items import Fault
 from issuance.orders.domain.replacements import RULES, ReplacementReason, revoked_first
 from issuance.orders.models.drafts import OrderDraft
@@ -26,6 +27,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, Unavailable
 from tests.at_once import run_at_once
 from tests.issuance.activated import CLIENT, App, Made, activated_card, identify, make_card, sent_card, unsigned_card
+from tests.issuance.migrated import CA, migrated_card
 from tests.issuance.orders.wizard import Clerk, text_of
 from tests.issuance.pictures import picture
 from tests.issuance.world import years_ago
@@ -74,6 +76,13 @@ class TestTheDraft:
         assert (draft.post_id, draft.article_id, draft.office_id) == (order.eid.post_id, order.article_id, order.office_id)
         assert (draft.replaced_carrier, draft.replacement_reason, draft.photo) == (old.carrier, "", None)
         assert old.fresh().state == "active"
+
+    def test_a_card_that_was_not_ordered_here_is_proposed_as_it_is(self, world: Any) -> None:
+        post = world.post()
+        old = migration.register_migrated_card(actor=system("migration"), card=migrated_card(post), ca=CA)
+        assert old.article_id
+        draft = replacements.start(actor=world.officer(), carrier_id=old.pk)
+        assert (draft.post_id, draft.article_id, draft.office_id) == (post.pk, old.article_id, old.office_id)
 
     def test_a_second_click_keeps_what_is_answered(self, world: Any) -> None:
         old = activated_card(world).carrier
