@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from billing.invoices.queries.invoices import MonthPieces
 from billing.records.domain import money
 from billing.records.domain.periods import Month
-from siths_portal.lib.pages.charts import Chart, Point, bar_chart
+from siths_portal.lib.pages.charts import HALF, Chart, Point, bar_chart
 
 MONTHS_SHOWN = 12
 
@@ -46,4 +46,4 @@ def _pieces_chart(months: Sequence[Month], values: Sequence[Decimal]) -> Chart:
         Point(str(month)[:3], str(month).capitalize(), max(float(value), 0.0), money.swedish(value, decimals=0))
         for month, value in zip(months, values, strict=True)
     ]
-    return bar_chart(points, half=True)
+    return bar_chart(points, room=HALF)

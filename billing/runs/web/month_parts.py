@@ -15,7 +15,8 @@ from billing.runs.queries.month import CustomerRow, Progress, RunView
 from siths_portal.lib import clock
 from siths_portal.lib.clock import STOCKHOLM
 from siths_portal.lib.pages import charts
-from siths_portal.lib.pages.charts import Chart, Point, Share, bar_chart
+from siths_portal.lib.pages.charts import COLUMN, Chart, Point, Share, bar_chart
+from siths_portal.lib.pages.dates import in_words
 
 BLOCKED_SHOWN = 6
 _CHANGES_SHOWN = 4
@@ -71,11 +72,11 @@ def progress(found: Progress, month: Month, view: RunView | None = None) -> dict
     order = [RunState.OPEN, RunState.REVIEW, RunState.RELEASED, RunState.APPROVED, RunState.ISSUED]
     at = order.index(found.state) + 1  # the first stage, the end of the month, is always done
     notes = [
-        month.end.astimezone(STOCKHOLM).date().isoformat(),
+        in_words(month.end.astimezone(STOCKHOLM).date()),
         _draft_note(found, view),
         _stopped_note(found),
         _approval_note(found),
-        money.count(found.issued) if found.issued else _("går inte att ångra"),
+        _("{n} nummer").format(n=money.count(found.issued)) if found.issued else _("går inte att ångra"),
         _sent_note(found),
     ]
     names = [_("Perioden stängd"), _("Utkast"), _("Granska"), _("Godkänn"), _("Numrera och frys"), _("Skicka")]
@@ -123,8 +124,7 @@ def _draft_note(found: Progress, view: RunView | None) -> str:
     if found.state == RunState.OPEN:
         return _("{done} av {total}").format(done=money.count(found.settled), total=money.count(found.customers))
     if view and view.drafted_at and view.run.snapshot_at and view.drafted_at > view.run.snapshot_at:
-        day = date_format(view.drafted_at.astimezone(STOCKHOLM), "Y-m-d H:i")
-        return _("{n} kunder, {day}").format(n=money.count(found.customers), day=day)
+        return _("{n} kunder, {day}").format(n=money.count(found.customers), day=in_words(view.drafted_at))
     return _("{n} kunder").format(n=money.count(found.customers))
 
 
@@ -227,7 +227,7 @@ def chart(view: RunView) -> Chart | None:
         shown = net / _MILLION if in_millions else net
         text = money.swedish(shown.quantize(Decimal("0.01") if in_millions else Decimal(1)), decimals=2 if in_millions else 0)
         points.append(Point(str(month)[:3], str(month).capitalize(), max(float(net), 0.0), text))
-    return bar_chart(points)
+    return bar_chart(points, room=COLUMN)
 
 
 def panel(view: RunView, own_ref: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from issuance.authz.scope import outermost
 from issuance.day.models import DailyOutcome
 from issuance.people.queries import naming
 from siths_portal.lib import clock
-from siths_portal.lib.pages.charts import Point, bar_chart
+from siths_portal.lib.pages.charts import COLUMN, Point, bar_chart
 from siths_portal.lib.pages.dates import in_words
 from siths_portal.lib.pages.day import Figure, Overview, Place
 
@@ -121,7 +121,7 @@ def overview(days: Sequence[Outcome]) -> Overview | None:
     offices, note = _offices([each for each in days if each.day > newest - _FOUR_WEEKS])
     return Overview(
         figures=tuple(_figures(days, newest)),
-        chart=bar_chart(weeks, half=True) if shown else None,
+        chart=bar_chart(weeks, room=COLUMN) if shown else None,
         chart_title=_trend([int(week.value) for week in weeks]) if shown else "",
         chart_note=_("Aktiverade kort per vecka, senast {n}.").format(n=weeks[-1].text) if shown else "",
         chart_id="aktiverade-per-vecka",

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from issuance.day.queries import cards
 from issuance.day.queries.counting import Counted, Sent
 from siths_portal.lib import clock
-from siths_portal.lib.pages.charts import Point, bar_chart
+from siths_portal.lib.pages.charts import COLUMN, Point, bar_chart
 from siths_portal.lib.pages.day import Figure, Overview, Place
 
 OFFICES = 6
@@ -29,7 +29,7 @@ def of(counted: Counted) -> Overview:
     shown = len(weeks) > 1 and any(week.value for week in weeks)
     return Overview(
         figures=tuple(_figures(counted)),
-        chart=bar_chart(weeks, half=True, to_come=True) if shown else None,
+        chart=bar_chart(weeks, room=COLUMN, to_come=True) if shown else None,
         chart_title=_chart_title(weeks) if shown else "",
         chart_id="kort-per-vecka",
         places=tuple(_offices(first)),

@@ -121,7 +121,7 @@ def ocsp_chart(day: DayView) -> Chart | None:
         Point(f"{timezone.localtime(hour, clock.STOCKHOLM):%H}", hour_text(hour), count or 0, _cell(count, "count"))
         for hour, count in zip(day.hours, day.ocsp_answers, strict=True)
     ]
-    return bar_chart(points, narrow=6, half=True)
+    return bar_chart(points, narrow=6)
 
 
 def _worse(each: SeenFinding, other: SeenFinding, limit: Limit) -> bool:

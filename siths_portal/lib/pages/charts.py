@@ -14,9 +14,12 @@ _HEIGHT = 170
 _BASE = _HEIGHT - 24
 """The axis. Below it are the names of the bars."""
 _TOP = 24
-_WIDE, _HALF, _NARROW = 88, 44, 60
-"""The distance from bar to bar."""
-_GAP_BETWEEN = 20
+PAGE, COLUMN, HALF = 1000, 680, 480
+"""The room that a wide drawing fills: the whole page, the wider column, one of two charts beside each other."""
+_FARTHEST, _NARROW = 132, 60
+"""The distance from bar to bar: the largest, and that on a phone."""
+_GAP_BETWEEN, _GAP_FROM = 20, 44
+"""The gap between bars, which is a third of the distance below _GAP_FROM."""
 _PHONE = 300
 """The width on a phone, which bars share if they are too many for _NARROW."""
 _NAME, _DIGIT = 36, 7.5
@@ -87,25 +90,29 @@ class Chart:
     paired: bool = False
 
 
-def bar_chart(points: Sequence[Point], *, narrow: int = 14, half: bool = False, to_come: bool = False) -> Chart:
+def bar_chart(points: Sequence[Point], *, narrow: int = 14, room: int = PAGE, to_come: bool = False) -> Chart:
     """Returns the chart of `points`, the newest last and marked. A phone shows the last `narrow`. Values are not negative.
 
-    `half` draws the bars closer, for one of two charts beside each other or for many bars. `to_come` means that the points are
-    times to come, the next one first: that one is marked, and a phone shows the first ones.
+    `room` is what the wide drawing fills. `to_come` means that the points are times to come, the next one first: that one is
+    marked, and a phone shows the first ones.
     """
     few = points[:narrow] if to_come else points[-narrow:]
     step = min(_NARROW, _PHONE // max(len(few), 1))
-    return Chart(tuple(points), _drawing(points, _HALF if half else _WIDE, to_come), _drawing(few, step, to_come))
+    return Chart(tuple(points), _drawing(points, _step(points, room), to_come, room), _drawing(few, step, to_come))
 
 
 def paired_chart(points: Sequence[Point], *, narrow: int = 5) -> Chart:
     """Returns the chart of `points` with two bars each, the newest last. A phone shows the last `narrow`."""
-    return Chart(tuple(points), _paired(points, _WIDE), _paired(points[-narrow:], _NARROW), paired=True)
+    return Chart(tuple(points), _paired(points, _step(points, PAGE), PAGE), _paired(points[-narrow:], _NARROW), paired=True)
 
 
-def _drawing(points: Sequence[Point], step: int, to_come: bool) -> Drawing:
+def _step(points: Sequence[Point], room: int) -> int:
+    return min(_FARTHEST, room // max(len(points), 1))
+
+
+def _drawing(points: Sequence[Point], step: int, to_come: bool, room: int = 0) -> Drawing:
     top, left, ticks = _scale([point.value for point in points])
-    gap = _GAP_BETWEEN if step >= _HALF else step // 3
+    gap = _GAP_BETWEEN if step >= _GAP_FROM else step // 3
     every, here = ceil(_NAME / step), 0 if to_come else len(points) - 1
     bars = [
         replace(
@@ -114,10 +121,10 @@ def _drawing(points: Sequence[Point], step: int, to_come: bool) -> Drawing:
         )
         for number, point in enumerate(points)
     ]
-    return Drawing(left + max(len(points), 1) * step, _HEIGHT, _BASE, left, ticks, tuple(bars))
+    return Drawing(left + max(len(points) * step, room, step), _HEIGHT, _BASE, left, ticks, tuple(bars))
 
 
-def _paired(points: Sequence[Point], step: int) -> Drawing:
+def _paired(points: Sequence[Point], step: int, room: int = 0) -> Drawing:
     top, left, ticks = _scale([value for point in points for value in (point.value, point.beside)])
     width = (step - _GAP_BETWEEN) // 2
     lefts = [left + number * step + _GAP_BETWEEN // 2 for number in range(len(points))]
@@ -126,7 +133,7 @@ def _paired(points: Sequence[Point], step: int) -> Drawing:
         _bar(point, point.value / top, x + width, width, marked=point is points[-1])
         for point, x in zip(points, lefts, strict=True)
     ]
-    return Drawing(left + max(len(points), 1) * step, _HEIGHT, _BASE, left, ticks, tuple(dark), tuple(pale))
+    return Drawing(left + max(len(points) * step, room, step), _HEIGHT, _BASE, left, ticks, tuple(dark), tuple(pale))
 
 
 def _scale(values: Sequence[float]) -> tuple[float, int, tuple[Tick, ...]]:

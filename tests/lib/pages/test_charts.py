@@ -4,7 +4,7 @@ import re
 
 from django.template.loader import render_to_string
 
-from siths_portal.lib.pages.charts import Point, Share, bar_chart, curve, paired_chart, shares
+from siths_portal.lib.pages.charts import COLUMN, HALF, PAGE, Point, Share, bar_chart, curve, paired_chart, shares
 
 POINTS = [Point(name[:3], name, value, f"{value},00") for value, name in enumerate(("januari", "februari", "mars", "april"), 1)]
 
@@ -35,11 +35,19 @@ def test_a_chart_has_a_scale_of_whole_numbers() -> None:
 
 def test_a_phone_shows_a_quarter_of_weeks_and_names_each_other() -> None:
     weeks = [Point(f"v. {number}", f"vecka {number}", number % 12, "") for number in range(1, 14)]
-    narrow = bar_chart(weeks, half=True, to_come=True).narrow
+    narrow = bar_chart(weeks, to_come=True).narrow
     assert [bar.point.name for bar in narrow.bars] == [week.name for week in weeks]
     assert [bar.named for bar in narrow.bars] == [number % 2 == 0 for number in range(13)]
     assert narrow.width < 350
     assert max(bar.height for bar in narrow.bars) > 80
+
+
+def test_a_wide_drawing_fills_its_room_however_many_bars_it_has() -> None:
+    for room in (PAGE, COLUMN, HALF):
+        for number in (1, 4, 12, 24):
+            chart = bar_chart([Point("a", "a", 1, "1")] * number, room=room).wide
+            assert chart.width == chart.left + room
+        assert chart.width - chart.bars[-1].x - chart.bars[-1].width < chart.bars[1].x - chart.bars[0].x, "24 bars reach its end"
 
 
 def test_of_times_to_come_the_next_is_marked_and_a_phone_shows_the_first() -> None:
