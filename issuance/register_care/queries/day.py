@@ -95,6 +95,8 @@ def _line_of_one(urgency: Urgency, row: _Row) -> Line:
         tab="register_care",
         tag="" if row.is_taken else _("Ingen ansvarig"),
         tag_kind="missing",
+        heading=_("{kind}: {name}").format(kind=_(kind.name), name=subject.title),
+        deep_text=f"{_(kind.lead)} {last}",
     )
 
 

@@ -43,8 +43,8 @@ class Line:
 
     `tag` is the time left in words, or with its `tag_kind` a status. `action_url` is `url` unless the act has a page of its own.
     `persons` are the people whom the line names; the page records that they were shown. `is_protected`: its person is not named.
-    `tab` is the URL name of an entry of the main menu that counts the line
-    too, and `count` how many things the line stands for there.
+    `tab` is the URL name of an entry of the main menu that counts the line too, and `count` how many things the line stands for
+    there. `heading` and `deep_text` replace `title` and `text` in the deep panel, whose heading says what is to be done.
     """
 
     urgency: Urgency
@@ -61,6 +61,8 @@ class Line:
     is_reserve: bool = False
     tab: str = ""
     count: int = 1
+    heading: Text = ""
+    deep_text: Text = ""
 
     @property
     def color(self) -> str:

@@ -263,7 +263,8 @@ def test_an_issuer_sees_stock_and_lists_on_dagen(world: Any) -> None:
     WorkItem.objects.update(due=clock.today())
     StockLevel.objects.create(office=world.office, least=3)
     text = text_of(client_of(world.officer(role=Role.RESPONSIBLE_ISSUER)).get(reverse("day")))
-    assert "Registervård: Avslutade personer med giltigt kort. Ska vara gjort i dag." in text
+    assert "Avslutade personer med giltigt kort: " in text, "the deep panel says what is to be done"
+    assert "Har personen slutat ska kortet spärras. Ska vara gjort i dag." in text
     assert "Få reservkort på Kontor A" in text
 
 
