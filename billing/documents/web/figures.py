@@ -15,7 +15,8 @@ def figures(
 ) -> list[dict[str, str]]:
     """Returns the figures of an invoice: the sum `first` with its name, the pieces of each kind, the change of the sum.
 
-    `before` is the same sum of the month before, or None if the customer had no invoice then. A credit note is not compared.
+    `before` is the same sum of the month before, or None if the customer had no invoice then. A credit note is not compared, and
+    an invoice without one before it has no change.
     `left` stands in place of the sum.
     """
     amount, name = first
@@ -24,14 +25,12 @@ def figures(
         pieces = [line.quantity for line in content.lines if line.kind == kind.code]
         if pieces:
             found.append({"value": money.swedish(sum(pieces, Decimal(0)), decimals=0), "name": kind.name_in_text})
-    if not content.preceding:
+    if not content.preceding and before is not None:
         found.append(_change(amount, before, content.month.previous()))
     return found
 
 
-def _change(amount: Decimal, before: Decimal | None, month: Month) -> dict[str, str]:
-    if before is None:
-        return {"value": _("Ingen"), "name": _("faktura för {month} att jämföra med").format(month=month)}
+def _change(amount: Decimal, before: Decimal, month: Month) -> dict[str, str]:
     change = amount - before
     earlier = _("{month}: {amount}").format(month=month, amount=money.swedish(before))
     if not change:
