@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
-from tests import layout_pictures, personal_addresses
+from tests import kept_connection, layout_pictures, personal_addresses
 from tests.axe import ask_axe
 
 FLAGS = [
@@ -61,9 +61,14 @@ class _Chromium:
         return self._browser
 
     def give_back(self) -> None:
-        """Closes what the module left open, and hides Playwright's event loop from modules that run a loop of their own."""
+        """Closes what the module left open, and hides Playwright's event loop from modules that run a loop of their own.
+
+        Where a loop runs, Django has other connections than elsewhere. A test that ends all connections would break them for the
+        next module with a browser.
+        """
         for context in self._browser.contexts if self._browser else []:
             context.close()
+        kept_connection.close()
         asyncio._set_running_loop(None)
 
     def _stop(self) -> None:
