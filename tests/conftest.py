@@ -278,11 +278,21 @@ def django_db_setup(request: pytest.FixtureRequest, django_test_environment: Non
     if not _measures(request.config):
         with django_db_blocker.unblock():
             superuser.stop_autovacuum()
-    TransactionTestCase._fixture_teardown = lambda self: flush_database()  # type: ignore[method-assign]
-    TransactionTestCase._should_reload_connections = lambda self: kept_connection.keep_or_close()  # type: ignore[method-assign]
+    TransactionTestCase._fixture_teardown = lambda self: _end_transactions()  # type: ignore[method-assign]
+    TransactionTestCase._should_reload_connections = lambda self: False  # type: ignore[method-assign]
     yield
     with django_db_blocker.unblock():
         connections.close_all()
+
+
+def _end_transactions() -> None:
+    """What a test with transactions of its own leaves is undone.
+
+    The connection first: to drop its temporary tables is a transaction, and `first_rows` copies only where none came after the
+    deletion of all rows.
+    """
+    kept_connection.keep_or_close()
+    flush_database()
 
 
 def flush_database() -> None:
@@ -341,7 +351,8 @@ def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> 
         if nextitem is None or nextitem.path != item.path:
             kept_connection.close()
             if "postgres" in _running and not _measures(item.config):
-                superuser.forget_statistics()
+                with first_rows.rows_stay():
+                    superuser.forget_statistics()
 
 
 @pytest.hookimpl(trylast=True)

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from issuance.organisations.models import IssuingArea
 from siths_portal.lib import clock
 from tests import first_rows
-from tests.conftest import flush_database, nobody_works
+from tests.conftest import _end_transactions, flush_database, nobody_works
 from tests.issuance.activated import Made, activated_card, identify, sent_card
 from tests.issuance.outside import Outside
 from tests.issuance.world import World
@@ -107,3 +108,10 @@ class TestFurtherRows:
         assert sent_card(world).carrier.pk != known
         settings.MINIMUM_AGE_LOA3 = 17
         assert sent_card(beginning()).carrier.pk != known
+
+
+def test_temporary_tables_of_a_test_are_gone_before_its_rows_are(transactional_db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE left_over (id integer)")
+    _end_transactions()
+    assert first_rows._ground.untouched() == frozenset()

@@ -124,11 +124,13 @@ def test_the_example_takes_each_case_of_the_sandbox_to_its_end(
     assert "new-print: the customer acted" in said()
     letter, other = orders["puk-letter"], sandbox_stage.client("sandbox")
     wait_for("the PUK, which the client does not get", lambda: other("GET", f"orders/{letter}/puk").status_code == 200)
+    acted = "revoked-late: the customer acted"
     told, shown = example("run", "--until", "certified"), said()
-    if " remade" not in told:  # the call that would say that the PUK is gone was cut off, and is not repeated in this round
-        told = example("run", "--until", "certified")
+    if " remade" not in told or acted not in shown:  # the call for it was cut off, and is not repeated in this round
+        told += example("run", "--until", "certified")
+        shown = shown if acted in shown else said()
     assert f"{letter}.1 remade\n" in told
-    assert "revoked-late: the customer acted" in shown
+    assert acted in shown
     assert shown.count("Your client has the next step: the card is revoked.") == 1
     example("report", orders["cannot-be-made"], "1", "failed", "chip-defect")
     example("remake", orders["spoilt"], "1", "misprint", "supplier")
