@@ -199,7 +199,7 @@ def pytest_collection_finish() -> None:
         assert isinstance(helper, int)
         compiling.end(helper)
     gc.freeze()
-    gc.set_threshold(20_000, 20, 10)
+    gc.set_threshold(100_000, 20, 10)
     gc.enable()
 
 

@@ -29,8 +29,9 @@ pytestmark = pytest.mark.django_db(transaction=True)
 @pytest.fixture
 def made(world: Any, demo_pki: Any) -> Made:
     """An active card, whose supplier prints letters."""
+    made = activated_card(world)
     printing_supplier(demo_pki)
-    return activated_card(world)
+    return made
 
 
 def test_a_letter_waits_for_the_supplier_of_the_cards_organisation(world: Any, made: Made) -> None:

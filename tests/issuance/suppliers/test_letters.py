@@ -37,14 +37,19 @@ OTHER = "other"
 
 
 @pytest.fixture
-def printer(demo_pki: Any) -> Printer:
+def card(world: Any, demo_pki: Any) -> Made:
+    return activated_card(world)
+
+
+@pytest.fixture
+def printer(demo_pki: Any, card: Made) -> Printer:
     return printing_supplier(demo_pki)
 
 
 @pytest.fixture
-def made(world: Any, printer: Printer) -> Made:
+def made(card: Made, printer: Printer) -> Made:
     """An active card, whose supplier prints letters."""
-    return activated_card(world)
+    return card
 
 
 @pytest.fixture
