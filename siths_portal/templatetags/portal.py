@@ -51,6 +51,12 @@ tag is for information only and has its own text.
 _INFO = ("info", "")
 
 
+@register.filter
+def genitive(name: str) -> str:
+    """Returns a name's genitive in Swedish: Elins, but Alexis and Max as they are."""
+    return name if name[-1:].casefold() in ("s", "x", "z") else f"{name}s"
+
+
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """Returns a drawn icon, hidden from screen readers because the adjacent text says the same.

@@ -144,6 +144,7 @@ def test_the_three_steps(world: Any, clerk: Client, made: Made) -> None:
     said = text_of(third)
     for expected in (
         "Aktivering lyckades",
+        "Provs kort är aktiverat",
         written,
         "Prov Provsson",
         "Dörrkort &lt;b&gt;B",

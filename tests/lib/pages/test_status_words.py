@@ -7,7 +7,7 @@ from issuance.carriers.domain.kinds import all_kinds
 from issuance.orders.domain.eid_order_states import EidOrderState
 from issuance.records.queries.event_words import facts_of
 from siths_portal.lib.pages.status_words import WORDS, Noun, word
-from siths_portal.templatetags.portal import status_of, tag_text
+from siths_portal.templatetags.portal import genitive, status_of, tag_text
 
 
 def test_each_state_has_a_word() -> None:
@@ -39,3 +39,8 @@ def test_a_state_of_others_has_no_word() -> None:
 def test_a_history_shows_a_change_of_state_in_words_or_not_at_all() -> None:
     assert facts_of({"from": "sent", "to": "active"}) == (("Status", "Skickat → Aktivt"),)
     assert facts_of({"from": "sent", "to": "returned"}) == (), "the event says that it came back"
+
+
+@pytest.mark.parametrize(("name", "whose"), [("Elin", "Elins"), ("Alexis", "Alexis"), ("Max", "Max"), ("LUIZ", "LUIZ")])
+def test_a_name_has_its_genitive(name: str, whose: str) -> None:
+    assert genitive(name) == whose
