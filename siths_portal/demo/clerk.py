@@ -179,7 +179,8 @@ class Clerk:
     def finish_activation(self) -> Page:
         """Loads the page again and finishes the activation."""
         self.page = self.page.again()
-        self._expect("Kortet är aktiverat")
+        if not self.page.heading.endswith("kort är aktiverat"):
+            raise self.page.fault("not an activated card")
         self.page = self.page.press("Avsluta")
         return self._at_person()
 
