@@ -69,13 +69,13 @@ def tasks() -> dict[str, object]:
 
 @cache
 def rendered() -> set[str]:
-    """What stands in quotes in a module, and may be a template's name."""
+    """The quoted strings in all modules that could be names of templates."""
     return {found for text in sources().values() for _mark, found in re.findall(r"""(["'])(?=([\w./-]+)\1)""", text)}
 
 
 @cache
 def part_of() -> dict[str, set[str]]:
-    """For each name that a template begins a quotation with, the templates that do."""
+    """For each quoted name in a template, the templates that contain it."""
     places: dict[str, set[str]] = defaultdict(set)
     for template, text in template_texts().items():
         for found in re.findall(r'"(?=([\w./-]+))', text):

@@ -46,7 +46,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class First:
-    """The earliest row of a kind, and whom it is about. If the kind has one row, this is that row."""
+    """The oldest row of a kind of work, with its person, organisation or office."""
 
     at: dt.datetime
     subject: naming.Subject
