@@ -12,7 +12,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -35,6 +34,7 @@ from tests import (
     ports,
     prepared_queries,
     pressing,
+    scratch,
     secrets_in_clear,
     superuser,
     template,
@@ -64,8 +64,7 @@ def _redis(root: Path) -> PrivateRedis:
 
 def _make_folder() -> Path:
     """This process's own folder: files, tokens, PIN and key."""
-    root = Path(tempfile.mkdtemp(prefix="siths-test-", dir="/tmp"))
-    root.chmod(0o755)
+    root = scratch.new_folder("siths-test-", 0o755)
     (root / "var").mkdir()
     (root / "tokens").mkdir()
     (root / "softhsm2.conf").write_text(
@@ -101,6 +100,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Each process of a parallel run has its own: a feed's horizon counts the transactions of a whole PostgreSQL cluster.
     """
+    if _measures(config):
+        scratch.be_durable()
     root = _make_folder()
     _begin_template(root)
     _reach_nobody_else(root)

@@ -14,7 +14,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +28,7 @@ from siths_portal.dev.launch import HOUSE, PROGRAM
 from siths_portal.dev.private_services import DATABASE
 from siths_portal.dev.progress import HouseError, wait_for
 from siths_portal.lib.processes.table import PIN_SHARES
-from tests import template
+from tests import scratch, template
 from tests.pki_fixtures import demo_file
 from tests.ports import allow_house, guarded
 
@@ -271,8 +270,7 @@ def started(
 
 @contextlib.contextmanager
 def _running(serve: Callable[[Stage], None], *, ceremony: bool, kind: type[StageHouse] = StageHouse) -> Iterator[Stage]:
-    place = Path(tempfile.mkdtemp(prefix="siths-e2e-", dir="/tmp"))
-    place.chmod(0o711)  # PostgreSQL's user walks through
+    place = scratch.new_folder("siths-e2e-", 0o711)  # PostgreSQL's user walks through
     house = _house(place, kind)
     made = Stage(house)
     try:

@@ -2,7 +2,7 @@
 
 Python loads this file at its start in each process whose PYTHONPATH names the folder. Whoever else is asked for seems not to be
 there: a connection is refused, a name is unknown. Own are ports and folders that `SITHS_TEST_OWN` lists, ports that the kernel
-hands out (no setting names one by default), and the folder for temporary files.
+hands out (no setting names one by default), and the folders for temporary files.
 """
 
 import os
@@ -27,7 +27,7 @@ def _is_own_path(path: str) -> bool:
     # Abstract names are of this run's processes, and what is not there answers nobody.
     if path.startswith("\0") or not os.access(path, os.F_OK):
         return True
-    folders = [each for each in _own() if each.startswith("/")] + [os.environ.get("TMPDIR", "/tmp")]
+    folders = [each for each in _own() if each.startswith("/")] + [os.environ.get("TMPDIR", "/tmp"), "/dev/shm"]
     return any(os.path.realpath(path).startswith(f"{os.path.realpath(folder)}/") for folder in folders)
 
 

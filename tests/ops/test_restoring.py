@@ -4,7 +4,6 @@ import contextlib
 import io
 import shlex
 import shutil
-import tempfile
 from pathlib import Path
 
 import psycopg2
@@ -20,6 +19,7 @@ from pki.ocsp import presigning
 from siths_portal.dev.private_services import BACKUP_ROLE
 from siths_portal.lib.files import journal
 from siths_portal.ops.cluster import Cluster
+from tests import scratch
 from tests.faults.full_disk import full_disk
 from tests.pki.ocsp.test_status_face import revoke
 from tests.pki.orders import order, plan
@@ -28,8 +28,7 @@ from tests.pki.orders import order, plan
 @pytest.fixture
 def folder():
     """A folder that the user of PostgreSQL may enter."""
-    made = Path(tempfile.mkdtemp(prefix="siths-test-restore-"))
-    made.chmod(0o755)
+    made = scratch.new_folder("siths-test-restore-", 0o755)
     yield made
     shutil.rmtree(made)
 

@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ import requests
 from siths_portal.dev import nginx
 from siths_portal.dev.home import House, make_socket_folder
 from siths_portal.dev.probes import accepts, api_is_ready
+from tests import scratch
 from tests.ports import free_port
 from tests.secrets_in_clear import leaky_logs
 from tests.tls import Identity, SmallCa
@@ -175,10 +175,9 @@ def _require_no_secrets(folder: Path) -> None:
 
 @contextlib.contextmanager
 def stage() -> Iterator[Stage]:
-    """Everything in a new short folder: unix sockets have short paths. DATABASE_URL must name the tests' database."""
+    """Everything in a new folder. DATABASE_URL must name the tests' database."""
     with contextlib.ExitStack() as stack:
-        folder = Path(tempfile.mkdtemp(prefix="siths-api-", dir="/tmp"))
-        folder.chmod(0o711)  # nginx's workers walk through
+        folder = scratch.new_folder("siths-api-", 0o711)  # nginx's workers walk through
         stack.callback(shutil.rmtree, folder, True)
         stack.callback(_require_no_secrets, folder)  # when its processes have ended
         house = House(folder, "test", free_port() - 443, folder / "run", folder / "pg")
