@@ -261,9 +261,31 @@ def _first_card(world: World, name: str, make: Callable[[], Made]) -> Made:
 def first_card(
     world: World, name: Hashable, make: Callable[[], Made], *, keys: Any = None, quiet: Callable[[], bool] = lambda: True
 ) -> Made:
+    """The card that `make` returns, or a copy. `keys` are the card's, if they are none of the pool."""
+
+    def rows() -> dict[str, Any]:
+        return {"card": plain(make())}
+
+    return card_of(copied(world, name, rows, quiet=quiet)["card"], keys)
+
+
+def plain(made: Made) -> tuple[str, Carrier, CardOrder]:
+    """A card as `copied` can copy it: by its serial in place of its keys."""
+    return made.keys.serial, made.carrier, made.order
+
+
+def card_of(copy: tuple[str, Carrier, CardOrder], keys: Any = None) -> Made:
+    """The card of what `plain` returned, with keys of the pool unless it has others."""
+    serial, carrier, order = copy
+    return Made(keys or next(Keys(paper) for paper in _pool if paper.serial == serial), carrier, order)
+
+
+def copied(
+    world: World, name: Hashable, make: Callable[[], dict[str, Any]], *, quiet: Callable[[], bool] = nobody_works
+) -> dict[str, Any]:
     """What `make` returns, or a copy, as `further_rows` has it; whatever the world notes of people comes with the rows.
 
-    `keys` are the card's, if they are none of the pool. Without `quiet` nobody may write beside `make`.
+    Without `quiet` nobody may write beside `make`.
     """
     outside = world.outside
     if world.officers or outside.persons or outside.down or outside.organisations is not None or not world.qualifies:
@@ -272,15 +294,15 @@ def first_card(
     def rows() -> dict[str, Any]:
         made = make()
         known = {"officers": world.officers, "posts": outside.posts, "persons": outside.persons, "calls": outside.calls}
-        return {"serial": made.keys.serial, "carrier": made.carrier, "order": made.order, "known": known}
+        return {"made": made, "known": known}
 
     values = further_rows((name, _changed_settings()), rows, quiet)
     known = values["known"]
     world.officers, outside.posts, outside.persons, outside.calls = (
         known[each] for each in ("officers", "posts", "persons", "calls")
     )
-    keys = keys or next(Keys(paper) for paper in _pool if paper.serial == values["serial"])
-    return Made(keys, values["carrier"], values["order"])
+    made: dict[str, Any] = values["made"]
+    return made
 
 
 def _changed_settings() -> str:

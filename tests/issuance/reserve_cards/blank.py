@@ -29,7 +29,7 @@ from pki.issuing.certifying import certify as certify_in_the_worker
 from siths_portal.lib import clock
 from siths_portal.simulators.card import TRANSPORT, Card, new_serial
 from tests.database_roles import acting_as
-from tests.issuance.activated import PUK, App, Made, Plastic, activated_card, pem
+from tests.issuance.activated import PUK, App, Made, Plastic, activated_card, card_of, copied, pem, plain
 from tests.issuance.orders.bundles import bundle, prepare
 from tests.issuance.world import SUPPLIER, World
 
@@ -176,6 +176,27 @@ def officer_with_card(world: World, actor: Actor, *, keys: Any = None) -> Office
     post = Post.objects.select_related("person", "organisation").filter(person=actor.person_id).first()
     assert post is not None
     return Officer(actor, activated_card(world, post, keys=keys, actor=world.officer(role=Role.RESPONSIBLE_ISSUER)))
+
+
+_blanks: dict[str, Blank] = {}
+
+
+def desk_of_two(world: World) -> tuple[Blank, Officer, Officer]:
+    """A reserve card in stock, an officer who hands out, and one who may be the second on level 3; copies from the second time.
+
+    Two officers need a card each, so to make all this by the services takes half a second.
+    """
+
+    def make() -> dict[str, Any]:
+        blank = stocked(world)[0]
+        _blanks[blank.serial] = blank
+        roles = (Role.ID_ADMINISTRATOR, Role.RESERVE_CARD_ADMIN_LOA3)
+        both = [officer_with_card(world, world.officer(role=role)) for role in roles]
+        return {"blank": blank.serial, "officers": [(officer.actor, plain(officer.made)) for officer in both]}
+
+    values = copied(world, "desk of two", make)
+    first, second = (Officer(actor, card_of(card)) for actor, card in values["officers"])
+    return _blanks[values["blank"]], first, second
 
 
 def proposed(blank: Blank, post: Post, first: Officer) -> ReserveCardIssue:

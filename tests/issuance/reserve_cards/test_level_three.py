@@ -31,10 +31,11 @@ from tests.issuance.reserve_cards.blank import (
     Officer,
     activating,
     approved,
+    desk_of_two,
     hand_out,
+    in_stock,
     officer_with_card,
     proposed,
-    stocked,
     work,
 )
 from tests.issuance.world import person_number
@@ -44,18 +45,23 @@ pytestmark = pytest.mark.usefixtures("demo_pki")
 
 
 @pytest.fixture
-def blank(world: Any) -> Blank:
-    return stocked(world)[0]
+def desk(world: Any) -> tuple[Blank, Officer, Officer]:
+    return desk_of_two(world)
 
 
 @pytest.fixture
-def first(world: Any) -> Officer:
-    return officer_with_card(world, world.officer())
+def blank(desk: tuple[Blank, Officer, Officer]) -> Blank:
+    return desk[0]
 
 
 @pytest.fixture
-def second(world: Any) -> Officer:
-    return officer_with_card(world, world.officer(role=Role.RESERVE_CARD_ADMIN_LOA3))
+def first(desk: tuple[Blank, Officer, Officer]) -> Officer:
+    return desk[1]
+
+
+@pytest.fixture
+def second(desk: tuple[Blank, Officer, Officer]) -> Officer:
+    return desk[2]
 
 
 def second_opens(issue: ReserveCardIssue, officer: Officer) -> Any:
@@ -153,7 +159,7 @@ class TestTwoOfficers:
 
     def test_an_officer_without_a_card_cannot_sign(self, world: Any, blank: Blank) -> None:
         with pytest.raises(Conflict, match="officer-without-card"):
-            hand_out(blank, world.post(), world.officer(), level=3)
+            hand_out(blank, world.post(), world.officer(protected=True), level=3)
         assert not ReserveCardIssue.objects.exists()
 
     def test_the_envelope_is_checked(self, world: Any, blank: Blank, first: Officer, second: Officer) -> None:
@@ -192,8 +198,8 @@ class TestTwoOfficers:
         second.sign(checks[1])
         assert ReserveCardIssue.objects.get().state == "bound"
 
-    def test_rejected_withdrawn_and_overdue(self, world: Any, first: Officer, second: Officer) -> None:
-        cards = stocked(world, 3)
+    def test_rejected_withdrawn_and_overdue(self, world: Any, blank: Blank, first: Officer, second: Officer) -> None:
+        cards = [blank, *in_stock(world, 2)]
         issues = [proposed(card, world.post(), first) for card in cards]
         approving.reject(actor=second.actor, issue_id=issues[0].pk, reason="Fotot stämmer inte")
         approving.withdraw(actor=first.actor, issue_id=issues[1].pk)

@@ -9,14 +9,13 @@ from django.urls import reverse
 from issuance.activation.models import Attestation, EidAppTransaction
 from issuance.activation.services import activation
 from issuance.activation.services.visits import Opened
-from issuance.authz import Role
 from issuance.people.models.persons import Person
 from issuance.records.models.events import Event
 from issuance.reserve_cards.models import ReserveCardIssue
 from siths_portal.lib.errors import Invalid
 from tests.issuance.activated import App, Made
 from tests.issuance.activation.test_pages import text_of
-from tests.issuance.reserve_cards.blank import Activating, Blank, Officer, hand_out, officer_with_card, proposed, stocked
+from tests.issuance.reserve_cards.blank import Activating, Blank, Officer, desk_of_two, hand_out, proposed
 from tests.issuance.world import person_number, years_ago
 from tests.portal import portal_client
 from tests.pressing import ENTER, MAIN
@@ -25,8 +24,13 @@ pytestmark = pytest.mark.usefixtures("demo_pki")
 
 
 @pytest.fixture
-def blank(world: Any) -> Blank:
-    return stocked(world)[0]
+def desk(world: Any) -> tuple[Blank, Officer, Officer]:
+    return desk_of_two(world)
+
+
+@pytest.fixture
+def blank(desk: tuple[Blank, Officer, Officer]) -> Blank:
+    return desk[0]
 
 
 def logged_in(actor: Any) -> Client:
@@ -39,13 +43,13 @@ def clerk(world: Any, blank: Blank) -> Client:
 
 
 @pytest.fixture
-def first(world: Any, blank: Blank) -> Officer:
-    return officer_with_card(world, world.officer())
+def first(desk: tuple[Blank, Officer, Officer]) -> Officer:
+    return desk[1]
 
 
 @pytest.fixture
-def second(world: Any, blank: Blank) -> Officer:
-    return officer_with_card(world, world.officer(role=Role.RESERVE_CARD_ADMIN_LOA3))
+def second(desk: tuple[Blank, Officer, Officer]) -> Officer:
+    return desk[2]
 
 
 def test_a_card_on_level_two_leads_to_its_activation(world: Any, blank: Blank, clerk: Client) -> None:
@@ -87,7 +91,7 @@ def test_another_person_attests_who_the_holder_is(world: Any, blank: Blank, cler
     assert clerk.post(address, {**given, "stated": "on", **MAIN}).status_code == 302
     kept = Attestation.objects.get(identification__carrier=blank.carrier)
     assert (kept.attestor_name, kept.relation) == (name, "superior")
-    again = activation.reopen(actor=world.officer(), transaction_id=EidAppTransaction.objects.get().pk)
+    again = activation.reopen(actor=world.officer(), transaction_id=EidAppTransaction.objects.latest("created_at").pk)
     app = App(Made(blank, blank.carrier, None))  # type: ignore[arg-type]
     app.start(again)
     step = Activating(blank, again, app)

@@ -4,6 +4,7 @@ import base64
 import datetime as dt
 import hashlib
 import json
+import shutil
 import subprocess
 
 import pytest
@@ -234,7 +235,7 @@ def test_an_operator_begins_a_new_file_knowingly(file, tmp_path):
     with pytest.raises(CommandError, match="--reason") as error:
         call_command("audit_head", "--new-file")
     assert error.value.returncode == 2
-    file.rename(tmp_path / "kept.jsonl")
+    shutil.move(file, tmp_path / "kept.jsonl")
     call_command("audit_head", "--new-file", "--reason", "årsskifte")
     assert [statement.number for statement in audit_heads.statements()] == [4]
     assert verify()[1] == 0
