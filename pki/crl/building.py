@@ -101,7 +101,8 @@ def publish_online() -> list[CrlResult]:
 
 
 def publish_due() -> list[CrlResult]:
-    """Publishes each CRL that is older than its period, or has lacked a revocation for long enough (see `pki.crl.scopes`).
+    """Publishes each CRL whose file is missing, that is older than its period, or that has lacked a revocation for long enough
+    (see `pki.crl.scopes`).
 
     Skips CRLs that another worker is making.
     """

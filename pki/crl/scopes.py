@@ -1,4 +1,5 @@
 """Which CRLs are due and which worker may make one: a lease for each scope, rising numbers, and a pause after revocations.
+A CRL whose file is missing is due at once.
 
 A scope is all of a CA's certificates, or one shard of them. A worker takes the scope's lease and draws a number in one short
 transaction; it publishes only if it still has the lease. The lease of a dead worker expires. A number is drawn once; the event
@@ -17,6 +18,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Right
 
 from pki.authorities.clock_guard import ClockWentBack
+from pki.authorities.crl_addresses import crl_path
 from pki.domain import crl_shards
 from pki.models import ONLINE, CaState, Certificate, CertificateAuthority, CertificateStatus, Crl, CrlScope, Event
 from siths_portal.lib import clock
@@ -263,7 +265,7 @@ def _is_due(scope: _Scope, ca: CertificateAuthority, now: dt.datetime) -> bool:
         return scope.leased_until <= now  # its worker died: the published file may be newer than the row
     if scope.retry_at is not None:
         return scope.retry_at <= now
-    if scope.this_update is None or scope.this_update + ca.crl_period <= now:
+    if scope.this_update is None or scope.this_update + ca.crl_period <= now or not crl_path(ca, scope.shard).exists():
         return True
     if scope.first_change is None or scope.last_change is None or scope.this_update + APART > now:
         return False

@@ -168,6 +168,16 @@ def test_only_due_lists_are_published(world):
         assert len(building.publish_due()) == 2
 
 
+def test_a_list_whose_file_is_missing_is_published_again(world):
+    building.publish_due()
+    lost = building.crl_path(world.first)
+    before = number(published(world.first))
+    lost.unlink()
+    assert [outcome.ca for outcome in building.publish_due()] == [world.first]
+    assert number(published(world.first)) > before
+    assert building.publish_due() == []
+
+
 def test_one_cas_missing_key_does_not_hold_the_others_up(world):
     CertificateAuthority.objects.filter(id=world.first.id).update(key_id="00" * 20)
     outcomes = building.publish_due()
