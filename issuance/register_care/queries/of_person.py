@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from issuance.authz import Action, Actor, policy
 from issuance.register_care.domain import kinds
-from issuance.register_care.domain.kinds import WorkKind
+from issuance.register_care.domain.kinds import About, WorkKind
 from issuance.register_care.domain.states import WorkState
 from issuance.register_care.models import WorkItem
 from issuance.register_care.services import deciding
@@ -36,8 +36,7 @@ def rows(actor: Actor, person_id: UUID) -> Sequence[dict[str, Any]]:
             "tag_kind": "due",
             **_act(actor, kinds.kind_of(code), ids),
         }
-        for pk, code, due, card_state, *ids in _open(actor, person_id)
-        if not kinds.kind_of(code).is_settled(card_state)
+        for pk, code, due, *ids in _open(actor, person_id)
     ]
 
 
@@ -55,6 +54,15 @@ def _act(actor: Actor, kind: WorkKind, ids: Sequence[UUID | None]) -> dict[str, 
 
 @prepared
 def _open(actor: Actor, person_id: UUID) -> QuerySet[WorkItem, Any]:
-    told = [kind.code for kind in kinds.all_kinds() if kind.on_day]
-    found = deciding.kept_by(actor).filter(person=person_id, state=WorkState.OPEN.value, kind__in=told)
-    return found.order_by("due", "pk").values_list("pk", "kind", "due", "carrier__state", *_COLUMNS)[:MOST]
+    found = deciding.kept_by(actor).filter(_unsettled(), person=person_id, state=WorkState.OPEN.value)
+    return found.order_by("due", "pk").values_list("pk", "kind", "due", *_COLUMNS)[:MOST]
+
+
+def _unsettled() -> Q:
+    """The condition that the row is of a kind to show and that `WorkKind.is_settled` is False."""
+    shown = [kind for kind in kinds.all_kinds() if kind.on_day]
+    found = Q(kind__in=[kind.code for kind in shown if kind.about is not About.CARD])
+    for kind in shown:
+        if kind.about is About.CARD:
+            found |= Q(kind=kind.code) & (Q(carrier=None) | Q(carrier__state__in=sorted(kind.card_states)))
+    return found

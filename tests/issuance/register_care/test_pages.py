@@ -14,8 +14,10 @@ from issuance.people.models.persons import Post
 from issuance.records.models.events import Event
 from issuance.register_care.domain import kinds
 from issuance.register_care.models import CardReminder, WorkItem
+from issuance.register_care.queries import of_person
 from issuance.stock.models import StockLevel
 from siths_portal.lib import clock
+from siths_portal.lib.ids import new_id
 from tests.issuance.organisations.test_pages import client_of
 from tests.issuance.person_page.test_pages import text_of
 from tests.issuance.register_care.works import Mails, active, found, night, sent
@@ -209,6 +211,25 @@ def test_a_row_whose_card_is_taken_care_of_offers_no_act_and_says_that_the_night
     assert f'href="{own}"' not in client.get(person).content.decode()
     night()
     assert found(kind) == []
+
+
+def test_rows_that_are_taken_care_of_take_no_place_on_the_persons_page(world: Any) -> None:
+    row = gone(world)
+    WorkItem.objects.bulk_create(
+        WorkItem(
+            kind="not_activated",
+            state="open",
+            subject_id=new_id(),
+            organisation_id=row.organisation_id,
+            person_id=row.person_id,
+            carrier_id=row.carrier_id,
+            due=clock.today() - dt.timedelta(days=100),
+            found_at=clock.now(),
+        )
+        for _ in range(of_person.MOST)
+    )
+    page = clerk(world).get(reverse("person", args=[row.person_id]))
+    assert reverse("work_item", args=[row.pk]) in page.content.decode()
 
 
 @pytest.mark.parametrize("sent_rows", [[], ["inget-id"], ["00000000-0000-0000-0000-000000000001"]])
