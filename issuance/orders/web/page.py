@@ -116,7 +116,7 @@ def shown(request: HttpRequest, page: Open, form: OrderForm | None = None, *, st
         "chosen": chosen,
         "name": name,
         "person_id": wording.person_number(outside.person_id.kind, outside.person_id.value) if outside.person_id else "",
-        "lead": _lead(chosen, replaced, unconfirmed=bool(beside) and "another_card" not in form.data),
+        "lead": _lead(chosen, replaced, _to_confirm(form, replaced, has_others=bool(beside)) if chosen.post else ""),
         "live": by_script(request),
         "replaced": replaced,
         "posts": choices.options_of_posts(chosen),
@@ -151,11 +151,17 @@ def _photo_address(draft: OrderDraft, chosen: Chosen) -> str:
     return reverse("order_photo_image", args=[draft.pk, photo.photo.pk]) if photo else ""
 
 
-def _lead(chosen: Chosen, replaced: ReplacedCard | None, *, unconfirmed: bool) -> str:
-    """Returns the sentence that says what is proposed and why, or what remains; `unconfirmed` means that the page asks whether
-    the person is to have one more card.
-    """
-    confirm = _("bekräfta att personen ska ha ett kort till") if unconfirmed and chosen.post is not None else ""
+def _to_confirm(form: OrderForm, replaced: ReplacedCard | None, *, has_others: bool) -> str:
+    """Returns what the clerk has yet to confirm: one card more beside others, or the digits of a card that the order revokes."""
+    if has_others and "another_card" not in form.data:
+        return _("bekräfta att personen ska ha ett kort till")
+    if replaced is not None and replaced.revokes_first and not form.data.get("confirm"):
+        return _("skriv de 4 sista siffrorna på det gamla kortet")
+    return ""
+
+
+def _lead(chosen: Chosen, replaced: ReplacedCard | None, confirm: str) -> str:
+    """Returns the sentence that says what is proposed and why, or what remains. `confirm` is what to confirm, or empty."""
     asked = [Step.REPLACEMENT] if replaced is not None and not replaced.reason else []
     if missing := [*asked, *chosen.missing]:
         first = (Step.REPLACEMENT, Step.ORGANISATION)

@@ -145,6 +145,7 @@ class TestOnThePage:
         last = old.carrier.card_serial[-4:]
         clerk.choose(replacement_reason="lost")
         assert f"Kortet som slutar på {last} spärras när du beställer" in text_of(clerk.page)
+        assert "Skriv de 4 sista siffrorna på det gamla kortet. Resten är ifyllt." in text_of(clerk.page)
         wrong = f"{(int(last) + 1) % 10000:04}"
         for digits in ("", wrong):
             clerk.send(confirm=digits)
