@@ -20,6 +20,7 @@ from issuance.minasidor.services import testing
 from issuance.minasidor.services.testing import Progress
 from issuance.minasidor.web import refusals
 from issuance.minasidor.web.frame import means_of, offered
+from issuance.minasidor.web.tiles import Tile, tiles_of
 from issuance.records.web import handles
 from issuance.records.web.frame import actor_of
 from issuance.records.web.refreshing import refreshing, reloaded_if_changed
@@ -91,6 +92,7 @@ def step(request: HttpRequest, transaction_id: UUID) -> HttpResponse:
         "works": found.state is TransactionState.COMPLETED,
         "fails": found.state is TransactionState.FAILED,
         "said": _said(found),
+        "way_out": _way_out(request, found),
         **handles.way_to_app(request, found.transaction, found.state),
         **refreshing(request, live=found.is_open),
     }
@@ -129,6 +131,13 @@ def signature_certificate(request: HttpRequest, certificate_id: UUID) -> HttpRes
 def _version(found: Progress) -> str:
     """Returns what changes when the page has something new to show."""
     return f"{found.state.value} {found.transaction.card_report}".strip()
+
+
+def _way_out(request: HttpRequest, found: Progress) -> Tile | None:
+    """Returns the tile that leads on from a blocked code: to unlocking, or to the help where this log-in does not offer it."""
+    if found.transaction.card_report != CardReport.CODE_BLOCKED:
+        return None
+    return next(tile for tile in tiles_of(means_of(request)) if MyFunction.UNLOCK in (tile.function, tile.unless))
 
 
 def _said(found: Progress) -> str:

@@ -103,6 +103,20 @@ def test_what_the_card_refuses_is_said_and_a_cancelled_test_begins_again(client:
     assert client.get(again).context["handle"] not in ("", first)
 
 
+def test_a_blocked_code_leads_to_what_the_log_in_offers(client: Client, made: Made) -> None:
+    path, _app = opened(client, made, "person-hsaid-auth")
+    ways = [reverse("my_unlockings"), f"{reverse('help')}#koden"]
+
+    def shown(page: str) -> list[bool]:
+        return [f'<a class="ds-link" href="{way}">' in page for way in ways]
+
+    assert shown(client.get(path).content.decode()) == [False, False]
+    EidAppTransaction.objects.update(card_report="code-blocked")
+    page = client.get(path)
+    assert "Koden är spärrad efter 3 felaktiga försök" in text(page)
+    assert shown(page.content.decode()) == [True, False]
+
+
 def test_a_certificate_that_ends_during_the_test_is_no_answer(client: Client, made: Made) -> None:
     path, app = opened(client, made, "person-hsaid-sign")
     assert app.started is not None
