@@ -160,7 +160,6 @@ def _facts(view: queries.InvoiceView) -> list[dict[str, Any]]:
     start, end = invoice.content.period_start, invoice.content.period_end
     rows = [
         (_("Fakturadatum"), invoice.issue_date.isoformat()),
-        (_("Förfallodatum"), "" if invoice.content.preceding else invoice.due_date.isoformat()),
         (_("Period"), f"{start.isoformat()}–{end.isoformat()}"),
         (_("Er referens"), buyer.buyer_reference),
         (_("Vår referens"), invoice.content.seller.contact),
