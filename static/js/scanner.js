@@ -14,7 +14,7 @@ let last = -Infinity;
 let pause = 0; // between the burst's first key and the one before it
 let before; // the field that had the focus, with its content before the burst
 let ending;
-let picked; // the choice whose digit was pressed, until it is clear that no scan goes on
+let picked; // name and value of the choice whose digit was pressed, until it is clear that no scan goes on
 let picking;
 let hurried = 0; // keys in the field for a card's last digits that came like a scanner's
 let searching = false;
@@ -83,13 +83,18 @@ function take(event, field) {
 function choose(event, target) {
   const choice = /^[1-9]$/.test(event.key) && target.closest("fieldset")?.querySelector(`input[type=radio][data-key="${event.key}"]:not(:disabled)`);
   if (!choice || event.repeat || choice.name !== target.name) return;
-  picked = choice;
+  picked = { name: choice.name, value: choice.value };
   picking = setTimeout(pick, CHOICE, true);
+}
+
+/* The choice as it stands now: the server's answer to the one before may have replaced it since its digit was pressed. */
+function standing({ name, value }) {
+  return [...document.getElementsByName(name)].find((field) => field.type === "radio" && field.value === value && !field.disabled);
 }
 
 function pick(goesOn) {
   clearTimeout(picking);
-  const choice = picked;
+  const choice = picked && standing(picked);
   picked = null;
   if (!choice) return;
   choice.focus();

@@ -239,6 +239,14 @@ COUNT_KEYS = (
 )
 
 
+REPLACED_SOON = """() => document.addEventListener("keydown", () => setTimeout(() => {
+  const form = document.getElementById("bestallning"), copy = form.cloneNode(true);
+  copy.dataset.replaced = "";
+  form.replaceWith(copy);
+}, 50), { once: true })"""
+"""Puts new elements in place of the form soon after the next key, as the server's answer does."""
+
+
 def keys_since(page: Page) -> int:
     """The keys that were pressed in the tab since the last call; a chord is two."""
     return int(
@@ -256,7 +264,7 @@ def test_by_keyboard_alone_and_few_keys(world: Any, portal: Portal, browser: Bro
         hands.press(page.get_by_role("button", name="Nytt SITHS eID ordinarie kort"))
         heading(page, ORDER)
         hands.choose(page.get_by_role("radio", name="Regionen", exact=True))
-        page.wait_for_load_state("networkidle")
+        expect(page.get_by_role("radio", name=STANDING)).to_be_visible()  # the answer has come, with the group that Tab goes to
         page.keyboard.press("Tab")
         page.keyboard.press(page.get_by_role("radio", name=STANDING).get_attribute("data-key") or "")
         expect(page.get_by_text("Inget foto än")).to_be_visible()  # the questions that come in push down the next one
@@ -294,6 +302,21 @@ def test_by_keyboard_alone_and_few_keys(world: Any, portal: Portal, browser: Bro
         assert as_proposed == 2
         assert changed <= 10
     assert [order.photo is not None for order in CardOrder.objects.order_by("ordered_at", "pk")] == [True, True, False]
+
+
+def test_a_digit_holds_if_the_answer_to_the_last_choice_comes_meanwhile(world: Any, portal: Portal, browser: Browser) -> None:
+    """A digit waits until it is clear that no scan goes on; the page that comes then has other elements."""
+    post = person_with_two_posts(world)
+    with desk(browser, portal, world) as page:
+        begin(page, portal, post)
+        pick(page, "Regionen")
+        wanted = page.get_by_role("radio", name=STANDING)
+        digit = wanted.get_attribute("data-key") or ""
+        page.evaluate(REPLACED_SOON)
+        page.get_by_role("radio", name="Liggande kort utan foto").focus()
+        page.keyboard.press(digit)
+        expect(wanted).to_be_checked()
+        expect(page.locator("[data-replaced]")).to_have_count(1)
 
 
 def test_enter_and_a_scan_order_nothing(world: Any, portal: Portal, browser: Browser) -> None:
