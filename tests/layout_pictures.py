@@ -1,8 +1,8 @@
 """Pictures of pages, compared with kept ones: strict on where things lie, tolerant to typefaces, dates and numbers.
 
-A picture has one grey point for each 8 x 8 pixels, so letters blur to the grey of their line and boxes stay boxes. Digits and ids
-read 0 while it is taken, so that no day and no number of a test changes the length of a line. The looks that are named in
-`tests/layout/pages.txt` have kept pictures, `tests/layout/NAME-WIDTH.png`; SITHS_LAYOUT=keep writes them.
+A picture has one grey point for each 8 x 8 pixels, so letters blur to the grey of their line and boxes stay boxes. Digits, ids
+and start codes read 0 while it is taken, so that no day and no number of a test changes the length of a line. The looks that
+`tests/layout/pages.txt` names have kept pictures, `tests/layout/NAME-WIDTH.png`; SITHS_LAYOUT=keep writes them.
 """
 
 import base64
@@ -29,17 +29,18 @@ EDGE = 24
 """So many others in one row or column are an edge that moved, and no letters: what is written is one or two points high."""
 
 _SAME = r"""() => {
-  const id = /\b([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9A-F]{8})\b|\bmob\.[\w-]{22}|\d/g, texts = [];
+  const id = /\b([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9A-F]{8})\b|\b[a-z]{3,4}\.[\w-]{22}|\d/g, texts = [];
   const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  for (let text; (text = walker.nextNode());) if (/\d|\b[A-F]{8}\b|\bmob\./.test(text.data)) texts.push([text, text.data]);
+  const chance = /\d|\b[A-F]{8}\b|\b[a-z]{3,4}\.[\w-]{22}/;
+  for (let text; (text = walker.nextNode());) if (chance.test(text.data)) texts.push([text, text.data]);
   for (const [text, words] of texts) text.data = words.replace(id, (found) => "0".repeat(found.length));
-  for (const chance of document.querySelectorAll("img[src^='data:'], [data-copy-text]")) chance.style.visibility = "hidden";
+  for (const hidden of document.querySelectorAll("img[src^='data:'], [data-copy-text]")) hidden.style.visibility = "hidden";
   const [left, top] = [scrollX, scrollY];  // what sticks to the screen's edge lies where the page is scrolled to
   scrollTo({ left: 0, top: 0, behavior: "instant" });
   window.putBack = () => {
     scrollTo({ left, top, behavior: "instant" });
     for (const [text, words] of texts) text.data = words;
-    for (const chance of document.querySelectorAll("img[src^='data:'], [data-copy-text]")) chance.style.visibility = "";
+    for (const hidden of document.querySelectorAll("img[src^='data:'], [data-copy-text]")) hidden.style.visibility = "";
   };
 }"""
 
