@@ -192,7 +192,8 @@ def options_of_posts(it: Chosen) -> list[dict[str, Any]]:
     for choice in it.posts:
         post = choice.post
         name = f"{choice.top}, {post.organisation.name}" if choice.top else post.organisation.name
-        hint = " · ".join(text for text in (post.hsa_id, post.upn, post.mail if post.mail != post.upn else "") if text)
+        facts = (post.hsa_id, post.upn, post.mail if post.mail != post.upn else "")
+        hint = "\N{NO-BREAK SPACE}· ".join(filter(None, facts))
         lines = [choice.reason, hint] if choice.reason else None
         found.append(_option(str(post.pk), name, hint, it.post is choice, disabled=bool(choice.reason), lines=lines))
     return with_keys(found)
