@@ -11,6 +11,7 @@ from issuance.activation.queries.card_help import CardHelp
 from issuance.person_page.queries.carrier_words import Face
 from issuance.person_page.queries.person_functions import Function, Group
 from issuance.revocation.queries.held_revocations import HeldNotice
+from siths_portal.lib import clock
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,14 @@ class PersonHead:
     def name(self) -> str:
         """Returns the name in use and the surname."""
         return f"{self.given_name_in_use or self.given_names} {self.surname}"
+
+    @property
+    def photo_years(self) -> int:
+        """Returns how many whole years old the stored photo is, 0 without one."""
+        if self.photo_taken is None:
+            return 0
+        today = clock.today()
+        return today.year - self.photo_taken.year - ((today.month, today.day) < (self.photo_taken.month, self.photo_taken.day))
 
     @property
     def full_name(self) -> str:

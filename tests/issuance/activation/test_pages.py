@@ -22,6 +22,8 @@ from issuance.authz import Actor, Role, system
 from issuance.carriers.models import Carrier
 from issuance.imports.services import migration
 from issuance.people.models.persons import Person
+from issuance.people.models.photos import Photo
+from issuance.people.services import photos
 from issuance.receipt_texts.services import set_receipt_text
 from issuance.records.domain.ids import PersonId, PersonIdKind
 from issuance.records.models.events import Event
@@ -29,8 +31,10 @@ from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
 from siths_portal.lib import clock
 from siths_portal.lib.pages import session_secrets
+from siths_portal.lib.pages.dates import in_words
 from tests.issuance.activated import App, Made, activated_card, sent_card, transaction, unsigned_card
 from tests.issuance.migrated import CA, migrated_card
+from tests.issuance.pictures import picture
 from tests.portal import portal_client
 
 pytestmark = pytest.mark.usefixtures("demo_pki")
@@ -86,6 +90,15 @@ def opened_by(page: Any) -> activation.Opened:
 
 def last(made: Made) -> EidAppTransaction:
     return EidAppTransaction.objects.filter(carrier=made.carrier).latest("created_at")
+
+
+@pytest.mark.parametrize(("days", "told"), [(0, "."), (364, "."), (367, ", 1 år gammalt."), (1100, ", 3 år gammalt.")])
+def test_the_photo_tells_its_age(world: Any, clerk: Client, made: Made, days: int, told: str) -> None:
+    photos.store(actor=world.officer(), person_id=made.carrier.eids.get().post.person_id, content=picture())
+    taken = clock.now() - dt.timedelta(days=days)
+    Photo.objects.update(uploaded_at=taken)
+    day = in_words(taken.astimezone(clock.STOCKHOLM).date())
+    assert f"Foto från {day}{told}" in text_of(clerk.get(reverse("activate", args=[made.carrier.pk])))
 
 
 # --- the whole way -------------------------------------------------------------------------------------------------------
