@@ -162,15 +162,16 @@ def month_figures(view: RunView) -> list[dict[str, str]]:
         percent = (view.net - view.before) * 100 / view.before
         text = _("mer än i {month}") if percent >= 0 else _("mindre än i {month}")
         value = money.swedish(abs(percent).quantize(Decimal("0.1")), decimals=1)
-        found.append({"value": f"{value}{money.NO_BREAK_SPACE}%", "name": text.format(month=name)})
+        found.append({"value": value, "unit": "%", "name": text.format(month=name)})
     ready = view.reviewed.invoices + view.progress.issued
     total = money.count(ready + len(view.blocked))
-    found.append({"value": money.count(ready), "name": _("fakturor klara, av {total}").format(total=total)})
+    found.append({"value": money.count(ready), "unit": _("av {total}").format(total=total), "name": _("fakturor klara")})
     if view.differences is None:
         found.append({"value": "–", "name": _("differenser, som räknas nu")})
     else:
         wrong = sum(not each.ok for each in view.differences)
-        found.append({"value": str(wrong), "name": _("differenser, av {total}").format(total=len(view.differences))})
+        unit = _("av {total}").format(total=len(view.differences))
+        found.append({"value": str(wrong), "unit": unit, "name": _("differenser")})
     return found
 
 
