@@ -23,7 +23,11 @@ from tests.portal import portal_client
 from tests.rewinding import rewinder
 
 LONG = bool(os.environ.get("SITHS_LONG"))
-pytestmark = [pytest.mark.usefixtures("demo_pki"), pytest.mark.soak, pytest.mark.timeout(7200 if LONG else 300)]
+pytestmark = [
+    pytest.mark.usefixtures("demo_pki", "visits_without_limit"),
+    pytest.mark.soak,
+    pytest.mark.timeout(7200 if LONG else 300),
+]
 WALKS, ACTS, CARDS = (200, 40, 6) if LONG else (3, 15, 4)
 
 

@@ -22,12 +22,10 @@ from siths_portal.lib.errors import Conflict, Invalid
 from tests.at_once import at_once
 from tests.issuance.activated import App
 from tests.issuance.reserve_cards.blank import Officer, activating, hand_out, officer_with_card, proposed, stocked
-from tests.issuance.revocation.test_races import as_many_visits_as_rounds, race
+from tests.issuance.revocation.test_races import race
 from tests.rewinding import rewinder
 
-__all__ = ["as_many_visits_as_rounds"]
-
-pytestmark = [pytest.mark.usefixtures("demo_pki"), pytest.mark.soak, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.usefixtures("demo_pki", "visits_without_limit"), pytest.mark.soak, pytest.mark.timeout(1800)]
 ROUNDS = 200 if os.environ.get("SITHS_LONG") else 20
 
 

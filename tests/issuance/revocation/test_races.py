@@ -23,15 +23,9 @@ from tests.issuance.activation.test_activation_app import ready_to_sign
 from tests.issuance.orders.test_replacements import ordered, ready, started
 from tests.rewinding import rewinder
 
-pytestmark = [pytest.mark.usefixtures("demo_pki"), pytest.mark.soak, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.usefixtures("demo_pki", "visits_without_limit"), pytest.mark.soak, pytest.mark.timeout(1800)]
 ROUNDS = 200 if os.environ.get("SITHS_LONG") else 20
 type Act = Callable[[], Any]
-
-
-@pytest.fixture(autouse=True)
-def as_many_visits_as_rounds(settings: Any) -> None:
-    """A race has more visits a minute than the limits leave a person, who may activate one card a second."""
-    settings.VISITS_PER_MINUTE_BY_PERSON = settings.VISITS_PER_MINUTE_BY_ORGANISATION = settings.VISITS_PER_MINUTE = 1_000_000
 
 
 def race(acts: Sequence[Act], check: Callable[[], None], *, rounds: int = ROUNDS) -> Counter[str]:
