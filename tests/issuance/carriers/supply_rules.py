@@ -52,7 +52,8 @@ def may_be_made_again(walk: Any, card: Card) -> bool:
         each.replaced is card.replaced and each.order is not card.order and walk.model.is_replaced(card.replaced)
         for each in walk.model.cards
     )
-    return is_room(walk) and card.item == "returned" and card.person is not None and not card.is_made_again and not is_taken
+    is_for_a_person = card.person is not None and card.kind != "reserve_card"  # one of a bundle may have got a holder since
+    return is_room(walk) and card.item == "returned" and is_for_a_person and not card.is_made_again and not is_taken
 
 
 def is_queued(_walk: Any, card: Card) -> bool:

@@ -107,6 +107,9 @@ class VisitRules(SupplyRules):
         activation_app.set_code(step_token=app.token)
         names = ("created", "started", "completed")
         self.model.count("holder.identified", "carrier.unlocked", *(f"transaction.{name}" for name in names))
+        if card.letter:
+            self.model.end_letter(card)
+            self.model.count("carrier.puk_letter_withdrawn")
 
     @on_card(lambda walk, card: is_in_use(walk, card) and card.letter is None)
     def order_letter(self, card: Card) -> None:
