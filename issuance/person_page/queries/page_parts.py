@@ -10,6 +10,7 @@ from django.urls import reverse
 from issuance.activation.queries.card_help import CardHelp
 from issuance.person_page.queries.carrier_words import Face
 from issuance.person_page.queries.person_functions import Function, Group
+from issuance.records.domain.ids import age_on
 from issuance.revocation.queries.held_revocations import HeldNotice
 from siths_portal.lib import clock
 
@@ -39,10 +40,7 @@ class PersonHead:
     @property
     def photo_years(self) -> int:
         """Returns how many whole years old the stored photo is, 0 without one."""
-        if self.photo_taken is None:
-            return 0
-        today = clock.today()
-        return today.year - self.photo_taken.year - ((today.month, today.day) < (self.photo_taken.month, self.photo_taken.day))
+        return age_on(self.photo_taken, clock.today()) if self.photo_taken else 0
 
     @property
     def full_name(self) -> str:
