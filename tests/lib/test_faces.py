@@ -231,6 +231,8 @@ def test_production_has_each_file_of_the_pages_once_by_its_hash_and_none_of_the_
     assert set(collected) == {str(path.relative_to(ours)) for path in ours.rglob("[!.]*") if path.is_file()}
     kept = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} - {"staticfiles.json"}
     assert {name for name in kept if not name.endswith((".br", ".gz"))} == set(collected.values())
+    sheets = {name: (folder / name).read_text() for name in kept if name.endswith(".css")}
+    assert [name for name, sheet in sheets.items() if not sheet or "/*" in sheet] == []
 
 
 def test_a_database_that_is_gone_is_a_page_and_not_a_trace(tmp_path: Path) -> None:
