@@ -31,6 +31,7 @@ from issuance.housekeeping.services.state_integrity import verify_states
 from issuance.organisations.queries.invoiced_parties import parties_visible_to
 from issuance.people.services.people_integrity import verify_people
 from issuance.records.services.two_persons import require_second
+from issuance.roles.queries.colleagues import colleagues
 from issuance.roles.services.role_rebuilding import verify_roles
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "articles",
     "billable_facts",
     "billing_parties",
+    "colleagues",
     "eid_carriers",
     "eid_holders",
     "may_name_holders",

@@ -35,6 +35,7 @@ from siths_portal.lib.ordering import swedish_key
 _MONTHS_SHOWN = 12
 _OUTLIER_SHARE, _OUTLIER_NET = Decimal("0.25"), Decimal(1000)
 _NOTHING = Decimal("0.00")
+_BY_TWO = (RunState.REVIEW, RunState.RELEASED)
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,12 @@ class Progress:
 
     refused: int
     """How many issued invoices the access point or the receiver refuses."""
+
+    opened_at: dt.datetime | None = None
+    """When the subscriptions were counted; None until then."""
+
+    drafted_at: dt.datetime | None = None
+    """When the newest draft was made."""
 
     approved: int = 0
     """For how many invoices two people approved their numbers; an operator's command may have issued the others."""
@@ -116,7 +123,8 @@ class RunView:
     shares: tuple[tuple[str, Decimal], ...]
     months: tuple[tuple[Month, Decimal], ...]
     differences: Sequence[StoredDifference] | None
-    drafted_at: dt.datetime | None
+    colleagues: tuple[str, ...]
+    """The names of those who may be the second person while one is needed, protected persons left out."""
 
     @property
     def net(self) -> Decimal:
@@ -195,7 +203,7 @@ def progress(run: InvoiceRun) -> Progress:
         Count("pk", filter=Q(files__file_format=FileFormat.PDF, delivery__state__in=wanted)) for wanted in (ARRIVED, REFUSED)
     )
     invoices = Invoice.objects.filter(run=run, document_type=DocumentType.INVOICE.value)
-    counts = invoices.aggregate(rendered=rendered, delivered=delivered, refused=refused)
+    counts = invoices.aggregate(rendered=rendered, delivered=delivered, refused=refused, drafted_at=Max("drafted_at"))
     customers = sum(states.values())
     approved = run.approvals.exclude(approved_at=None).aggregate(invoices=Sum("invoices", default=0))
     return Progress(
@@ -207,6 +215,8 @@ def progress(run: InvoiceRun) -> Progress:
         rendered=counts["rendered"],
         delivered=counts["delivered"],
         refused=counts["refused"],
+        opened_at=run.snapshot_at,
+        drafted_at=counts["drafted_at"],
         approved=approved["invoices"],
         stop=series.stop() if run.state == RunState.APPROVED else None,
     )
@@ -218,7 +228,6 @@ def run_view(actor: Actor, month: Month) -> RunView:
     now = approvals.reviewed(run)
     approval = approvals.standing(run, now)
     rows, lines = _rows(run, month)
-    drafted_at = Invoice.objects.filter(run=run).aggregate(last=Max("drafted_at"))["last"]
     return RunView(
         run=run,
         month=month,
@@ -230,7 +239,7 @@ def run_view(actor: Actor, month: Month) -> RunView:
         shares=_shares(lines, month),
         months=_months(month),
         differences=checks.stored(run, now.sha256),
-        drafted_at=drafted_at,
+        colleagues=tuple(issuance.colleagues(actor, approvals.ACTION)) if run.state in _BY_TWO else (),
     )
 
 

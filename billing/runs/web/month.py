@@ -123,7 +123,7 @@ def _month_page(request: HttpRequest, month: Month, *, refusal: DomainError | No
         "chart": parts.chart(view),
         "panel": parts.panel(view, actor.ref),
         "refusal": refusal.message if refusal else "",
-        **parts.progress(view.progress, month, view),
+        **parts.progress(view.progress, month),
     }
     return page(request, "billing/runs/month.html", context, here=_HERE, status=409 if refusal else 200)
 

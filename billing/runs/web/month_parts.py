@@ -1,5 +1,7 @@
 """The parts of a month's page: its sentence, its track, figures, changes, shares, and the panel with the person's next step."""
 
+import datetime as dt
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -22,6 +24,9 @@ BLOCKED_SHOWN = 6
 _CHANGES_SHOWN = 4
 _MINUS, _PLUS = "\N{MINUS SIGN}", "+"
 _MILLION = 1_000_000
+_ONE_WORK = dt.timedelta(hours=1)
+"""Drafts that are newer than this after the opening were made again."""
+_NAMED = 3
 _COLOURS = ("share-pale", "share-2", "share-3", "share-4")
 """The colours of the parts of the bar; the largest part is dark."""
 
@@ -67,13 +72,13 @@ def _reviewed(view: RunView, ready: int) -> str:
     return text.format(ready=money.count(ready), customers=money.count(ready + len(view.blocked)))
 
 
-def progress(found: Progress, month: Month, view: RunView | None = None) -> dict[str, Any]:
+def progress(found: Progress, month: Month) -> dict[str, Any]:
     """Returns what `billing/runs/progress.html` shows: the track, and the bar of the work that is under way."""
     order = [RunState.OPEN, RunState.REVIEW, RunState.RELEASED, RunState.APPROVED, RunState.ISSUED]
     at = order.index(found.state) + 1  # the first stage, the end of the month, is always done
     notes = [
-        in_words(month.end.astimezone(STOCKHOLM).date()),
-        _draft_note(found, view),
+        in_words(found.opened_at) or in_words(month.end.astimezone(STOCKHOLM).date()),
+        _draft_note(found),
         _stopped_note(found),
         _approval_note(found),
         _("{n} nummer").format(n=money.count(found.issued)) if found.issued else _("går inte att ångra"),
@@ -120,12 +125,18 @@ def _sent_note(found: Progress) -> str:
     return f"{delivered}, {refused}"
 
 
-def _draft_note(found: Progress, view: RunView | None) -> str:
+def _draft_note(found: Progress) -> str:
     if found.state == RunState.OPEN:
         return _("{done} av {total}").format(done=money.count(found.settled), total=money.count(found.customers))
-    if view and view.drafted_at and view.run.snapshot_at and view.drafted_at > view.run.snapshot_at:
-        return _("{n} kunder, {day}").format(n=money.count(found.customers), day=in_words(view.drafted_at))
-    return _("{n} kunder").format(n=money.count(found.customers))
+    customers = ngettext("{n} kund", "{n} kunder", found.customers).format(n=money.count(found.customers))
+    if not found.drafted_at or not found.opened_at:
+        return customers
+    took = found.drafted_at - found.opened_at
+    if took > _ONE_WORK:
+        return _("{customers}, {day}").format(customers=customers, day=in_words(found.drafted_at))
+    minutes, seconds = divmod(max(1, int(took.total_seconds())), 60)
+    text = _("{customers} på {minutes} min {seconds} s") if minutes else _("{customers} på {seconds} s")
+    return text.format(customers=customers, minutes=minutes, seconds=seconds)
 
 
 def _bar(found: Progress) -> dict[str, Any]:
@@ -231,11 +242,21 @@ def chart(view: RunView) -> Chart | None:
     return bar_chart(points, room=COLUMN)
 
 
+def others(names: Sequence[str]) -> str:
+    """Returns who may be the second person: "Edvin Norberg eller Klara Wallin". Names at most three."""
+    if len(names) > _NAMED:
+        rest = ngettext("{n} till", "{n} till", len(names) - _NAMED).format(n=len(names) - _NAMED)
+        names = [*names[:_NAMED], rest]
+    *first, last = names or [""]
+    return _("{first} eller {last}").format(first=", ".join(first), last=last) if first else last
+
+
 def panel(view: RunView, own_ref: str) -> dict[str, Any]:
     """Returns the panel with the next step: `step` is what this person may do now, or "" if it is not this person's turn."""
     state, reviewed, approval = view.progress.state, view.reviewed, view.approval
     found: dict[str, Any] = {
         "step": "",
+        "others": others(view.colleagues),
         "count": reviewed.invoices,
         "net": money.swedish(reviewed.net),
         "sha256": reviewed.sha256,

@@ -1,5 +1,6 @@
 """The pages of a month: two people of finance take it from drafts to numbers, and see and repair what is stopped."""
 
+import datetime as dt
 import re
 from decimal import Decimal
 from io import BytesIO
@@ -16,6 +17,8 @@ from billing.runs.models import InvoiceRun, RunState
 from billing.runs.queries import day
 from billing.service import run_month
 from issuance.authz import Role
+from issuance.people.models.persons import Person
+from issuance.roles.models.grants import RoleGrant
 from siths_portal.lib import clock
 from tests.billing.facts import local, uid
 from tests.billing.invoices.test_pages import plain
@@ -217,3 +220,27 @@ def test_a_stopped_customer_is_explained_in_words_and_its_repair_leads_back(page
     back = people[0].get(f"/fakturor/kunder/{REGION}/?fran=2023-04").content.decode()
     assert f'href="{MONTH}">Tillbaka till april 2023' in back
     assert "Tillbaka" not in shown(people[0], f"/fakturor/kunder/{REGION}/?fran=2023-13")
+
+
+def test_the_panel_names_who_may_be_the_second_person(april, page_world, woken):
+    """A colleague by name, never one with protected identity, and a plain word if nobody else has the role."""
+    first, _second = april
+    grants = RoleGrant.objects.filter(role=Role.FINANCE_ADMIN).order_by("pk")
+    colleague = grants.last().person
+    Person.objects.filter(pk=colleague.pk).update(given_name_in_use="Klara", surname="Wallin")
+    press(first, RUNS)
+    woken.work()
+    assert "En annan Förvaltningsadmin ekonomi Klara Wallin" in shown(first)
+    Person.objects.filter(pk=colleague.pk).update(is_protected=True, protected_person_indicator=True)
+    assert "Wallin" not in shown(first)
+    assert "En annan Förvaltningsadmin ekonomi Ingen annan har rollen nu." in shown(first)
+
+
+def test_the_track_says_when_the_month_was_counted_and_how_long_the_drafts_took(april, woken):
+    first, _second = april
+    press(first, RUNS)
+    woken.work()
+    run = InvoiceRun.objects.get()
+    for took, note in ((dt.timedelta(minutes=2, seconds=14), "på 2 min 14 s"), (dt.timedelta(days=2), ", 4 maj kl. 06:01")):
+        Invoice.objects.filter(run=run).update(drafted_at=run.snapshot_at + took)
+        assert f"Perioden stängd 2 maj kl. 06:01 Klart: Utkast 3 kunder {note}".replace(" ,", ",") in shown(first)
