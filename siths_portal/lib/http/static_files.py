@@ -1,6 +1,7 @@
 """Static files: their addresses, each made once per process since a page has some twenty, and what production serves."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import tinycss2
 from django.contrib.staticfiles.storage import StaticFilesStorage
@@ -8,35 +9,34 @@ from django.core.files.base import ContentFile, File
 from whitenoise.storage import CompressedManifestStaticFilesStorage
 
 
-class PlainStaticFilesStorage(StaticFilesStorage):
-    """Files with their own names, as in the source tree."""
+class _KeptAddresses:
+    """A storage that keeps the URL of each file. `options` are those of the storage's own `url`."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    options: ClassVar[Mapping[str, Any]] = {}
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
         self._addresses: dict[str | None, str] = {}
 
     def url(self, name: str | None) -> str:
         """Returns the URL of a static file."""
         if name not in self._addresses:
-            self._addresses[name] = super().url(name)
+            self._addresses[name] = str(super().url(name, **self.options))  # type: ignore[misc]  # the storage's
         return self._addresses[name]
 
 
-class HashedStaticFilesStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # whitenoise has no types
-    """Compressed files with hashed names, in development too: Django's own storage uses plain names while DEBUG is on.
+class PlainStaticFilesStorage(_KeptAddresses, StaticFilesStorage):
+    """Files with their own names, as in the source tree."""
 
-    Style sheets are stored without their comments, which are a sixth of their compressed size.
+
+class HashedStaticFilesStorage(_KeptAddresses, CompressedManifestStaticFilesStorage):  # type: ignore[misc]  # has no types
+    """Compressed files with a hash of their content in the name, in development too.
+
+    Django's own storage uses plain names while DEBUG is on. Style sheets are stored without their comments, which are a sixth of
+    their compressed size.
     """
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._addresses: dict[str | None, str] = {}
-
-    def url(self, name: str | None, force: bool = False) -> str:
-        """Returns the URL of a static file, with a hash of its content in the name."""
-        if name not in self._addresses:
-            self._addresses[name] = str(super().url(name, force=True))
-        return self._addresses[name]
+    options: ClassVar[Mapping[str, Any]] = {"force": True}
 
     def _save(self, name: str, content: "File[bytes]") -> str:
         if name.endswith(".css"):
