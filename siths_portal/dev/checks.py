@@ -256,6 +256,19 @@ def audit_verdict(dependencies: list[dict[str, Any]]) -> str:
     return f"{verdict} not audited: {', '.join(skipped)}" if skipped else verdict
 
 
+def npm_verdict(report: dict[str, Any]) -> str:
+    """Returns what a report of `npm audit` proves: one without counts says why the registry did not answer.
+
+    Raises HouseError if there are known vulnerabilities.
+    """
+    counts = report.get("metadata")
+    if not counts:
+        return f"not audited: npm packages ({str(report.get('message') or 'no answer').splitlines()[0]})"
+    if found := counts["vulnerabilities"]["total"]:
+        raise HouseError(f"npm: {found} known vulnerabilities; `npm audit` lists them")
+    return f"Audited: no known vulnerability in {counts['dependencies']['total']} npm packages."
+
+
 def write_sbom(root: Path, folder: Path) -> Path:
     """Writes the SBOM into the folder and returns its file. Raises HouseError."""
     bill = folder / "sbom.cdx.json"
@@ -266,9 +279,9 @@ def write_sbom(root: Path, folder: Path) -> Path:
 
 
 def run_audit(root: Path) -> None:
-    """Writes an SBOM and a report of known vulnerabilities to `var/dependencies`. Raises HouseError if there are any.
+    """Writes an SBOM and a report of known vulnerabilities of Python packages to `var/dependencies`, and asks npm for its own.
 
-    Prints `not audited` if the source of vulnerabilities cannot be reached.
+    Raises HouseError if there are any. Prints `not audited` if a source of vulnerabilities cannot be reached.
     """
     folder = root / "var" / "dependencies"
     folder.mkdir(parents=True, exist_ok=True)
@@ -283,4 +296,7 @@ def run_audit(root: Path) -> None:
     elif "known vulnerabilit" in done.stderr:
         raise HouseError(f"{done.stderr.strip().splitlines()[-1]} (report: {report})")
     else:
-        print(f"not audited: {(done.stderr.strip().splitlines() or ['no answer'])[-1]}")
+        print(f"not audited: Python packages ({(done.stderr.strip().splitlines() or ['no answer'])[-1]})")
+    command = ["npm", "audit", "--package-lock-only", "--json"]
+    done = subprocess.run(command, cwd=root, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    print(npm_verdict(json.loads(done.stdout or "{}")))

@@ -41,6 +41,16 @@ def test_an_audit_without_answers_says_not_audited() -> None:
     assert checks.audit_verdict([unknown, unknown]).startswith("not audited: ")
     assert checks.audit_verdict([known, unknown]) == "Audited: no known vulnerability in 1 packages. not audited: b"
     assert checks.audit_verdict([known]) == "Audited: no known vulnerability in 1 packages."
+    assert checks.npm_verdict({"message": "405 Method Not Allowed"}) == "not audited: npm packages (405 Method Not Allowed)"
+    assert checks.npm_verdict({}) == "not audited: npm packages (no answer)"
+
+
+def test_an_npm_package_with_a_known_vulnerability_fails_the_audit() -> None:
+    report = {"metadata": {"vulnerabilities": {"total": 0}, "dependencies": {"total": 4}}}
+    assert checks.npm_verdict(report) == "Audited: no known vulnerability in 4 npm packages."
+    report["metadata"]["vulnerabilities"]["total"] = 2
+    with pytest.raises(HouseError, match="2 known vulnerabilities"):
+        checks.npm_verdict(report)
 
 
 def locked() -> list[dict[str, Any]]:

@@ -76,12 +76,14 @@ class OneThread(UnixServer):
 
 
 @contextlib.contextmanager
-def served(house: House) -> Iterator[House]:
-    """nginx of a house before a portal with one thread; Mina sidor is away."""
+def served(house: House, *, silence: str = "10s") -> Iterator[House]:
+    """nginx of a house before a portal with one thread; Mina sidor is away. `silence` is how long a client may send nothing."""
     house.release_ports()
     Site.seen.clear()
     Site.headers_seen.clear()
     configuration = nginx.write_people(house)
+    for file in configuration.parent.glob("*.conf"):
+        file.write_text(re.sub(r"(client_(?:header|body)_timeout) 10s;", rf"\1 {silence};", file.read_text()))
     with OneThread(str(house.site_socket("portal")), Site) as site:
         threading.Thread(target=site.serve_forever, daemon=True).start()
         process = subprocess.Popen(["/usr/sbin/nginx", "-e", "stderr", "-c", str(configuration)])
@@ -117,6 +119,21 @@ def test_clients_that_never_finish_their_request_do_not_stop_others(front: House
             assert ask(front, "GET", "/sok/")[0] == 200
         assert ask(front, "POST", "/sok/", b"a=b")[0] == 200
     assert {path for _, path, _ in Site.seen} == {"/sok/"}, "the site heard of an unfinished request"
+
+
+def test_a_client_that_falls_silent_in_its_request_is_ended(folder: Path, found: Callable[..., House]) -> None:
+    """In its headers or in its body, by the limits of 10 s, which are one second here. Without them nginx waits a minute."""
+    begun = (b"POST /csp-rapport/ HTTP/1.1\r\nHost: loc", b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx")
+    with served(found(copy_house(folder / "clone")), silence="1s") as house, contextlib.ExitStack() as stack:
+        silent = []
+        for part in begun:
+            silent.append(stack.enter_context(socket.create_connection(("127.0.0.1", house.port("portal")), timeout=30)))
+            silent[-1].sendall(part)
+        for client in silent:
+            with contextlib.suppress(ConnectionResetError):
+                answer = client.recv(100)
+                assert answer == b"" or b" 408 " in answer
+    assert Site.seen == []
 
 
 def test_unfinished_uploads_do_not_close_the_pages_that_take_files(front: House) -> None:

@@ -52,6 +52,30 @@ def test_a_key_that_signs_its_order_is_certified(stage, worker) -> None:
     assert x509.load_pem_x509_certificate(made.json()["certificate"].encode()).public_key() == key.public_key()
 
 
+def test_a_service_gets_certificates_for_its_own_names_and_revokes_its_own_alone(stage, worker) -> None:
+    """A service with the rights to order and to revoke, over the network."""
+    from authn.models import ServiceClient
+    from pki.clients.permissions import grant_client
+    from pki.models import Certificate
+
+    names, rights = ["b.demo.example.com"], ["issue", "revoke", "read"]
+    grant_client(client_ref="b", ca="function", profile="function", rights=rights, names=names, actor_ref="system:test")
+    registered = {"countryName": ["SE"], "organizationName": ["Demoregionen"]}
+    ServiceClient.objects.filter(client_ref="b").update(certificate_subject=registered)
+    b, subject = stage.client("b", "pki"), {"countryName": "SE", "organizationName": "Demoregionen", "commonName": names[0]}
+    for wrong in ("localhost", "api.demo.example.com"):
+        refused = b("POST", "certificates", key=wrong, json=order(subject=subject, subject_alternative={"dNSName": [wrong]}))
+        assert (refused.status_code, code(refused)) == (403, "client-may-not-use-name")
+    assert not Certificate.objects.filter(client_ref="b").exists()
+    made = stage.client("a", "pki")("POST", "certificates", key="a", json=order()).json()
+    of_another = {"issuer": "function", "serial": made["serial"], "reason": "keyCompromise"}
+    refused = b("POST", "revocations", key="r", json=of_another)
+    assert (refused.status_code, code(refused)) == (403, "client-may-not-revoke")
+    own = b("POST", "certificates", key="own", json=order(subject=subject, subject_alternative={"dNSName": names})).json()
+    assert b("POST", "revocations", key="s", json=of_another | {"serial": own["serial"]}).status_code == 200
+    assert stage.client("a", "pki")("GET", f"certificates/function/{made['serial']}").json()["status"] == "issued"
+
+
 @pytest.mark.soak
 @pytest.mark.parametrize("point", ["api.after-receipt", "pki.plan.before-commit", "pki.client.after-commit", "api.after-commit"])
 def test_a_face_that_is_killed_while_it_orders_is_followed_by_one_certificate(

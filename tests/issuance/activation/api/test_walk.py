@@ -18,6 +18,7 @@ from pki.models import Event as PkiEvent
 from siths_portal.simulators.card import Card, new_serial
 from tests.issuance.activated import CODE, PUK, TRANSPORT, Plastic, identify, reopened, sent_card
 from tests.issuance.activation.api.wire import Wire
+from tests.issuance.activation.test_activation_app import another_card
 from tests.secrets_in_clear import none_in_clear
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -152,6 +153,21 @@ def test_a_lost_window_is_opened_again_and_a_set_code_is_only_signed_for(portal:
     states = list(EidAppTransaction.objects.order_by("created_at").values_list("state", flat=True))
     assert states == ["superseded", "superseded", "completed"]
     assert Event.objects.filter(action="holder.identified").count() == 1
+
+
+def test_a_thief_of_the_handle_neither_starts_nor_ends_the_transaction(
+    portal: Any, worker: Any, world: Any, settings: Any
+) -> None:
+    """Five wrong proofs end nothing: the holder's own card goes on afterwards."""
+    made = sent_card(world)
+    wire = Wire(portal, made, identify(world, made))
+    stolen = wire.body() | {"signature": base64.b64encode(another_card().prove(b"x")).decode()}
+    for _ in range(settings.ACTIVATION_WRONG_PROOFS + 3):
+        refused = portal.post("start", wire.opened.handle, stolen)
+        assert (refused.status_code, refused.json()["code"]) == (409, "proof-refused")
+    wire.start()
+    assert wire.set_code().status_code == 200
+    assert wire.complete().json()["state"] == "completed"
 
 
 def test_cancelling(portal: Any, worker: Any, world: Any) -> None:
