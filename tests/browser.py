@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expec
 
 from tests import kept_connection, layout_pictures, personal_addresses
 from tests.axe import ask_axe
+from tests.targets import small_targets
 
 FLAGS = [
     "--no-sandbox",
@@ -117,6 +118,7 @@ def look(page: Page, name: str) -> None:
                 page.screenshot(path=Path(PICTURES) / f"{name}-{width}.png", full_page=True)
             layout_pictures.compare(page, name)
         assert page.evaluate("document.documentElement.scrollWidth") == width, (name, width)
+        assert width == 1440 or small_targets(page) == [], (name, width)
     page.set_viewport_size({"width": 1440, "height": 900})
     ask_axe(page, name)
     assert page.locator("h1").count() == 1

@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 from tests import layout_pictures
 from tests.axe import ask_axe
 from tests.browser import PICTURES
+from tests.targets import small_targets
 
 WIDE, NARROW, HEIGHT = 1440, 390, 900
 TOUR = Path(settings.BASE_DIR) / "docs" / "tour"
@@ -51,11 +52,12 @@ class Looker:
         if tour and os.environ.get("SITHS_TOUR"):
             keep_for_tour(page, tour)
         page.set_viewport_size({"width": NARROW, "height": HEIGHT})
-        width = page.evaluate("document.documentElement.scrollWidth")
+        width, small = page.evaluate("document.documentElement.scrollWidth"), small_targets(page)
         self.keep(page, f"{stem}-{NARROW}.png")
         layout_pictures.compare(page, f"{self.series} {name}")
         page.set_viewport_size({"width": WIDE, "height": HEIGHT})
         assert width <= NARROW, f"{name}: {width} pixels wide on a screen of {NARROW}"
+        assert small == [], f"{name}: targets that are too small on a phone: {small}"
         assert self.said == [], f"{name}: {self.said}"
 
     def keep(self, page: Page, name: str) -> None:
