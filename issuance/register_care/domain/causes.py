@@ -145,6 +145,8 @@ LEFT JOIN issuance_cardorder o ON o.id = i.order_id
 WHERE c.state = 'sent' AND reached.days IS NOT NULL
 """  # noqa: S608
 
+# Who is reached and what was sent are joined and not asked in a subquery: without nested loops a subquery that joins tables reads
+# them once for each card.
 NOT_REMINDED = f"""
 SELECT c.id AS subject_id, c.organisation_id, c.person_id, c.id AS carrier_id, o.id AS order_id, o.office_id,
        {day_of("c.sent_at")} + %(not_activated_days)s AS due, '{{}}'::jsonb AS facts
@@ -152,11 +154,13 @@ FROM issuance_carrier c
 JOIN issuance_person h ON h.id = c.person_id AND NOT h.is_protected
 LEFT JOIN issuance_orderitem i ON i.carrier_id = c.id
 LEFT JOIN issuance_cardorder o ON o.id = i.order_id
-WHERE c.state = 'sent' AND {day_of("c.sent_at")} <= %(today)s - %(first_reminder)s AND (
-    NOT EXISTS (SELECT FROM issuance_eid e JOIN issuance_post p ON p.id = e.post_id
-                WHERE e.carrier_id = c.id AND p.ended_at IS NULL AND p.mail <> '')
-    OR EXISTS (SELECT FROM issuance_cardreminder r WHERE r.carrier_id = c.id AND r.state = 'refused')
-    AND NOT EXISTS (SELECT FROM issuance_cardreminder r WHERE r.carrier_id = c.id AND r.state = 'sent'))
+LEFT JOIN (SELECT DISTINCT s.id FROM issuance_carrier s JOIN issuance_eid e ON e.carrier_id = s.id
+           JOIN issuance_post p ON p.id = e.post_id AND p.ended_at IS NULL AND p.mail <> ''
+           WHERE s.state = 'sent') reached ON reached.id = c.id
+LEFT JOIN (SELECT carrier_id, bool_or(state = 'refused') AS refused, bool_or(state = 'sent') AS sent
+           FROM issuance_cardreminder GROUP BY carrier_id) told ON told.carrier_id = c.id
+WHERE c.state = 'sent' AND {day_of("c.sent_at")} <= %(today)s - %(first_reminder)s
+  AND (reached.id IS NULL OR told.refused AND NOT told.sent)
 """  # noqa: S608
 
 _UNTOLD = f"""
