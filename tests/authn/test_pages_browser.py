@@ -4,12 +4,15 @@ import contextlib
 import datetime as dt
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from django.urls import reverse
 from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
 from authn.models import Session
 from issuance.authz import system
+from issuance.carriers.models import Carrier
 from issuance.imports.services import migration
 from issuance.mobile.models import MobileEnrolment
 from issuance.people.models.persons import Person
@@ -230,6 +233,42 @@ def test_the_warning_before_the_end_and_the_way_on(context: BrowserContext, stag
     expect(page).to_have_url(f"{stage.portal}/logga-in/?next=%2Finstallningar%2F")
     expect(page.get_by_text("inte hade gjort något")).to_be_visible()
     look(page)
+
+
+def test_what_is_typed_when_the_session_ends_is_there_after_the_next_log_in(
+    context: BrowserContext, stage: Stage, clerk: Person, world: Any
+) -> None:
+    """The page sends the form in vain, and nothing is carried out. A form that nobody touched is left and not sent."""
+    stage.know(clerk)
+    context.add_cookies([session_cookie(clerk, stage.portal)])  # type: ignore[list-item]
+    card = world.order().carrier
+    address, typed = reverse("carrier_revoke", args=[card.pk]), "Kortet är kvar på tåget"
+    page = context.new_page()
+    page.clock.install()
+
+    def log_in_after_the_end(kept: str) -> None:
+        Session.objects.filter(end_reason="").update(last_seen_at=clock.now() - dt.timedelta(minutes=16))
+        page.clock.fast_forward("13:05")
+        expect(page).to_have_url(f"{stage.portal}/logga-in/?{urlencode({'next': address})}{kept}")
+        expect(page.get_by_text("Det du skrev finns kvar")).to_have_count(1 if kept else 0)
+        page.get_by_role("button", name="Logga in").click()
+        page.get_by_role("button", name=f"Logga in som {clerk.given_name_in_use}").click()
+        expect(page).to_have_url(stage.portal + address)
+        assert Carrier.objects.get(pk=card.pk).state == "ordered"
+
+    page.goto(stage.portal + address)
+    log_in_after_the_end("")
+    page.get_by_label("Skriv mer om orsaken").check()
+    page.get_by_label("Beskrivning").fill(typed)
+    page.get_by_label("Skriv mer om orsaken").uncheck()  # the text alone counts
+    for _ in ("typed", "shown again and not touched"):
+        log_in_after_the_end("&skickat=kvar")
+        expect(page.get_by_label("Beskrivning")).to_have_value(typed)
+    page.goto(stage.portal + address)
+    expect(page.get_by_label("Beskrivning")).to_have_value("")
+    page.get_by_role("radio", name="Annan orsak").check()
+    log_in_after_the_end("&skickat=kvar")
+    expect(page.get_by_role("radio", name="Annan orsak")).to_be_checked()
 
 
 def test_a_step_up_page(context: BrowserContext, stage: Stage, clerk: Person) -> None:
