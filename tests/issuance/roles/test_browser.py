@@ -19,6 +19,7 @@ from siths_portal.lib import clock
 from tests.browser import look
 from tests.e2e.hands import Keyboard
 from tests.issuance.person_page.test_browser import logged_in
+from tests.issuance.roles.test_role_requests import administrator
 from tests.issuance.world import SETUP
 
 
@@ -195,6 +196,46 @@ def test_given_changed_trained_for_and_ended_by_keyboard_alone(world: Any, brows
         page.get_by_text("Behörighetsrollen är borttagen").wait_for()
     grant = person.role_grants.get()
     assert (grant.protected_persons, grant.valid_to is not None, person.qualifications.count()) == (True, True, 1)
+
+
+def test_a_global_role_is_requested_by_one_and_given_by_another(world: Any, browser: Browser, portal: str) -> None:
+    first, second = administrator(world), administrator(world, given_name="Ester", surname="Andra")
+    person = world.post(given_name="Bo", surname="Ny").person
+    with logged_in(browser, portal, first) as page:
+        page.goto(portal + reverse("search"))
+        page.get_by_label("Person-id, tjänste-id").fill(person.identifiers.get().value)
+        page.locator("main").get_by_role("button", name="Sök", exact=True).click()
+        page.get_by_role("link", name="Administrera behörighetsroller").click()
+        page.get_by_role("link", name="Lägg till behörighetsroll").click()
+        expect(page.get_by_role("radio", checked=True)).to_have_count(0)
+        page.get_by_label("Förvaltningsadmin PKI", exact=True).check()
+        page.get_by_role("button", name="Nästa").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Begär rollen Förvaltningsadmin PKI")
+        look(page, "roller-begar")
+        page.get_by_label("Skäl", exact=True).fill("Ny i förvaltningen")
+        act = page.locator("form.panel button[name=gor][value=utfor]")
+        expect(act).to_have_text("Begär rollen")
+        act.click()
+        expect(page.get_by_text("Rollen Förvaltningsadmin PKI är begärd. Personen får den när en annan")).to_be_visible()
+        expect(page.get_by_text("Ingen behörighetsroll gäller nu. 1 väntar på beslut.")).to_be_visible()
+        look(page, "roller-person-begard")
+        page.get_by_role("link", name=re.compile("^Ny, Bo")).click()
+        expect(page.get_by_text("Du har själv lämnat begäran. Be en kollega att besluta.")).to_be_visible()
+        expect(page.get_by_role("radio")).to_have_count(0)
+        assert page.locator("main [name=gor][value=utfor]:visible").all_inner_texts() == ["Ta tillbaka begäran"]
+        look(page, "roller-begard-egen")
+    assert not person.role_grants.exists()
+    with logged_in(browser, portal, second) as page:
+        page.goto(portal + reverse("administration"))
+        page.get_by_role("link", name="begärd roll väntar på ditt beslut", exact=True).click()
+        page.get_by_role("link", name=re.compile("^Ny, Bo")).click()
+        expect(page.get_by_role("radio", checked=True)).to_have_count(0)
+        look(page, "roller-begard-besluta")
+        page.get_by_label("Godkänn, så får personen rollen").check()
+        page.get_by_role("button", name="Spara beslutet").click()
+        expect(page.get_by_text("Ny, Bo har fått rollen Förvaltningsadmin PKI.")).to_be_visible()
+        look(page, "roller-begarda")
+    assert person.role_grants.get().role == Role.PKI_OPERATOR
 
 
 def test_training_and_the_list_of_holders(world: Any, browser: Browser, portal: str) -> None:
