@@ -162,6 +162,12 @@ def test_the_supplier_api_says_the_keys_of_each_profile(form: str) -> None:
     assert set(CARD_PROFILES) <= fields.keys()
 
 
+def test_the_supplier_api_says_which_keys_a_card_has_all_of() -> None:
+    (types,) = {keys.description(PROFILES[profile].keys) for profile in CARD_PROFILES}
+    said = described("issuance/suppliers/api/v1")["components"]["examples"]["key-types-mixed"]["description"]
+    assert said == f"Make all keys {types.replace(' or ', ' or all ')}."
+
+
 @pytest.mark.parametrize(
     "file",
     [
