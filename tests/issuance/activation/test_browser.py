@@ -285,6 +285,9 @@ def test_the_whole_line_by_mouse(scene: Scene, browser: Browser) -> None:
     with at_the_desk(browser, scene) as page:
         page.context.on("request", lambda request: asked.append(request))
         look(page, "activation-1-identify")
+        page.set_viewport_size({"width": 390, "height": 900})
+        assert page.locator(".act-line").bounding_box()["y"] > 900  # below the screen, where it hides nothing in focus  # type: ignore[index]
+        page.set_viewport_size({"width": 1440, "height": 900})
         answer = page.get_by_role("status").filter(has_text="kort")
         for typed, told in (("0000", "Fel kort."), ("12", "Skanna kortet igen"), (scene.made.keys.serial[-4:], "Rätt kort.")):
             page.get_by_label("Är det rätt kort?").fill(typed)
