@@ -161,6 +161,7 @@ def test_every_state_is_looked_at(world: Any, portal: Portal, browser: Browser, 
         for width, height in ((320, 700), (390, 900)):
             page.set_viewport_size({"width": width, "height": height})
             assert page.evaluate("document.documentElement.scrollWidth") <= width  # WCAG 1.4.10
+            assert page.evaluate(HIDDEN_BY_THE_ACT_LINE) == []  # WCAG 2.4.11, and the whole of it
         page.set_viewport_size({"width": 1440, "height": 900})
         page.get_by_role("link", name="Läs mer om fotoregler").click()
         eye.look(page, "photo rules")
@@ -232,6 +233,20 @@ def test_one_more_card_is_ordered_by_an_answer(world: Any, portal: Portal, brows
         press(page, "Beställ kortet")
         heading(page, ORDERED)
     assert CardOrder.objects.count() == 2
+
+
+HIDDEN_BY_THE_ACT_LINE = """() => {
+  const line = document.querySelector(".act-line"), hidden = [];
+  for (const each of document.querySelectorAll("main :is(a, button, input:not([type=hidden]), select, summary)")) {
+    if (line.contains(each) || !each.checkVisibility()) continue;
+    each.focus();
+    if (document.activeElement !== each) continue;
+    const box = each.getBoundingClientRect(), above = line.getBoundingClientRect();
+    if (box.bottom > above.top && box.top < above.bottom) hidden.push(each.id || each.textContent);
+  }
+  return hidden;
+}"""
+"""Gives each control the focus, as Tab does. Returns those that the act line covers in part."""
 
 
 COUNT_KEYS = (
