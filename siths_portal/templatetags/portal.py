@@ -255,7 +255,7 @@ def _options(field: BoundField, options: Any) -> Iterator[dict[str, Any]]:
     chosen = str(field.value() if field.value() is not None else "")
     given = options or ({"value": value, "label": label} for value, label in field.field.choices if value != "")  # type: ignore[attr-defined]
     for index, option in enumerate(given):
-        values = {name: _get(option, name) for name in ("value", "label", "hint", "lines", "grave", "disabled", "key")}
+        values = {name: _get(option, name) for name in ("value", "label", "hint", "lines", "grave", "disabled", "key", "part")}
         checked = _get(option, "checked")  # by default the one with the field's value
         if checked is None:
             checked = str(values["value"]) == chosen

@@ -1,7 +1,14 @@
 /* A chosen file is fetched at once, so that the photo is seen where it is ordered. The button does it without script. */
-document.addEventListener("change", ({ target }) => {
-  if (target.dataset.fetch && target.files.length) target.form.requestSubmit(document.getElementById(target.dataset.fetch));
-});
+document.addEventListener(
+  "change",
+  (event) => {
+    const { target } = event;
+    if (!target.dataset.fetch || !target.files.length) return;
+    event.stopPropagation(); // the question around it would send the other answers once more
+    target.form.requestSubmit(document.getElementById(target.dataset.fetch));
+  },
+  { capture: true },
+);
 
 /* The page that comes back after a choice says what is chosen, also where it offers something else than before. Questions that came
    in above push down what has the focus. A digit that says that the card is lost has gone on to the next question before the page

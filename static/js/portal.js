@@ -16,7 +16,7 @@ function nameFile(input) {
   if (place && input.files.length) place.textContent = input.files[0].name;
 }
 
-document.addEventListener("change", (event) => {
+document.addEventListener("input", (event) => {
   if (event.target.type === "file") nameFile(event.target);
 });
 

@@ -99,7 +99,7 @@ function pick(goesOn) {
   if (!choice) return;
   choice.focus();
   choice.click();
-  if (!goesOn) return;
+  if (!goesOn || choice.parentElement.querySelector("[type=file]")) return; // the file that it asks for comes before the next group
   const next = following(choice);
   const review = [...choice.form.elements].find((button) => button.matches("[data-review]"));
   if (review && (!next || next.checked)) choice.form.requestSubmit(review); // each question has its answer

@@ -184,7 +184,7 @@ def test_pages_with_files_accept_large_bodies(front: House) -> None:
     address = re.compile(next(line.split()[2] for line in template() if line.strip().startswith("location ~")))
     some = "00000000-0000-7000-8000-000000000000"
     pages = {
-        "orders/photo.html": [reverse("order_photo_upload", args=[some])],
+        "orders/fetch.html": [reverse("order_photo_upload", args=[some])],
         "billing/import_start.html": [reverse("customer_import"), reverse("price_import"), reverse("payment_file")],
         "imports/file_form.html": [reverse("setup_import"), reverse("carrier_import")],
         "operators/propose.html": [reverse("pki_ceremony_propose")],
@@ -195,7 +195,7 @@ def test_pages_with_files_accept_large_bodies(front: House) -> None:
     taking = {str(page.relative_to(folder)) for page in folder.rglob("*.html") if "multipart/form-data" in page.read_text()}
     assert taking == set(pages), "add the new page here and its address to people.conf.template"
     assert all(address.match(each) for addresses in pages.values() for each in addresses)
-    assert ask(front, "POST", pages["orders/photo.html"][0], b"x" * 6_000_000, **SESSION)[0] == 200
+    assert ask(front, "POST", pages["orders/fetch.html"][0], b"x" * 6_000_000, **SESSION)[0] == 200
     assert Site.seen[-1][2] == 6_000_000
 
 

@@ -20,7 +20,7 @@ from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.queries import order_draft
 from issuance.orders.queries.order_draft import LastChoice, PhotoChoice, PostChoice, Product
 from issuance.orders.services import order_checks
-from issuance.orders.web.forms import OTHER_OFFICE
+from issuance.orders.web.forms import NEW_FILE, OTHER_OFFICE
 from issuance.people.models.persons import Post
 from siths_portal.lib.ids import id_of
 
@@ -31,8 +31,8 @@ MOST_OFFICES = 8
 
 @dataclass
 class Chosen:
-    """What the page offers, what is chosen, and the notes that say why. `problems` are answers that no longer hold, and
-    `working_days` is the measured delivery time of the supplier.
+    """What the page offers, what is chosen, and the notes that say why. `problems` are answers that no longer hold,
+    `working_days` is the measured delivery time of the supplier, and `new_file` means that a new photo is wanted.
     """
 
     posts: list[PostChoice] = field(default_factory=list)
@@ -47,6 +47,7 @@ class Chosen:
     article: Article | None = None
     office: Office | None = None
     photo: PhotoChoice | None = None
+    new_file: bool = False
     notes: dict[str, str] = field(default_factory=dict)
     problems: dict[Step, str] = field(default_factory=dict)
 
@@ -178,10 +179,13 @@ def _choose_office(it: Chosen, draft: OrderDraft, values: Mapping[str, Any]) -> 
 
 
 def _choose_photo(it: Chosen, draft: OrderDraft, values: Mapping[str, Any]) -> None:
-    """Chooses the sent photo, else the draft's, else the stored one unless it is old: that one is to be compared first."""
+    """Chooses the sent photo, else the draft's, else the stored one unless it is old: that one is to be compared first. None
+    while a new file is wanted.
+    """
+    it.new_file = values.get("photo") == NEW_FILE
     sent = id_of(values.get("photo", ""))
     it.photo = next((choice for choice in it.photos if choice.photo.pk == sent), None)
-    if it.photo is None:
+    if it.photo is None and not it.new_file:
         usable = [choice for choice in it.photos if choice.photo.pk == draft.photo_id or not choice.old]
         it.photo = usable[0] if usable else None
 
@@ -238,7 +242,7 @@ def _more(prices: Mapping[str, Decimal], letter: Article | None, registered: Art
 
 
 def options_of_photos(it: Chosen) -> list[dict[str, Any]]:
-    """Returns the options of Foto: each photo that there is, with its day and age."""
+    """Returns the options of Foto: each photo that there is, with its day and age, and a new file beside them."""
     found = []
     for choice in it.photos:
         label = _("Använd det sparade fotot") if choice.stored else _("Använd det nya fotot")
@@ -247,6 +251,8 @@ def options_of_photos(it: Chosen) -> list[dict[str, Any]]:
             age = ngettext("(%(years)s år gammalt)", "(%(years)s år gammalt)", choice.years) % {"years": choice.years}
             hint = f"{hint} {age}"
         found.append(_option(str(choice.photo.pk), label, hint, it.photo is choice))
+    if found:
+        found.append(_option(NEW_FILE, _("Välj en ny fil"), "", it.new_file) | {"part": "orders/new_file.html"})
     return with_keys(found)
 
 

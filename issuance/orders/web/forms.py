@@ -9,6 +9,8 @@ from siths_portal.lib.pages.forms import Form
 
 OTHER_OFFICE = "annat"
 """The value of the choice that refers to the list of further offices."""
+NEW_FILE = "ny"
+"""The value of the choice that asks for a new photo."""
 
 
 class LetterForm(Form):
@@ -100,8 +102,8 @@ class OrderForm(Form):
         error_messages={"required": _("Välj kort."), "max_length": _("Välj kort.")},
     )
     delivery = forms.CharField(required=False, max_length=30, label=_("Så skickas kortet"), widget=forms.RadioSelect)
-    photo = forms.UUIDField(
-        required=False, label=_("Foto"), widget=forms.RadioSelect, error_messages={"invalid": _("Välj foto.")}
+    photo = forms.CharField(
+        required=False, max_length=40, label=_("Foto"), widget=forms.RadioSelect, error_messages={"max_length": _("Välj foto.")}
     )
     office = forms.CharField(
         label=_("Kontor"),
@@ -114,7 +116,10 @@ class OrderForm(Form):
     file = forms.FileField(
         required=False,
         label=_("Fil med fotografiet"),
-        help_text=_("JPEG i färg, minst 400 × 533 bildpunkter och högst 5 MB."),
+        help_text=_(
+            "JPEG i färg, minst 400\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}533 bildpunkter och högst 5\N{NO-BREAK SPACE}MB. "
+            "Du kan dra filen hit."
+        ),
         error_messages={"empty": _("Filen är tom. Välj en annan.")},
         widget=forms.FileInput(attrs={"accept": "image/jpeg", "data-fetch": "hamta", "hx-preserve": "true"}),
     )

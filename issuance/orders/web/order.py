@@ -15,7 +15,7 @@ from issuance.orders.services import draft_photos, draft_steps, drafts
 from issuance.orders.services.draft_steps import DraftChanged, DraftClosed
 from issuance.orders.services.drafts import AnotherCard, Choices
 from issuance.orders.web import choices, replacing
-from issuance.orders.web.forms import OrderForm
+from issuance.orders.web.forms import NEW_FILE, OrderForm
 from issuance.orders.web.page import address, by_script, changed_text, closed, led, opened, page_id, shown
 from issuance.people.models.persons import Post
 from issuance.records.web.frame import actor_of
@@ -56,7 +56,9 @@ def upload(request: HttpRequest, draft_id: UUID) -> HttpResponse:
     """Hämta fotografi: stores the answers and the photo, and shows both. A GET, as after a login, redirects to the page."""
     if request.method != "POST":
         return redirect(address(draft_id))
-    form, status = OrderForm(request.POST, request.FILES), Invalid.http_status
+    sent = request.POST.copy()
+    sent["photo"] = NEW_FILE  # a file that is refused is seen where it was chosen, also if it was dropped there
+    form, status = OrderForm(sent, request.FILES), Invalid.http_status
     refused = list(form.errors.get("file", []))
     form.errors.clear()
     file = request.FILES.get("file")
@@ -204,6 +206,8 @@ def _ask_for_photo(request: HttpRequest, draft: OrderDraft, form: OrderForm) -> 
     """Adds the error of an order without a chosen photo, where it can be corrected."""
     if request.POST.get("file"):
         form.add_error("file", _("Fotot är inte hämtat än. Välj filen igen och sedan Hämta fotografi."))
+    elif request.POST.get("photo") == NEW_FILE:
+        form.add_error("file", _("Hämta ett fotografi, eller välj ett foto som redan finns."))
     elif order_draft.photo_choices(draft):
         form.add_error("photo", _("Jämför det sparade fotot med personen och välj det, eller hämta ett nytt."))
     else:

@@ -127,7 +127,7 @@ def shown(request: HttpRequest, page: Open, form: OrderForm | None = None, *, st
         "adjustments": choices.adjustments(chosen),
         "offices": offices,
         "more_offices": more_offices,
-        "face": summary.face(draft, chosen, photo_address),
+        "face": summary.face(draft, chosen, photo_address if chosen.photo else ""),
         "facts": summary.facts(draft, chosen, outside),
         "printed": summary.printed(draft, chosen.post) if chosen.post else [],
         "act_text": summary.act_text(chosen, name),

@@ -271,6 +271,18 @@ def keys_since(page: Page) -> int:
     )
 
 
+def press_digit(page: Page, name: str) -> None:
+    """Goes to a choice's question by Tab, unless the focus is there, and presses the choice's digit."""
+    choice = page.get_by_role("radio", name=name)
+    asked = page.locator(f"[name={choice.get_attribute('name')}]:focus")
+    for _ in range(6):
+        if asked.count():
+            break
+        page.keyboard.press("Tab")
+    page.keyboard.press(choice.get_attribute("data-key") or "")
+    expect(choice).to_be_checked()
+
+
 def test_by_keyboard_alone_and_few_keys(world: Any, portal: Portal, browser: Browser, tmp_path: Path) -> None:
     post, hands = person_with_two_posts(world), Keyboard()
     with desk(browser, portal, world) as page:
@@ -313,10 +325,24 @@ def test_by_keyboard_alone_and_few_keys(world: Any, portal: Portal, browser: Bro
         page.keyboard.press("Control+Enter")
         heading(page, ORDERED)
         changed = keys_since(page)
-        print(f"keys of an order from its page: {as_proposed} as proposed, {changed} with another card and office")
+
+        fourth = world.post(given_name="Pia", surname="Piansson")
+        photos.store(actor=world.officer(), person_id=fourth.person_id, content=portrait_of(5))
+        publish(world, portal.data)
+        begin(page, portal, fourth)
+        keys_since(page)
+        press_digit(page, STANDING)
+        expect(page.get_by_role("radio", name="Använd det sparade fotot")).to_be_checked()
+        press_digit(page, "Kontor A")
+        page.wait_for_load_state("networkidle")
+        page.keyboard.press("Control+Enter")
+        heading(page, ORDERED)
+        with_photo = keys_since(page)
+        print(f"keys of an order: {as_proposed} as proposed, {changed} or {with_photo} with another card and office")
         assert as_proposed == 2
         assert changed <= 10
-    assert [order.photo is not None for order in CardOrder.objects.order_by("ordered_at", "pk")] == [True, True, False]
+        assert with_photo <= 10
+    assert [order.photo is not None for order in CardOrder.objects.order_by("ordered_at", "pk")] == [True, True, False, True]
 
 
 def test_a_digit_holds_if_the_answer_to_the_last_choice_comes_meanwhile(world: Any, portal: Portal, browser: Browser) -> None:
@@ -378,6 +404,62 @@ def test_the_chooser_of_files_speaks_our_language(world: Any, portal: Portal, br
         attach(page, file(tmp_path, portrait_of(3), "Elva <b>på jobbet.jpg"))
 
 
+def test_a_new_file_is_a_choice_beside_the_stored_photo(world: Any, portal: Portal, browser: Browser, tmp_path: Path) -> None:
+    post, eye = person_with_two_posts(world), Looker("new-file")
+    photos.store(actor=world.officer(), person_id=post.person_id, content=portrait_of(4))
+    with desk(browser, portal, world) as page:
+        eye.follow(page.context)
+        begin(page, portal, post)
+        pick(page, "Regionen")
+        pick(page, STANDING)
+        pick(page, "Kontor A")
+        eye.look(page, "stored")
+        stored, new = page.get_by_role("radio", name="Använd det sparade fotot"), page.get_by_role("radio", name="Välj en ny fil")
+        own, button = page.get_by_label("Fil med fotografiet"), page.locator(".file-choice > .ds-button")
+        expect(stored).to_be_checked()
+        expect(button).to_be_hidden()
+        stored.focus()
+        page.keyboard.press(new.get_attribute("data-key") or "")
+        expect(page.get_by_text("Välj foto. Resten är ifyllt.")).to_be_visible()
+        expect(new).to_be_focused()  # Tab goes to the file, which a digit goes past
+        expect(button).to_be_visible()
+        page.keyboard.press("Tab")
+        expect(own).to_be_focused()
+        eye.look(page, "new")
+        press(page, "Beställ kortet")
+        expect(page.get_by_role("alert")).to_contain_text("Hämta ett fotografi, eller välj ett foto som redan finns.")
+        expect(new).to_be_checked()
+        eye.said.clear()
+        eye.look(page, "refused")
+        pick(page, "Använd det sparade fotot")
+        page.set_viewport_size({"width": 390, "height": 900})
+        assert page.evaluate(BESIDE_THE_PHOTO) == [True, True]
+        page.set_viewport_size({"width": 1440, "height": 900})
+        drop(page, new.locator(".."), file(tmp_path, portrait_of(7)))
+        expect(page.get_by_role("radio", name="Använd det nya fotot")).to_be_checked()
+        eye.look(page, "both")
+        press(page, "Beställ kortet")
+        heading(page, ORDERED)
+    assert CardOrder.objects.get().photo != Photo.objects.earliest("uploaded_at")
+
+
+BESIDE_THE_PHOTO = """() => {
+  const place = (name) => document.querySelector(`.order-photos ${name}`).getBoundingClientRect();
+  const [photo, choice] = [place("img"), place(".radio")];
+  return [choice.left > photo.right, Math.abs(choice.top - photo.top) < 2];
+}"""
+
+
+def drop(page: Page, element: Locator, path: Path) -> None:
+    """Drags a file from the outside to the middle of an element, and drops it there."""
+    element.evaluate("e => e.scrollIntoView({ block: 'center' })")  # clear of the act line
+    (x, y), session = middle_of(element), page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+        session.send("Input.dispatchDragEvent", {"type": kind, "x": x, "y": y, "data": data})
+    session.detach()
+
+
 def middle_of(element: Locator) -> tuple[float, float]:
     box = element.bounding_box()
     assert box is not None
@@ -428,6 +510,11 @@ def test_without_script(world: Any, portal: Portal, browser: Browser, tmp_path: 
         page.get_by_label("Fil med fotografiet").set_input_files(file(tmp_path, picture()))
         press(page, "Hämta fotografi")
         expect(page.get_by_text("Foto uppladdat:")).to_be_visible()
+        expect(page.get_by_label("Fil med fotografiet")).to_be_hidden()
+        page.get_by_role("radio", name="Välj en ny fil").check()
+        page.get_by_label("Fil med fotografiet").set_input_files(file(tmp_path, picture(7)))
+        press(page, "Hämta fotografi")
+        expect(page.get_by_role("radio", name="Använd det nya fotot")).to_be_checked()
         expect(page.get_by_role("radio", name="Kontor A")).to_be_checked()
         press(page, "Beställ kortet")
         heading(page, ORDERED)

@@ -648,6 +648,28 @@ class TestPhoto:
         clerk.send()
         assert CardOrder.objects.get().photo == stored
 
+    def test_a_new_file_in_place_of_the_stored_photo(self, world: Any) -> None:
+        clerk = Clerk(world)
+        stored = photos.store(actor=clerk.actor, person_id=clerk.post.person_id, content=picture(10))
+        clerk.fill("610")
+        clerk.choose(photo="ny")
+        assert clerk.form["fields"]["photo"] == "ny"
+        assert "Välj foto. Resten är ifyllt." in text_of(clerk.page)
+        clerk.send()
+        assert clerk.page.status_code == 422
+        assert 'href="#id_file">Fil med fotografiet: Hämta ett fotografi, eller välj ett foto som redan finns.' in (
+            clerk.page.content.decode()
+        )
+        assert not CardOrder.objects.exists()
+        clerk.choose(photo=stored.pk)
+        clerk.upload(b"x")  # dropped on the choice, which is not made by that
+        assert clerk.page.status_code == 422
+        assert clerk.form["fields"]["photo"] == "ny"
+        clerk.upload(picture(20))
+        assert clerk.form["fields"]["photo"] == str(clerk.draft.photo_id)
+        clerk.send()
+        assert CardOrder.objects.get().photo not in (None, stored)
+
     def test_an_old_stored_photo_is_offered_with_its_age_and_not_proposed(self, world: Any) -> None:
         clerk = Clerk(world)
         with clock.moved_to(clock.now() - dt.timedelta(days=6 * 366)):
