@@ -2,6 +2,7 @@
 chose last, and prices (rules/issuance 3.1).
 """
 
+import datetime as dt
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,7 +18,7 @@ from issuance.authz import Action, Actor
 from issuance.carriers.domain import kinds
 from issuance.customisations.models import CardCustomisation
 from issuance.customisations.services.effective import effective_customisations
-from issuance.orders.domain.rules import DeliveryMethod
+from issuance.orders.domain.rules import DeliveryMethod, years_after
 from issuance.orders.models.delivery_times import DeliveryTime
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.orders import CardOrder
@@ -65,11 +66,14 @@ class Product:
 
 @dataclass(frozen=True)
 class PhotoChoice:
-    """A photo to approve: `years` old, `old` after five years. `stored` means that it is the person's own, approved before."""
+    """A photo to approve: `years` old, and `old` from the day `renewal`, five years after its upload. `stored` means that it is
+    the person's own, approved before.
+    """
 
     photo: Photo
     years: int
     old: bool
+    renewal: dt.date
     stored: bool
 
 
@@ -175,6 +179,15 @@ def photo_choices(draft: OrderDraft) -> list[PhotoChoice]:
     found = [photo for photo in (draft.photo, stored) if photo is not None]
     choices = []
     for photo in {photo.pk: photo for photo in found}.values():
-        years = age_on(timezone.localtime(photo.uploaded_at).date(), clock.today())
-        choices.append(PhotoChoice(photo, years, years >= PHOTO_OLD_YEARS, stored is not None and photo.pk == stored.pk))
+        uploaded = timezone.localtime(photo.uploaded_at)
+        renewal = years_after(uploaded, PHOTO_OLD_YEARS).date()
+        choices.append(
+            PhotoChoice(
+                photo=photo,
+                years=age_on(uploaded.date(), clock.today()),
+                old=renewal <= clock.today(),
+                renewal=renewal,
+                stored=stored is not None and photo.pk == stored.pk,
+            )
+        )
     return choices

@@ -1,5 +1,6 @@
 """What is chosen on the page of an order, why it is proposed, and the options of each question."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -8,6 +9,7 @@ from uuid import UUID
 
 from django.utils import timezone
 from django.utils.formats import date_format, number_format
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -246,14 +248,26 @@ def options_of_photos(it: Chosen) -> list[dict[str, Any]]:
     found = []
     for choice in it.photos:
         label = _("Använd det sparade fotot") if choice.stored else _("Använd det nya fotot")
-        hint = _("Foto uppladdat: %(day)s") % {"day": date_format(timezone.localtime(choice.photo.uploaded_at), "Y-m-d")}
-        if choice.years:
-            age = ngettext("(%(years)s år gammalt)", "(%(years)s år gammalt)", choice.years) % {"years": choice.years}
-            hint = f"{hint} {age}"
-        found.append(_option(str(choice.photo.pk), label, hint, it.photo is choice))
+        found.append(_option(str(choice.photo.pk), label, _of_photo(choice), it.photo is choice))
     if found:
         found.append(_option(NEW_FILE, _("Välj en ny fil"), "", it.new_file) | {"part": "orders/new_file.html"})
     return with_keys(found)
+
+
+def _of_photo(choice: PhotoChoice) -> str:
+    """Returns when a photo was uploaded, how old it is, and when a stored one should be renewed."""
+    hint = format_html(_("Foto uppladdat: {}"), _day(timezone.localtime(choice.photo.uploaded_at)))
+    if choice.years:
+        age = ngettext("(%(years)s år gammalt)", "(%(years)s år gammalt)", choice.years) % {"years": choice.years}
+        hint = format_html("{} {}", hint, age)
+    if choice.stored and not choice.old:
+        hint = format_html(_("{}, bör bytas {}"), hint, _day(choice.renewal))
+    return hint
+
+
+def _day(day: dt.date) -> str:
+    """Returns a day that stays in one line, since the text is narrow on a phone."""
+    return format_html('<span class="nowrap">{}</span>', date_format(day, "Y-m-d"))
 
 
 def adjustments(it: Chosen) -> list[tuple[str, str, str]]:

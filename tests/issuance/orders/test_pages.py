@@ -645,6 +645,9 @@ class TestPhoto:
         stored = photos.store(actor=clerk.actor, person_id=clerk.post.person_id, content=picture(10))
         clerk.fill("610")
         assert clerk.form["fields"]["photo"] == str(stored.pk)
+        today = clock.today()
+        renewed = f"{today.year + 5}{today:-%m-%d}".replace("-02-29", "-02-28")
+        assert re.search(f"Foto uppladdat: {today} ?, bör bytas {renewed} ", text_of(clerk.page))
         clerk.send()
         assert CardOrder.objects.get().photo == stored
 
