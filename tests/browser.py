@@ -108,6 +108,17 @@ def page_at(browser: Browser, url: str, *, width: int = 1440, **options: object)
     context.close()
 
 
+def whole(page: Page) -> bytes:
+    """A picture of the whole page, in a window so high that nothing sticks to its edge and hides what lies below it."""
+    size = page.viewport_size
+    assert size is not None
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": size["width"], "height": max(size["height"], height)})
+    picture = page.screenshot(full_page=True)
+    page.set_viewport_size(size)
+    return picture
+
+
 def look(page: Page, name: str) -> None:
     """No finding of axe, one h1, no sideways scroll; at the slide's width, on a phone, and at 320 pixels."""
     page.wait_for_load_state("load")  # with its styles
@@ -115,7 +126,7 @@ def look(page: Page, name: str) -> None:
         page.set_viewport_size({"width": width, "height": 900})
         if width != 320:
             if PICTURES:
-                page.screenshot(path=Path(PICTURES) / f"{name}-{width}.png", full_page=True)
+                (Path(PICTURES) / f"{name}-{width}.png").write_bytes(whole(page))
             layout_pictures.compare(page, name)
         assert page.evaluate("document.documentElement.scrollWidth") == width, (name, width)
         assert width == 1440 or small_targets(page) == [], (name, width)

@@ -9,7 +9,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
 from tests import layout_pictures
 from tests.axe import ask_axe
-from tests.browser import PICTURES
+from tests.browser import PICTURES, whole
 from tests.targets import small_targets
 
 WIDE, NARROW, HEIGHT = 1440, 390, 900
@@ -63,7 +63,7 @@ class Looker:
     def keep(self, page: Page, name: str) -> None:
         """Keeps a picture of the page as it stands, if pictures are wanted."""
         if self.folder is not None:
-            page.screenshot(path=self.folder / name, full_page=True)
+            (self.folder / name).write_bytes(whole(page))
 
 
 def keep_for_tour(page: Page, name: str) -> None:
@@ -73,5 +73,5 @@ def keep_for_tour(page: Page, name: str) -> None:
     from PIL import Image
 
     TOUR.mkdir(parents=True, exist_ok=True)
-    image = Image.open(io.BytesIO(page.screenshot(full_page=True))).convert("RGB")
+    image = Image.open(io.BytesIO(whole(page))).convert("RGB")
     image.quantize(128, dither=Image.Dither.NONE).save(TOUR / f"{name}.png", optimize=True)
