@@ -30,8 +30,13 @@ def prepare(organisation: Any, office: Office, *, supplier: str = SUPPLIER) -> N
     )  # fmt: skip
     CardCustomisation.objects.filter(pk=row.pk).update(logotype=Document.store(LOGOTYPE, "image/png"))
     verify_customisation(actor=SETUP, customisation_id=row.id)
-    address = {"street_address": "Lagergatan 1", "postal_code": "123 45", "city": "Provstad"}
-    Office.objects.filter(pk=office.pk).update(recipient_organisation="Regionen", internal_recipient="Kortrummet", **address)
+    address(office)
+
+
+def address(office: Office) -> None:
+    """Gives an office the address that bundles are sent to."""
+    lines = {"street_address": "Lagergatan 1", "postal_code": "123 45", "city": "Provstad"}
+    Office.objects.filter(pk=office.pk).update(recipient_organisation="Regionen", internal_recipient="Kortrummet", **lines)
 
 
 def bundle(organisation: Any, office: Office, quantity: int = 3, *, key: str = "", **changes: Any) -> CardOrder:

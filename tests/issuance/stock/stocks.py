@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from issuance.carriers.models import Carrier
+from issuance.offices.models import Office
 from issuance.orders.models.orders import CardOrder
 from issuance.stock.models import StockCard
 from issuance.stock.services import receiving
@@ -23,9 +24,11 @@ def with_stock(world: Any) -> None:
     make_authority("person-hsaid-2", "DEMO SITHS e-id Person HSA-id 2 CA v1", CaState.ACTIVE)
 
 
-def sent_bundle(world: Any, quantity: int = 3, *, first: int = 1, sign: Callable[[Any], Any] = issue) -> CardOrder:
-    """A bundle that the supplier made and reported sent. `sign` does the signer's part."""
-    order = bundle(world.region, world.office, quantity)
+def sent_bundle(
+    world: Any, quantity: int = 3, *, first: int = 1, sign: Callable[[Any], Any] = issue, office: Office | None = None
+) -> CardOrder:
+    """A bundle that the supplier made and reported sent. `sign` does the signer's part. `office` is the world's unless given."""
+    order = bundle(world.region, office or world.office, quantity)
     supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)
     for item in range(1, quantity + 1):
         sign(certify(order, item, serial_of(first + item - 1)))
@@ -34,9 +37,11 @@ def sent_bundle(world: Any, quantity: int = 3, *, first: int = 1, sign: Callable
     return order
 
 
-def received_bundle(world: Any, quantity: int = 3, *, first: int = 1, sign: Callable[[Any], Any] = issue) -> list[StockCard]:
+def received_bundle(
+    world: Any, quantity: int = 3, *, first: int = 1, sign: Callable[[Any], Any] = issue, office: Office | None = None
+) -> list[StockCard]:
     """The cards of a sent bundle that its office has received."""
-    order = sent_bundle(world, quantity, first=first, sign=sign)
+    order = sent_bundle(world, quantity, first=first, sign=sign, office=office)
     receiving.receive_bundle(actor=world.officer(), order_id=order.pk)
     return list(StockCard.objects.filter(carrier__item__order=order).select_related("carrier").order_by("carrier__card_serial"))
 

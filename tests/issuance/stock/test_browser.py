@@ -7,16 +7,19 @@ from django.urls import reverse
 from playwright.sync_api import Browser, Page, expect
 
 from issuance.authz import Role
+from issuance.offices.services import connect_office, create_office
 from issuance.orders.models.orders import CardOrder
 from issuance.stock.models import StockCount
 from tests.e2e.hands import Both, Hands, Mouse
 from tests.e2e.looking import Looker
 from tests.issuance.authorities import serial_of
 from tests.issuance.operators.test_browser import button, link, refused
+from tests.issuance.orders.bundles import address
 from tests.issuance.organisations.test_browser import told
 from tests.issuance.search.test_browser import desk
 from tests.issuance.search.test_scanner_browser import standing_still
 from tests.issuance.stock.stocks import received_bundle, sent_bundle, states, with_stock
+from tests.issuance.world import SETUP
 
 
 def order(page: Page, portal: str, hands: Hands, see: Looker, world: Any) -> None:
@@ -96,6 +99,11 @@ def test_an_issuer_orders_a_bundle(world: Any, portal: str, browser: Browser) ->
 @pytest.mark.usefixtures("authorities")
 def test_who_hands_out_cards_keeps_the_stock_by_scanner(world: Any, portal: str, browser: Browser) -> None:
     with_stock(world)
+    other = create_office(actor=SETUP, area_id=world.area.id, name="Kontor B", invoice_comment="B")
+    for organisation in (world.region, world.clinic):
+        connect_office(actor=SETUP, organisation_id=organisation.id, office_id=other.id)
+    address(other)
+    received_bundle(world, 6, first=11, office=other)  # a stock to look at, beside the one that the scanner fills
     bundle = sent_bundle(world, 3)
     eye = Looker("reserve-cards-stock")
     with desk(browser, portal, world.officer(world.clinic, Role.RESERVE_CARD_ADMIN_LOA3)) as page:
