@@ -7,7 +7,7 @@ else may go wrong. The supplier repeats a call without an answer, with the same 
 The scheduler and the process of the metrics, of which there is one, are killed too; PostgreSQL, Redis and the proxies are not.
 Mina sidor and `login` are without load.
 
-Load and house share the machine's cores. Shorter:
+Load and house share the machine's cores. The processes have the CPU weights that their units and containers have. Shorter:
 
     BENCH_PAIRS_KILLED=portal,ocspd-2 BENCH_PAIRS_CARD_RATE=1 make bench AREA=pairs
 
@@ -44,12 +44,15 @@ SECONDS = int(os.environ.get("BENCH_PAIRS_SECONDS", "10"))
 KILLED = [each for each in os.environ.get("BENCH_PAIRS_KILLED", "").split(",") if each]
 SUPPLIED, SETTLED, THINK, WARM_UP, BEFORE = 100, 20, 3.0, 5, 2
 P95_LIMIT = 1000.0
+CLERKS_WEIGHT = 1000
+"""The CPU weight of the process that stands for the clerks' own computers: its waiting is no time of a response."""
 UNANSWERED = ": 503"
 """How the error of a clerk ends whose request was with the killed process."""
 
 PROCESSES = len(KILLED) or 2 * len(BY_NAME.keys() - SINGLE) + len(SINGLE)
-TOTAL = WARM_UP + PROCESSES * (SECONDS + 1)
-"""Seconds of the whole load, with a second for what is between two processes."""
+LONGEST_START = 3
+TOTAL = WARM_UP + PROCESSES * (SECONDS + LONGEST_START)
+"""Seconds of the whole load, with some for starts that take longer than the process's time and for what is between two."""
 
 pytestmark = pytest.mark.timeout(3600)
 Report = Callable[..., float]
@@ -113,7 +116,8 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
         own, ports = stage.house.var / "simulators" / "supplier", stage.house.port
         files = [str(own / name) for name in ("client.pem", "client.key", "ca.pem")]
         supplier = Workers("tests.bench.supplier_client", environ, 1, "localhost", str(ports("api")), *files, str(plan))
-        officers = Workers("tests.bench.clerks", environ, 1, "127.0.0.1", str(ports("portal")), str(clerks))
+        address = ("127.0.0.1", str(ports("portal")))
+        officers = Workers("tests.bench.clerks", environ, 1, *address, str(clerks), weight=CLERKS_WEIGHT)
         try:
             orders = [json.loads(line)["order"] for line in plan.read_text().splitlines()]
             made = Load(house, officers, supplier, orders, requests, stage.ask("SELECT now()"))

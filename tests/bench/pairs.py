@@ -12,6 +12,7 @@ from siths_portal.dev import nginx, programs, steps
 from siths_portal.dev.probes import api_is_ready, is_ready
 from siths_portal.dev.programs import Program
 from siths_portal.lib.processes.table import BY_NAME
+from tests.bench.processes import weigh
 from tests.e2e.stage import Stage, StageHouse, started
 from tests.waiting import wait_for
 
@@ -20,6 +21,8 @@ SINGLE = {"beat", "metrics"}
 LEFT_OUT = {"idp", "eid-app", "access-point", "mail"}
 SECOND_PORTS = {"ocspd": 4, "pki-worker": 92}
 """Ports of second processes, as offsets from PORT_BASE."""
+NEEDED_WEIGHT = 400
+"""The CPU weight of PostgreSQL, Redis and the proxies, as in the compose file."""
 CELERY_IS_READY = b" ready."
 """What a worker logs when it takes tasks."""
 
@@ -85,11 +88,19 @@ class Pairs:
         if program.socket:
             program.socket.unlink(missing_ok=True)  # as `siths_portal.dev.launch`
         at = log.stat().st_size
-        self.stage.start(program)
+        self.stage.launch(program)
+        weigh(self.stage.running[name].pid, weight_of(name))  # as its supervisor, before it works
+        self.stage.wait_for(program)
         is_worker = "worker" in program.command
         if is_worker:
             wait_for(lambda: CELERY_IS_READY in log.read_bytes()[at:], name)
         return time.monotonic() - began if program.ready or is_worker else None
+
+
+def weight_of(name: str) -> int:
+    """The CPU weight of a process of the table, the first or the second, and of those that all of them need."""
+    process = BY_NAME.get(name.removesuffix("-2"))
+    return process.cpu_weight if process else NEEDED_WEIGHT
 
 
 @contextmanager
@@ -105,4 +116,7 @@ def pairs() -> Iterator[Pairs]:
         nginx.write(house)
         nginx.write_login(house)
         stage.start(*(one for one in programs.outer_programs(house) if one.name in ("nginx", "login-front")))
-        yield Pairs(stage, {one.name: one for one in everything if one.name.removesuffix("-2") in BY_NAME})
+        killable = {one.name: one for one in everything if one.name.removesuffix("-2") in BY_NAME}
+        for name, child in stage.running.items():
+            weigh(child.pid, weight_of(name))
+        yield Pairs(stage, killable)

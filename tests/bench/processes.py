@@ -1,19 +1,35 @@
 """Worker processes of benchmarks, which take commands as lines of JSON on stdin and answer each with one on stdout."""
 
 import json
+import math
+import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from tests.bench.durable import PYTHON, ROOT
 
 
-class Workers:
-    """Processes of one module, asked all at once."""
+def weigh(leader: int, weight: int) -> None:
+    """Gives the session of `leader` a share of the busy cores as systemd's CPUWeight does; the kernel gives each session 100.
 
-    def __init__(self, module: str, environ: dict[str, str], count: int, *arguments: str) -> None:
+    A step of nice is a factor of 1.25. Does nothing without root, or on a kernel that gives sessions no shares.
+    """
+    group = Path(f"/proc/{leader}/autogroup")
+    if os.geteuid() == 0 and group.exists():
+        group.write_text(str(-round(math.log(weight / 100, 1.25))))
+
+
+class Workers:
+    """Processes of one module, asked all at once. With a `weight` each has a session of its own with it (`weigh`)."""
+
+    def __init__(self, module: str, environ: dict[str, str], count: int, *arguments: str, weight: int | None = None) -> None:
         command = [*PYTHON, "-m", module, *arguments]
-        pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-        self._processes = [subprocess.Popen(command, cwd=ROOT, env=environ, **pipes) for _ in range(count)]
+        options: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+        options["start_new_session"] = weight is not None
+        self._processes = [subprocess.Popen(command, cwd=ROOT, env=environ, **options) for _ in range(count)]
+        for process in self._processes if weight else ():
+            weigh(process.pid, weight)
         self.answers()
 
     @property

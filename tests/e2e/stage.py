@@ -152,17 +152,22 @@ class Stage:
     def start(self, *wanted: programs.Program) -> None:
         """Starts programs and waits until each can be used."""
         for program in wanted:
-            self._launch(program)
+            self.launch(program)
         for program in wanted:
-            if program.ready:
-                wait_for(program.ready, program.name, seconds=300, alive=lambda name=program.name: self._alive(name))
+            self.wait_for(program)
+
+    def wait_for(self, program: programs.Program) -> None:
+        """Waits until a program that was launched can be used."""
+        if program.ready:
+            wait_for(program.ready, program.name, seconds=300, alive=lambda: self._alive(program.name))
 
     def restart(self, name: str) -> None:
         """Ends a program and starts it anew."""
         self._end(name)
         self.start(*(program for program in programs.all_programs(self.house) if program.name == name))
 
-    def _launch(self, program: programs.Program) -> None:
+    def launch(self, program: programs.Program) -> None:
+        """Starts a program."""
         env = self.house.command_env() | program.env | {HOUSE: self.house.id, PROGRAM: program.name}
         # A killed test run takes its processes with it.
         become = ["setpriv", "--pdeathsig", program.stop_signal]

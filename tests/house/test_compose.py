@@ -70,6 +70,16 @@ def test_a_container_gets_what_its_process_reads_and_no_more(process: Process) -
     assert [service["environment"]["SECRET_KEY_FILE"]] == keys if keys else "SECRET_KEY_FILE" not in service["environment"]
 
 
+@pytest.mark.parametrize("process", PROCESSES, ids=NAMES)
+def test_a_container_has_the_weight_of_its_process(process: Process) -> None:
+    assert SERVICES[process.name].get("cpu_shares", 1024) * 100 == process.cpu_weight * 1024
+
+
+def test_what_all_others_need_has_the_weight_of_the_sites() -> None:
+    needed = [name for name, each in EVERY_SERVICE.items() if each["image"] != "siths-portal"]
+    assert {name: EVERY_SERVICE[name].get("cpu_shares") for name in needed} == dict.fromkeys(needed, 4096)
+
+
 @pytest.mark.parametrize("process", [each for each in PROCESSES if each.role], ids=lambda process: process.name)
 def test_a_container_connects_as_its_role_with_the_password_of_a_file(process: Process) -> None:
     environment, url = SERVICES[process.name]["environment"], DATABASE_URLS[process.role]

@@ -100,7 +100,7 @@ def main_container(process: Process) -> Json:
         env=variables(environment(process)),
         envFrom=[{"configMapRef": {"name": SETTINGS}}],
         volumeMounts=mounts,
-        resources=memory("400Mi", "1Gi") if process.name == "portal" else memory("256Mi", "1Gi"),
+        resources=memory("400Mi" if process.name == "portal" else "256Mi", "1Gi", f"{process.cpu_weight}m"),
         **more,
     )
 

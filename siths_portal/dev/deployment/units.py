@@ -125,6 +125,7 @@ def _service(process: Process) -> str:
             "RestartSec=1",
             "TimeoutStopSec=30",
             "KillMode=mixed",
+            f"CPUWeight={process.cpu_weight}",
             *HARDENING,
             *devices,
             *others,

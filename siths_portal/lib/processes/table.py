@@ -40,7 +40,8 @@ class Process:
     its address from PORT_BASE; that of a site is its reverse proxy's. `health` is READY if it answers `/healthz/ready`, ACCEPTS
     if it can only be asked for a connection, "" if it serves nothing. `counts` means that it writes metrics that alarms need.
     `has_token` means that it may use the token's keys.
-    `threads` are those that serve requests, `connections` the most to PostgreSQL at the same time.
+    `threads` are those that serve requests, `connections` the most to PostgreSQL at the same time. `cpu_weight` is the share of a
+    busy machine, as systemd's CPUWeight: people who wait for a page come before suppliers and jobs.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Process:
     has_token: bool = False
     threads: int = 0
     connections: int = 0
+    cpu_weight: int = 100
 
     @property
     def environment(self) -> dict[str, str]:
@@ -88,12 +90,12 @@ def _worker(queue: str, *pool: str) -> tuple[str, ...]:
 PROCESSES = (
     Process(
         "portal", _site(8), role="portal", user="siths-portal", secrets=("secret_key", "oidc_client_key"),
-        folders=("journal/billing",), face="portal", port=0, health=READY, threads=8, connections=8,
+        folders=("journal/billing",), face="portal", port=0, health=READY, threads=8, connections=8, cpu_weight=400,
         settings={"TRUSTED_PROXIES": "1"},
     ),
     Process(
         "minasidor", _site(8), role="portal", user="siths-portal", secrets=("secret_key", "oidc_client_key"),
-        face="minasidor", port=1, health=READY, threads=8, connections=8, settings={"TRUSTED_PROXIES": "1"},
+        face="minasidor", port=1, health=READY, threads=8, connections=8, cpu_weight=400, settings={"TRUSTED_PROXIES": "1"},
     ),
     Process(
         "api", _site(16), role="api", user="siths-api", secrets=("secret_key_api",), face="api", port=443,
@@ -101,7 +103,7 @@ PROCESSES = (
     ),
     Process(
         "login", _site(4), role="portal", user="siths-portal", secrets=("secret_key",), face="login", port=444,
-        health=READY, threads=4, connections=4, settings={"MTLS_CERTIFICATE_HEADER": "X-SSL-Client-Cert"},
+        health=READY, threads=4, connections=4, cpu_weight=400, settings={"MTLS_CERTIFICATE_HEADER": "X-SSL-Client-Cert"},
     ),
     Process(
         "status", _site(8), role="worker", user="siths-worker", secrets=("secret_key_worker",), folders=("status",),
@@ -109,7 +111,7 @@ PROCESSES = (
     ),
     Process(
         "ocspd", ("manage.py", "pki_ocspd", "--workers", "2"), role="", user="siths-ocspd", folders=("ocsp",), port=3,
-        health=READY, counts=True,
+        health=READY, counts=True, cpu_weight=200,
     ),
     Process(
         "ocsp-publisher", ("manage.py", "pki_ocsp_publish"), role="worker", user="siths-worker", secrets=("secret_key_worker",),
