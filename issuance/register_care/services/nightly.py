@@ -12,14 +12,13 @@ from uuid import UUID
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import F, QuerySet
 
 from issuance.carriers.domain.carrier_states import INVALID
 from issuance.carriers.models import Carrier
 from issuance.notices.services import reminding as eid_reminding
 from issuance.organisations.models import Organisation
 from issuance.organisations.ports import OrganisationDirectory
-from issuance.people.models.persons import Person
 from issuance.people.services import register_reading
 from issuance.register_care.domain import kinds
 from issuance.register_care.domain.kinds import WorkKind
@@ -96,9 +95,10 @@ def _of_night(night: dt.date) -> CareRun:
     return CareRun.objects.get_or_create(night=night, defaults=defaults)[0]
 
 
-def _with_card() -> QuerySet[Person]:
-    cards = Carrier.objects.filter(person=OuterRef("pk"), state__in=_LIVE_STATES)
-    return Person.objects.filter(Exists(cards))
+def _with_card() -> QuerySet[Carrier, UUID]:
+    """Returns the ids of the people with a live card, each once, in order. An index has them, from any id on."""
+    cards = Carrier.objects.filter(person__isnull=False, state__in=_LIVE_STATES)
+    return cards.order_by("person").values_list("person", flat=True).distinct()
 
 
 def _work(run: CareRun, *, until: float | None, report_progress: ReportProgress) -> CareRun:
@@ -131,8 +131,8 @@ def _news_since(run: CareRun) -> dt.datetime:
 
 def _read_batch(run: CareRun) -> bool:
     """Reads the next people and stores how far the run came, in one transaction. False if the register did not answer."""
-    people = _with_card().order_by("pk")
-    ids = list((people.filter(pk__gt=run.position) if run.position else people).values_list("pk", flat=True)[:BATCH])
+    people = _with_card()
+    ids = list((people.filter(person__gt=run.position) if run.position else people)[:BATCH])
     if not ids:
         _store(run, register_ended=True, register_whole=True)
         return True
