@@ -4,10 +4,12 @@ Each test process loads the tests of all, and schemathesis would make up the cas
 it loads them: CPU seconds in each process, though one alone runs them. `tests/conftest.py` has them made up before a test runs.
 """
 
+import os
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from hypothesis import Phase
 from schemathesis.checks import not_a_server_error
 from schemathesis.generation.hypothesis import builder
 from schemathesis.specs.openapi.checks import (
@@ -18,6 +20,12 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
     unsupported_method,
 )
+
+PHASES = [Phase.explicit, Phase.generate] if os.environ.get("SITHS_LONG") else [Phase.explicit]
+"""What is tried of each operation: the cases that cover its limits, in the long form also generated calls. In the short form the
+walk of each API makes the generated ones, right and wrong, of every operation (`tests/api_walk.py`)."""
+GENERATED = 300
+"""How many calls of an operation are generated in the long form."""
 
 _add_cases = builder.add_coverage
 _waiting: dict[object, Callable[[], object]] = {}

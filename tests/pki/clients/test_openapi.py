@@ -9,18 +9,17 @@ from typing import Any
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 
 from pki.models import Certificate
 from tests.api_walk import CALLS, EACH, Names, Walk
-from tests.described import CHECKS, wrong_data_is_rejected
+from tests.described import CHECKS, GENERATED, PHASES, wrong_data_is_rejected
 from tests.pki.clients.service import csr, issued, new_key, order, signed_order
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DESCRIPTION = Path(__file__).resolve().parents[3] / "pki" / "clients" / "api" / "v1" / "openapi.yaml"
 schema = schemathesis.openapi.from_path(DESCRIPTION)
-COUNT = 300 if os.environ.get("SITHS_LONG") else 5
 LAWFUL = 10 if os.environ.get("SITHS_LONG") else 2
 
 
@@ -62,7 +61,7 @@ def known(rows: list[Certificate]) -> "itertools.cycle[Certificate | None]":
 @pytest.mark.soak
 @schema.parametrize()
 @settings(
-    max_examples=COUNT, deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate],
+    max_examples=GENERATED, deadline=None, derandomize=True, phases=PHASES,
     suppress_health_check=list(HealthCheck),
 )  # fmt: skip
 def test_every_answer_is_as_described(case, stage, session, known) -> None:

@@ -1,7 +1,6 @@
 """The committed description against the running portal: generated calls, right and wrong."""
 
 import itertools
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -10,11 +9,11 @@ from typing import Any
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from schemathesis.specs.openapi.checks import unsupported_method
 
 from tests.api_walk import CALLS, EACH, Names, Walk, operation_id
-from tests.described import CHECKS
+from tests.described import CHECKS, GENERATED, PHASES
 from tests.issuance.activated import Made, identify, sent_card
 from tests.issuance.activation.api.wire import Wire
 
@@ -41,10 +40,10 @@ def bearers(portals: Any, world: Any, worker: Any) -> Any:
 @pytest.mark.soak
 @schema.parametrize()
 @settings(
-    max_examples=300 if os.environ.get("SITHS_LONG") else 5,
+    max_examples=GENERATED,
     deadline=None,
     derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
+    phases=PHASES,
     suppress_health_check=list(HealthCheck),
 )
 def test_every_answer_is_as_described(case: Any, portals: Any, bearers: Any) -> None:

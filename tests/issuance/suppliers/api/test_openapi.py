@@ -2,7 +2,6 @@
 
 import contextlib
 import itertools
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -12,11 +11,11 @@ from uuid import uuid4
 import pytest
 import requests
 import schemathesis
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from schemathesis.core.parameters import ParameterLocation
 
 from tests.api_walk import CALLS, EACH, Names, Walk
-from tests.described import CHECKS
+from tests.described import CHECKS, GENERATED, PHASES
 from tests.issuance.suppliers.api.cards import PaperCard, p256_keys
 from tests.issuance.suppliers.api.test_surface import logotype, png
 from tests.issuance.suppliers.api.world import World, today
@@ -47,10 +46,10 @@ def known(world: World, a):
 @pytest.mark.soak
 @schema.parametrize()
 @settings(
-    max_examples=300 if os.environ.get("SITHS_LONG") else 5,
+    max_examples=GENERATED,
     deadline=None,
     derandomize=True,
-    phases=[Phase.explicit, Phase.generate],
+    phases=PHASES,
     suppress_health_check=list(HealthCheck),
 )
 def test_every_answer_is_as_described(case, stage, session, known) -> None:
