@@ -238,7 +238,7 @@ def test_the_warning_before_the_end_and_the_way_on(context: BrowserContext, stag
 def test_what_is_typed_when_the_session_ends_is_there_after_the_next_log_in(
     context: BrowserContext, stage: Stage, clerk: Person, world: Any
 ) -> None:
-    """The page sends the form in vain, and nothing is carried out. A form that nobody touched is left and not sent."""
+    """The page sends a form that was typed in, and the server carries nothing out. It sends no untouched form."""
     stage.know(clerk)
     context.add_cookies([session_cookie(clerk, stage.portal)])  # type: ignore[list-item]
     card = world.order().carrier

@@ -50,9 +50,9 @@ UNANSWERED = ": 503"
 """How the error of a clerk ends whose request was with the killed process."""
 
 PROCESSES = len(KILLED) or 2 * len(BY_NAME.keys() - SINGLE) + len(SINGLE)
-LONGEST_START = 3
-TOTAL = WARM_UP + PROCESSES * (SECONDS + LONGEST_START)
-"""Seconds of the whole load, with some for starts that take longer than the process's time and for what is between two."""
+SLOW_START = 3
+TOTAL = WARM_UP + PROCESSES * (SECONDS + SLOW_START)
+"""Seconds of the whole load. Each process has SLOW_START seconds more, since some start slowly."""
 
 pytestmark = pytest.mark.timeout(3600)
 Report = Callable[..., float]

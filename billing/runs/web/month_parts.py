@@ -245,8 +245,7 @@ def chart(view: RunView) -> Chart | None:
 def others(names: Sequence[str]) -> str:
     """Returns who may be the second person: "Edvin Norberg eller Klara Wallin". Names at most three."""
     if len(names) > _NAMED:
-        rest = ngettext("{n} till", "{n} till", len(names) - _NAMED).format(n=len(names) - _NAMED)
-        names = [*names[:_NAMED], rest]
+        names = [*names[:_NAMED], _("{n} till").format(n=len(names) - _NAMED)]
     *first, last = names or [""]
     return _("{first} eller {last}").format(first=", ".join(first), last=last) if first else last
 

@@ -1,4 +1,4 @@
-"""A revocation above an officer's limit in two browsers: the first is told that it waits, the second decides (ADR 0297)."""
+"""A revocation above the limit, in two browsers: the first officer reads that it waits, the second decides (ADR 0297)."""
 
 from typing import Any
 

@@ -144,7 +144,7 @@ def test_issued_certificates_that_no_order_accounts_for_are_found(world: Any) ->
 
 
 def test_a_card_in_use_without_its_holders_receipt_is_found(world: Any) -> None:
-    """The database refuses such a row too; the comparison tells of one that gets past it. A sent card needs no receipt yet."""
+    """The comparison finds such a row if the constraint of the database is gone. A sent card needs no receipt yet."""
     card = sent_card(world).carrier
     issued = {row.certificate_id: f"carrier:{card.pk}" for row in CarrierCertificate.objects.filter(carrier=card)}
     assert OrderedCards().without_order(issued) == {}
