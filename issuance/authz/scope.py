@@ -144,7 +144,7 @@ class ScopedQuerySet(models.QuerySet[_Model]):
         condition = self._within([grant.scope_path for grant in everyone], action, rule, row) if everyone else _NOTHING
         if len(everyone) < len(grants):
             others = [grant.scope_path for grant in grants if grant not in everyone]
-            condition |= self._within(others, action, rule, row) & _unprotected(rule)
+            condition |= self._within(others, action, rule, row) & self._unprotected(rule)
         return condition
 
     def _within(self, scope_paths: list[str], action: Action, rule: ScopeRule, row: OuterRef | UUID) -> Q:
@@ -161,6 +161,17 @@ class ScopedQuerySet(models.QuerySet[_Model]):
                 condition = Q(Exists(self.model._base_manager.filter(condition, pk=row)))
             condition |= self._exists(rule.shown_by, _below("organisation__scope_path", paths), row)
         return condition
+
+    def _unprotected(self, rule: ScopeRule) -> Q:
+        """Selects rows of persons who are not protected, and rows without a person.
+
+        Where a row may be without a person, an index of the few protected persons is read instead of the person of each row.
+        """
+        if not rule.holder:
+            return Q(**{rule.protected: False})
+        people = cast(Any, self.model._meta.get_field(rule.holder)).related_model._base_manager
+        flag = rule.protected.removeprefix(f"{rule.holder}__")
+        return ~Q(Exists(people.filter(**{flag: True}, pk=OuterRef(rule.holder))))
 
     def _exists(self, relation: str, condition: Q, row: OuterRef | UUID) -> Q:
         field = cast(Any, self.model._meta.get_field(relation))
@@ -192,12 +203,6 @@ def _own(rule: ScopeRule, actor: Actor, action: Action) -> Q:
     if not rule.person or action not in HOLDER_ALLOWED:
         return _NOTHING
     return Q(**{rule.person.replace(".", "__"): actor.person_id})
-
-
-def _unprotected(rule: ScopeRule) -> Q:
-    """Selects rows of persons who are not protected, and rows without a person."""
-    condition = Q(**{rule.protected: False})
-    return condition | Q(**{f"{rule.holder}__isnull": True}) if rule.holder else condition
 
 
 def _living(rule: ScopeRule, action: Action) -> Q:

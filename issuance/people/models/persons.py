@@ -49,6 +49,8 @@ class Person(models.Model):
         indexes = [
             # Search by the beginning of a name.
             models.Index(OpClass(Lower("sort_name"), name="text_pattern_ops"), name="issuance_person_name"),
+            # For lists of a wide scope, which leave the rows of protected persons out.
+            models.Index(fields=["id"], condition=Q(is_protected=True), name="issuance_person_is_protected"),
         ]
 
 
