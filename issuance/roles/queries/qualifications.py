@@ -31,7 +31,7 @@ STANDING: Mapping[Standing, tuple[str, str]] = {
 _COMING = ("ordered", _("Har inte börjat"))
 
 _NO_END = dt.date(9999, 12, 31)
-_MISSING = dt.date(1, 1, 1)
+_MISSING = dt.date(1900, 1, 1)  # prepared queries keep the first millennium for themselves
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from operator import or_
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import DateField, Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models import BooleanField, Case, DateField, Exists, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce, Lower
 
 from authn import service as authn
@@ -28,6 +28,7 @@ from issuance.roles.services.actors import current
 from issuance.roles.services.subjects import subject_ref
 from issuance.search.domain.search_names import beginnings
 from siths_portal.lib import clock
+from siths_portal.lib.database.prepared import prepared
 from siths_portal.lib.lists import Rows
 
 MOST = 1_000
@@ -154,7 +155,12 @@ def _lines(actor: Actor, found: Sequence[Person]) -> list[HolderLine]:
 
 def to_follow_up(*, actor: Actor) -> int:
     """Counts the role holders in the actor's scope who need follow-up, up to MOST. Raises Forbidden."""
-    return _people(actor, Choice(Shown.FOLLOW_UP))[:MOST].count()
+    return len(_following_up(actor, _soon()))
+
+
+@prepared
+def _following_up(actor: Actor, soon: dt.date) -> QuerySet[Person, UUID]:
+    return _with_follow_up(actor, _people(actor, EVERYBODY), EVERYBODY, soon).order_by().values_list("pk", flat=True)[:MOST]
 
 
 def _people(actor: Actor, choice: Choice) -> QuerySet[Person]:
@@ -227,18 +233,34 @@ def _shown(actor: Actor, people: QuerySet[Person], choice: Choice) -> QuerySet[P
     """Applies the filter `choice.shown`. The conditions on training are those of `domain.standing` in SQL."""
     if choice.shown == Shown.ALL:
         return people
-    resting = _dormant(actor).filter(choice.grants).values("person")
     if choice.shown == Shown.RESTING:
-        return people.filter(pk__in=resting)
-    today = clock.today()
-    issuing = actors.with_post(current(RoleGrant.objects.filter(person=OuterRef("pk"), role__in=_QUALIFIED)))
-    people = people.alias(first_due=qualifications.first_due())
+        return people.filter(pk__in=_dormant(actor).filter(choice.grants).values("person"))
     if choice.shown == Shown.FOLLOW_UP:
-        soon = today + dt.timedelta(days=settings.QUALIFICATION_SOON_DAYS)
-        # A union, because one condition with OR would read the records and assignments of everybody.
-        found = people.filter(Exists(issuing), first_due__lte=soon).values("pk").union(people.filter(pk__in=resting).values("pk"))
-        return Person.objects.filter(pk__in=found)
-    return people.filter(Exists(issuing), first_due__lt=today)
+        return _with_follow_up(actor, people, choice, _soon())
+    return _lacking(people, Q(first_due__lt=clock.today()))
+
+
+def _soon() -> dt.date:
+    return clock.today() + dt.timedelta(days=settings.QUALIFICATION_SOON_DAYS)
+
+
+def _with_follow_up(actor: Actor, people: QuerySet[Person], choice: Choice, soon: dt.date) -> QuerySet[Person]:
+    """Selects people with a qualification to renew or a dormant role, by a union, because one condition with OR would read the
+    records and assignments of everybody.
+    """
+    resting = _dormant(actor).filter(choice.grants).values("person")
+    lacking = _lacking(people, Q(first_due__lte=soon))
+    return Person.objects.filter(pk__in=lacking.values("pk").union(people.filter(pk__in=resting).values("pk")))
+
+
+def _lacking(people: QuerySet[Person], due: Q) -> QuerySet[Person]:
+    """Selects holders of issuing roles with the condition `due` on `first_due`.
+
+    PostgreSQL evaluates a `Case` for those that are due. As a condition it would read the assignments of all role holders first.
+    """
+    issuing = actors.with_post(current(RoleGrant.objects.filter(person=OuterRef("pk"), role__in=_QUALIFIED)))
+    issues = Case(When(Exists(issuing), then=True), default=False, output_field=BooleanField())
+    return people.alias(first_due=qualifications.first_due(), issues=issues).filter(due, issues=True)
 
 
 def _passed(kind: QualificationKind) -> Coalesce:
