@@ -1,5 +1,9 @@
 """Sites: Django's applications and middleware, static files, languages, uploads, cookies and headers."""
 
+from pathlib import Path
+
+from django import forms
+
 from siths_portal.lib.monitoring import logging as portal_logging
 from siths_portal.settings.environment import BASE_DIR, DEBUG, FACE, PORT_BASE, VAR_DIR, env, secret
 
@@ -59,10 +63,11 @@ MIDDLEWARE = [
 ROOT_URLCONF = f"siths_portal.wiring.urls_{FACE}"
 WSGI_APPLICATION = "siths_portal.wsgi.application"
 
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # with our own select
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "templates"],
+        "DIRS": [BASE_DIR / "templates", Path(forms.__file__).parent / "templates"],
         "APP_DIRS": False,
         "OPTIONS": {
             "builtins": ["siths_portal.templatetags.portal"],

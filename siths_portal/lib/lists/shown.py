@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from django import forms
 from django.utils.functional import Promise
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from siths_portal.lib.pages.charts import Share
@@ -46,6 +47,15 @@ class Cell:
     css: str
     label: Text
     header: bool
+
+    @property
+    def element(self) -> SafeString:
+        """The `th` or `td`. It is written here because a template needs a tenth of a list's time for it."""
+        css = format_html(' class="{}"', self.css) if self.css else ""
+        if self.header:
+            return SafeString(f'<th scope="row"{css}>{self.html}</th>')
+        label = format_html(' data-label="{}"', self.label) if self.label else ""
+        return SafeString(f"<td{css}{label}>{self.html}</td>")
 
 
 @dataclass(frozen=True)
