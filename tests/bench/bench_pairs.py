@@ -42,7 +42,7 @@ CARD_RATE = int(os.environ.get("BENCH_PAIRS_CARD_RATE", "5"))
 OCSP_RATE = int(os.environ.get("BENCH_PAIRS_OCSP_RATE", "10000"))
 SECONDS = int(os.environ.get("BENCH_PAIRS_SECONDS", "18"))
 KILLED = [each for each in os.environ.get("BENCH_PAIRS_KILLED", "").split(",") if each]
-SUPPLIED, SETTLED, THINK, WARM_UP = 100, 20, 3.0, 5
+SUPPLIED, SETTLED, THINK, WARM_UP = 140, 20, 3.0, 5
 BEFORE = 10
 """Seconds before each kill. A process that was started again has connected each thread and planned its queries by then."""
 P95_LIMIT = 1000.0
