@@ -256,7 +256,7 @@ def _with_follow_up(actor: Actor, people: QuerySet[Person], choice: Choice, soon
 def _lacking(people: QuerySet[Person], due: Q) -> QuerySet[Person]:
     """Selects holders of issuing roles with the condition `due` on `first_due`.
 
-    PostgreSQL evaluates a `Case` for those that are due. As a condition it would read the assignments of all role holders first.
+    PostgreSQL computes the `Case` only for people who are due. It would check a plain condition for all role holders first.
     """
     issuing = actors.with_post(current(RoleGrant.objects.filter(person=OuterRef("pk"), role__in=_QUALIFIED)))
     issues = Case(When(Exists(issuing), then=True), default=False, output_field=BooleanField())
