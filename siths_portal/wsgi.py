@@ -4,6 +4,7 @@ import os
 from importlib import import_module
 from typing import Any
 
+from siths_portal.lib.http.whole_responses import whole
 from siths_portal.lib.processes.call_stack import with_room
 from siths_portal.lib.processes.loading import uncollected, without
 
@@ -30,4 +31,4 @@ with uncollected():
 
 def application(environ: dict[str, Any], start_response: Any) -> Any:
     """Serves one request."""
-    return with_room(lambda: _handler(environ, start_response))
+    return whole(with_room(lambda: _handler(environ, start_response)))
