@@ -38,6 +38,11 @@ class PairHouse(StageHouse):
         """The port of the second process `name`, a key of SECOND_PORTS."""
         return self.port_base + SECOND_PORTS[name]
 
+    @property
+    def portal_workers(self) -> int:
+        """Processes of each of the two portals: one, as in a pod, so one for each core (ADR 0352)."""
+        return 1
+
     def sockets(self, name: str) -> list[str]:
         return [str(self.socket(name)), str(self.second_socket(name))]
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from siths_portal.dev.deployment.places import PUSH, Place, port, secrets
-from siths_portal.lib.processes.table import BY_NAME, DEFAULT_PORTAL_WORKERS, READY, Process
+from siths_portal.lib.processes.table import BY_NAME, READY, Process
 
 type Json = dict[str, Any]
 
@@ -19,7 +19,8 @@ POOLER = "pgbouncer:6432"
 SETTINGS = "settings"
 """The ConfigMap with the settings that are not secret. Each installation has its own."""
 
-COMMON = {"PORTAL_WORKERS": str(DEFAULT_PORTAL_WORKERS), "XDG_CACHE_HOME": "/tmp"}
+COMMON = {"PORTAL_WORKERS": "1", "XDG_CACHE_HOME": "/tmp"}
+"""A pod of the portal has one process: the replicas are the others, and a pod that starts takes little from them (ADR 0352)."""
 CERTIFICATES = {"portal": "tls-portal", "minasidor": "tls-minasidor", "login": "tls-login", "api": "tls-api"}
 """The Secret with the TLS files of each reverse proxy."""
 
