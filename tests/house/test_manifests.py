@@ -9,7 +9,7 @@ import yaml
 from kubernetes_validate import utils as kubernetes
 
 from siths_portal.lib.database import connection_counts
-from siths_portal.lib.processes.table import DATABASE_URLS, DEFAULT_PORTAL_WORKERS, PIN, PROCESSES, Process
+from siths_portal.lib.processes.table import DATABASE_URLS, PIN, PROCESSES, Process
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
@@ -234,8 +234,9 @@ def test_the_responder_and_the_token_are_reached_by_nobody_else() -> None:
 
 def test_the_connections_to_postgresql_are_those_of_the_document() -> None:
     def of(process: Process) -> int:
-        each = process.connections * (DEFAULT_PORTAL_WORKERS if process.name == "portal" else 1)
-        return sum(deployment["spec"]["replicas"] for deployment in deployments(process.name)) * each
+        made = deployments(process.name)
+        each = int(environment(main_of(made[0]))["PORTAL_WORKERS"]) if process.name == "portal" else 1
+        return sum(deployment["spec"]["replicas"] for deployment in made) * each * process.connections
 
     direct = sum(of(process) for process in RUN if "postgres" in peers(policy(process.name)["egress"], "to"))
     (pooler,) = deployments("pgbouncer")
