@@ -1,4 +1,6 @@
-"""wrk at an even pace: each connection asks, reads and waits until its next turn, so the rate falls only if answers take longer.
+"""wrk at an even pace: connections ask one after the other, as many a second as are wanted.
+
+The rate falls only if all connections wait for an answer. Of what is missed then, 50 ms are made good.
 
 `tests.bench.paced` does the same in Python, which is too slow for thousands a second.
 """
@@ -11,25 +13,39 @@ from pathlib import Path
 
 from tests.bench.load import required
 
-TURN_MS = 10
-"""Milliseconds between two turns of a connection, with what an answer takes."""
+LONGEST_MS = 30
+"""Milliseconds that an answer may take on average before the rate falls: there are connections for as many."""
 
-# Arguments: the requests' file, a line `P` and a body in hex for each. An answer is right if its HTTP status is 200 and its
-# responseStatus `successful`, and late if it is `tryLater`.
-SCRIPT = f"""
-local requests, threads = {{}}, {{}}
+# Arguments: the rate a second, and the requests' file, a line `P` and a body in hex for each. An answer is right if its HTTP
+# status is 200 and its responseStatus `successful`, and late if it is `tryLater`.
+SCRIPT = """
+local ffi = require("ffi")
+ffi.cdef("typedef struct { long seconds, nanoseconds; } moment; int clock_gettime(int clock, moment *now);")
+local requests, threads, moment = {}, {}, ffi.new("moment")
+local rate, sent, began = 0, 0, nil
 wrong, late = 0, 0
+local function milliseconds()
+  ffi.C.clock_gettime(1, moment)
+  return tonumber(moment.seconds) * 1000 + tonumber(moment.nanoseconds) / 1e6
+end
 local function octets(text)
   return (text:gsub("..", function(pair) return string.char(tonumber(pair, 16)) end))
 end
 function setup(thread) threads[#threads + 1] = thread end
 function init(args)
-  for line in io.lines(args[1]) do
-    local headers = {{["Content-Type"] = "application/ocsp-request"}}
+  rate = tonumber(args[1])
+  for line in io.lines(args[2]) do
+    local headers = {["Content-Type"] = "application/ocsp-request"}
     requests[#requests + 1] = wrk.format("POST", "/ocsp", headers, octets(line:sub(3)))
   end
 end
-function delay() return {TURN_MS} end
+function delay()
+  local now = milliseconds()
+  began, sent = began or now, sent + 1
+  local wait = began + sent * 1000 / rate - now
+  if wait < -50 then began = began - wait - 50 end
+  return math.max(0, math.floor(wait))
+end
 function request() return requests[math.random(#requests)] end
 function response(status, headers, body)
   if status == 200 and body == "\\48\\3\\10\\1\\3" then late = late + 1
@@ -61,9 +77,9 @@ class Steady:
     def __init__(self, url: str, requests: Path, rate: int, seconds: int) -> None:
         script = requests.with_name("steady.lua")
         script.write_text(SCRIPT)
-        connections = max(1, rate * TURN_MS // 1000)
+        connections = max(1, rate * LONGEST_MS // 1000)
         command: Sequence[object] = [
-            required("wrk", "wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script, url, "--", requests
+            required("wrk", "wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script, url, "--", rate, requests
         ]  # fmt: skip
         self._wrk = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
