@@ -65,7 +65,7 @@ def write_status(house: House) -> Path:
         "SITHS_STATUS": [f'"unix:{socket}"' for socket in house.sockets("status")],
         "SITHS_STATUS_LISTEN": f"127.0.0.1:{house.port('status')}",
     }
-    return _write(house, "nginx-status", {"status": filled("status", values)}, connections=512)
+    return _write(house, "nginx-status", {"status": filled("status", values)}, connections=4096)
 
 
 def write_people(house: House) -> Path:
