@@ -1,6 +1,6 @@
 """wrk at an even pace: connections ask one after the other, as many a second as are wanted.
 
-The rate falls only if all connections wait for an answer. Of what is missed then, 50 ms are made good.
+The rate falls only if all connections wait for an answer. The script makes up for at most 50 ms of missed questions.
 
 `tests.bench.paced` does the same in Python, which is too slow for thousands a second.
 """

@@ -20,7 +20,7 @@ SETTINGS = "settings"
 """The ConfigMap with the settings that are not secret. Each installation has its own."""
 
 COMMON = {"PORTAL_WORKERS": "1", "XDG_CACHE_HOME": "/tmp"}
-"""A pod of the portal has one process: the replicas are the others, and a pod that starts takes little from them (ADR 0352)."""
+"""A pod of the portal has one process, so that its start takes little CPU from the other replicas (ADR 0352)."""
 CERTIFICATES = {"portal": "tls-portal", "minasidor": "tls-minasidor", "login": "tls-login", "api": "tls-api"}
 """The Secret with the TLS files of each reverse proxy."""
 

@@ -223,7 +223,7 @@ def test_a_stopped_customer_is_explained_in_words_and_its_repair_leads_back(page
 
 
 def test_the_panel_names_who_may_be_the_second_person(april, page_world, woken):
-    """The panel names the colleagues who are not protected, or says that nobody else has the role."""
+    """The panel names colleagues whose identity is not protected. If nobody else has the role, it says so."""
     first, _second = april
     grants = RoleGrant.objects.filter(role=Role.FINANCE_ADMIN).order_by("pk")
     colleague = grants.last().person
