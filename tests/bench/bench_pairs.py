@@ -42,7 +42,9 @@ CARD_RATE = int(os.environ.get("BENCH_PAIRS_CARD_RATE", "5"))
 OCSP_RATE = int(os.environ.get("BENCH_PAIRS_OCSP_RATE", "10000"))
 SECONDS = int(os.environ.get("BENCH_PAIRS_SECONDS", "18"))
 KILLED = [each for each in os.environ.get("BENCH_PAIRS_KILLED", "").split(",") if each]
-SUPPLIED, SETTLED, THINK, WARM_UP = 140, 20, 3.0, 5
+SUPPLIED, SETTLED, THINK = 140, 20, 3.0
+WARM_UP = 30
+"""Seconds of the load before the first kill is prepared: a house that just started connects, compiles pages and plans queries."""
 BEFORE = 10
 """Seconds before each kill. A process that was started again has connected each thread and planned its queries by then."""
 P95_LIMIT = 1000.0
@@ -150,7 +152,7 @@ def test_each_process_is_killed_once(load: Load, report: Report, tally: Tally) -
     """No wrong answer, nothing lost or doubled, and clerks wait less than a second at the 95th percentile."""
     load.clerks.send("run", clerks=CLERKS, think=THINK, seconds=TOTAL - WARM_UP, warm_up=WARM_UP, timeline=True)
     load.make_cards(SETTLED, CARD_RATE * TOTAL, CARD_RATE)
-    load.clerks.answers()
+    load.clerks.answers()  # WARM_UP is over
     faults = [killed(load, name) for name in KILLED or sorted(load.house.killable)]
     (pages,), (cards,) = load.clerks.answers(), load.supplier.answers()
     slow = {fault.name: p95 for fault in faults if (p95 := fault.tell(pages["timeline"], report)) >= P95_LIMIT}
