@@ -48,9 +48,8 @@ WARM_UP = 30
 BEFORE = 10
 """Seconds before each kill. A process that was started again has connected each thread and planned its queries by then."""
 P95_LIMIT = 1000.0
-ASKERS_WEIGHT = 1000
-"""The CPU weight of the processes that stand for others' computers, the clerks' and the relying parties': their waiting is no
-time of a response, and slows no question."""
+CLERKS_WEIGHT = 1000
+"""The CPU weight of the process that stands for the clerks' own computers: its waiting is no time of a response."""
 UNANSWERED = ": 503"
 """How the error of a clerk ends whose request was with the killed process."""
 
@@ -122,7 +121,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
         files = [str(own / name) for name in ("client.pem", "client.key", "ca.pem")]
         supplier = Workers("tests.bench.supplier_client", environ, 1, "localhost", str(ports("api")), *files, str(plan))
         address = ("127.0.0.1", str(ports("portal")))
-        officers = Workers("tests.bench.clerks", environ, 1, *address, str(clerks), weight=ASKERS_WEIGHT)
+        officers = Workers("tests.bench.clerks", environ, 1, *address, str(clerks), weight=CLERKS_WEIGHT)
         try:
             orders = [json.loads(line)["order"] for line in plan.read_text().splitlines()]
             made = Load(house, officers, supplier, orders, requests, stage.ask("SELECT now()"))
@@ -138,8 +137,7 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
 def killed(load: Load, name: str) -> Fault:
     """Kills the process and starts it again, while OCSP is asked. Returns when its time is over."""
     house, began = load.house, time.perf_counter()
-    address = f"http://127.0.0.1:{house.stage.house.port('status')}"
-    steady = Steady(address, load.requests, OCSP_RATE, SECONDS, weight=ASKERS_WEIGHT)
+    steady = Steady(f"http://127.0.0.1:{house.stage.house.port('status')}", load.requests, OCSP_RATE, SECONDS)
     time.sleep(BEFORE)
     at = time.perf_counter()
     house.kill(name)

@@ -10,10 +10,8 @@ import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from tests.bench.load import required
-from tests.bench.processes import weigh
 
 LONGEST_MS = 30
 """Milliseconds that an answer may take on average before the rate falls: there are connections for as many."""
@@ -74,18 +72,16 @@ class Told:
 
 
 class Steady:
-    """A run of about `rate` requests a second for `seconds`, which begins at once. `weight` as `weigh`."""
+    """A run of about `rate` requests a second for `seconds`, which begins at once."""
 
-    def __init__(self, url: str, requests: Path, rate: int, seconds: int, *, weight: int) -> None:
+    def __init__(self, url: str, requests: Path, rate: int, seconds: int) -> None:
         script = requests.with_name("steady.lua")
         script.write_text(SCRIPT)
         connections = max(1, rate * LONGEST_MS // 1000)
         command: Sequence[object] = [
             required("wrk", "wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", script, url, "--", rate, requests
         ]  # fmt: skip
-        options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "start_new_session": True}
-        self._wrk = subprocess.Popen([*map(str, command)], text=True, **options)
-        weigh(self._wrk.pid, weight)
+        self._wrk = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
     def told(self) -> Told:
         """Waits for the end and returns what was found."""
