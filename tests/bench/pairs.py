@@ -21,8 +21,10 @@ SINGLE = {"beat", "metrics"}
 LEFT_OUT = {"idp", "eid-app", "access-point", "mail"}
 SECOND_PORTS = {"ocspd": 4, "pki-worker": 92}
 """Ports of second processes, as offsets from PORT_BASE."""
-NEEDED_WEIGHT = 400
-"""The CPU weight of PostgreSQL, Redis and the proxies, as in the compose file."""
+NEEDED_WEIGHT = 1000
+"""The CPU weight of PostgreSQL and Redis, as in the compose file."""
+BEHIND = {"people-front": "portal", "login-front": "login", "nginx": "api", "status-front": "ocspd"}
+"""The process of the table behind each proxy, whose CPU weight it has."""
 CELERY_IS_READY = b" ready."
 """What a worker logs when it takes tasks."""
 
@@ -103,8 +105,8 @@ class Pairs:
 
 
 def weight_of(name: str) -> int:
-    """The CPU weight of a process of the table, the first or the second, and of those that all of them need."""
-    process = BY_NAME.get(name.removesuffix("-2"))
+    """The CPU weight of a process of the table, the first or the second, of their proxies, and of what all of them need."""
+    process = BY_NAME.get(BEHIND.get(name, name.removesuffix("-2")))
     return process.cpu_weight if process else NEEDED_WEIGHT
 
 

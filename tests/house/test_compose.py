@@ -25,6 +25,19 @@ VAR, SECRETS = "/srv/siths/var/", "/run/secrets/"
 SERVERS = {name for name, each in SERVICES.items() if "metrics" in each.get("command", [])}
 PASSWORDS = {"portal": "app", "api": "api", "pki": "pki", "worker": "worker"}
 NAMES = [process.name for process in PROCESSES]
+BEHIND = {
+    "portal-front": "portal",
+    "minasidor-front": "minasidor",
+    "login-front": "login",
+    "status-front": "ocspd",
+    "nginx": "api",
+}
+"""The process behind each reverse proxy."""
+
+
+def shares(name: str) -> int:
+    """The service's share of a busy machine."""
+    return int(EVERY_SERVICE[name].get("cpu_shares", 1024))
 
 
 def mounted(service: dict[str, Any]) -> dict[str, str]:
@@ -72,12 +85,17 @@ def test_a_container_gets_what_its_process_reads_and_no_more(process: Process) -
 
 @pytest.mark.parametrize("process", PROCESSES, ids=NAMES)
 def test_a_container_has_the_weight_of_its_process(process: Process) -> None:
-    assert SERVICES[process.name].get("cpu_shares", 1024) * 100 == process.cpu_weight * 1024
+    assert shares(process.name) * 100 == process.cpu_weight * 1024
 
 
-def test_what_all_others_need_has_the_weight_of_the_sites() -> None:
-    needed = [name for name, each in EVERY_SERVICE.items() if each["image"] != "siths-portal"]
-    assert {name: EVERY_SERVICE[name].get("cpu_shares") for name in needed} == dict.fromkeys(needed, 4096)
+def test_a_proxy_has_the_weight_of_what_is_behind_it() -> None:
+    assert {name: shares(name) for name in BEHIND} == {name: shares(behind) for name, behind in BEHIND.items()}
+
+
+def test_what_all_others_need_has_the_highest_weight() -> None:
+    needed = {name for name, each in EVERY_SERVICE.items() if each["image"] != "siths-portal"} - BEHIND.keys()
+    assert needed == {"postgres", "redis"}
+    assert min(map(shares, needed)) > max(map(shares, EVERY_SERVICE.keys() - needed))
 
 
 @pytest.mark.parametrize("process", [each for each in PROCESSES if each.role], ids=lambda process: process.name)

@@ -41,7 +41,8 @@ class Process:
     if it can only be asked for a connection, "" if it serves nothing. `counts` means that it writes metrics that alarms need.
     `has_token` means that it may use the token's keys.
     `threads` are those that serve requests, `connections` the most to PostgreSQL at the same time. `cpu_weight` is the share of a
-    busy machine, as systemd's CPUWeight: people who wait for a page come before suppliers and jobs.
+    busy machine, as systemd's CPUWeight: people who wait for a page come before OCSP, and OCSP before suppliers and jobs. A
+    reverse proxy has the weight of what is behind it.
     """
 
     name: str
@@ -90,12 +91,12 @@ def _worker(queue: str, *pool: str) -> tuple[str, ...]:
 PROCESSES = (
     Process(
         "portal", _site(8), role="portal", user="siths-portal", secrets=("secret_key", "oidc_client_key"),
-        folders=("journal/billing",), face="portal", port=0, health=READY, threads=8, connections=8, cpu_weight=400,
+        folders=("journal/billing",), face="portal", port=0, health=READY, threads=8, connections=8, cpu_weight=800,
         settings={"TRUSTED_PROXIES": "1"},
     ),
     Process(
         "minasidor", _site(8), role="portal", user="siths-portal", secrets=("secret_key", "oidc_client_key"),
-        face="minasidor", port=1, health=READY, threads=8, connections=8, cpu_weight=400, settings={"TRUSTED_PROXIES": "1"},
+        face="minasidor", port=1, health=READY, threads=8, connections=8, cpu_weight=800, settings={"TRUSTED_PROXIES": "1"},
     ),
     Process(
         "api", _site(16), role="api", user="siths-api", secrets=("secret_key_api",), face="api", port=443,
@@ -103,7 +104,7 @@ PROCESSES = (
     ),
     Process(
         "login", _site(4), role="portal", user="siths-portal", secrets=("secret_key",), face="login", port=444,
-        health=READY, threads=4, connections=4, cpu_weight=400, settings={"MTLS_CERTIFICATE_HEADER": "X-SSL-Client-Cert"},
+        health=READY, threads=4, connections=4, cpu_weight=800, settings={"MTLS_CERTIFICATE_HEADER": "X-SSL-Client-Cert"},
     ),
     Process(
         "status", _site(8), role="worker", user="siths-worker", secrets=("secret_key_worker",), folders=("status",),
@@ -111,7 +112,7 @@ PROCESSES = (
     ),
     Process(
         "ocspd", ("manage.py", "pki_ocspd", "--workers", "2"), role="", user="siths-ocspd", folders=("ocsp",), port=3,
-        health=READY, counts=True, cpu_weight=200,
+        health=READY, counts=True, cpu_weight=400,
     ),
     Process(
         "ocsp-publisher", ("manage.py", "pki_ocsp_publish"), role="worker", user="siths-worker", secrets=("secret_key_worker",),
