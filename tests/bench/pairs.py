@@ -24,7 +24,7 @@ SECOND_PORTS = {"ocspd": 4, "pki-worker": 92}
 NEEDED_WEIGHT = 1000
 """The CPU weight of PostgreSQL and Redis, as in the compose file."""
 BEHIND = {"people-front": "portal", "login-front": "login", "nginx": "api", "status-front": "ocspd"}
-"""The process of the table behind each proxy, whose CPU weight it has."""
+"""The process of the table behind each proxy. There are two of it, so the proxy has the CPU weight of both."""
 CELERY_IS_READY = b" ready."
 """What a worker logs when it takes tasks."""
 
@@ -106,7 +106,9 @@ class Pairs:
 
 def weight_of(name: str) -> int:
     """The CPU weight of a process of the table, the first or the second, of their proxies, and of what all of them need."""
-    process = BY_NAME.get(BEHIND.get(name, name.removesuffix("-2")))
+    if name in BEHIND:
+        return 2 * BY_NAME[BEHIND[name]].cpu_weight
+    process = BY_NAME.get(name.removesuffix("-2"))
     return process.cpu_weight if process else NEEDED_WEIGHT
 
 
