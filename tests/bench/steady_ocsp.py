@@ -1,6 +1,6 @@
 """wrk at an even pace: connections ask one after the other, as many a second as are wanted.
 
-The rate falls only if all connections wait for an answer. The script makes up for at most 50 ms of missed questions.
+The rate falls only if all connections wait for an answer. The script makes up for at most a second of missed questions.
 
 `tests.bench.paced` does the same in Python, which is too slow for thousands a second.
 """
@@ -43,7 +43,7 @@ function delay()
   local now = milliseconds()
   began, sent = began or now, sent + 1
   local wait = began + sent * 1000 / rate - now
-  if wait < -50 then began = began - wait - 50 end
+  if wait < -1000 then began = began - wait - 1000 end
   return math.max(0, math.floor(wait))
 end
 function request() return requests[math.random(#requests)] end
