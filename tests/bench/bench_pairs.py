@@ -44,7 +44,7 @@ SECONDS = int(os.environ.get("BENCH_PAIRS_SECONDS", "18"))
 KILLED = [each for each in os.environ.get("BENCH_PAIRS_KILLED", "").split(",") if each]
 SUPPLIED, SETTLED, THINK = 140, 20, 3.0
 WARM_UP = 30
-"""Seconds of the load before the first kill is prepared: a house that just started connects, compiles pages and plans queries."""
+"""Seconds of load before the first kill. Processes that just started still connect, compile templates and plan queries."""
 BEFORE = 10
 """Seconds before each kill. A process that was started again has connected each thread and planned its queries by then."""
 P95_LIMIT = 1000.0

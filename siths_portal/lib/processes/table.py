@@ -41,8 +41,8 @@ class Process:
     if it can only be asked for a connection, "" if it serves nothing. `counts` means that it writes metrics that alarms need.
     `has_token` means that it may use the token's keys.
     `threads` are those that serve requests, `connections` the most to PostgreSQL at the same time. `cpu_weight` is the share of a
-    busy machine, as systemd's CPUWeight: people who wait for a page come before OCSP, and OCSP before suppliers and jobs. A
-    reverse proxy has the weight of what is behind it.
+    busy machine, as systemd's CPUWeight: pages for people come before OCSP, and OCSP before suppliers and jobs. A reverse
+    proxy has the weight of the process behind it.
     """
 
     name: str
