@@ -12,7 +12,7 @@ Load and house share the machine's cores. The processes have the CPU weights tha
     BENCH_PAIRS_KILLED=portal,ocspd-2 BENCH_PAIRS_CARD_RATE=1 make bench AREA=pairs
 
 - `BENCH_LOAD_PERSONS` (20000): people in the database.
-- `BENCH_PAIRS_CLERKS` (50), `BENCH_PAIRS_CARD_RATE` (5) and `BENCH_PAIRS_OCSP_RATE` (10000): the load; the rates are a second.
+- `BENCH_PAIRS_CLERKS` (50), `BENCH_PAIRS_CARD_RATE` (7) and `BENCH_PAIRS_OCSP_RATE` (10000): the load; the rates are a second.
 - `BENCH_PAIRS_SECONDS` (18): how long each process has at least; it is killed 10 s after the beginning.
 - `BENCH_PAIRS_KILLED` (all): the processes to kill, parted by commas; a second one's name ends with `-2`.
 """
@@ -38,7 +38,7 @@ from tests.faults.tally import Tally
 
 PERSONS = int(os.environ.get("BENCH_LOAD_PERSONS", "20000"))
 CLERKS = int(os.environ.get("BENCH_PAIRS_CLERKS", "50"))
-CARD_RATE = int(os.environ.get("BENCH_PAIRS_CARD_RATE", "5"))
+CARD_RATE = int(os.environ.get("BENCH_PAIRS_CARD_RATE", "7"))
 OCSP_RATE = int(os.environ.get("BENCH_PAIRS_OCSP_RATE", "10000"))
 SECONDS = int(os.environ.get("BENCH_PAIRS_SECONDS", "18"))
 KILLED = [each for each in os.environ.get("BENCH_PAIRS_KILLED", "").split(",") if each]
