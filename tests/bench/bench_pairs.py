@@ -11,7 +11,7 @@ Load and house share the machine's cores. The processes have the CPU weights tha
 
     BENCH_PAIRS_KILLED=portal,ocspd-2 BENCH_PAIRS_CARD_RATE=1 make bench AREA=pairs
 
-- `BENCH_LOAD_PERSONS` (20000): people in the database.
+- `BENCH_LOAD_PERSONS` (40000): people in the database.
 - `BENCH_PAIRS_CLERKS` (50), `BENCH_PAIRS_CARD_RATE` (7) and `BENCH_PAIRS_OCSP_RATE` (10000): the load; the rates are a second.
 - `BENCH_PAIRS_SECONDS` (18): how long each process has at least; it is killed 10 s after the beginning.
 - `BENCH_PAIRS_KILLED` (all): the processes to kill, parted by commas; a second one's name ends with `-2`.
@@ -36,13 +36,13 @@ from tests.bench.steady_ocsp import Steady, Told
 from tests.e2e.stage import ROOT
 from tests.faults.tally import Tally
 
-PERSONS = int(os.environ.get("BENCH_LOAD_PERSONS", "20000"))
+PERSONS = int(os.environ.get("BENCH_LOAD_PERSONS", "40000"))
 CLERKS = int(os.environ.get("BENCH_PAIRS_CLERKS", "50"))
 CARD_RATE = int(os.environ.get("BENCH_PAIRS_CARD_RATE", "7"))
 OCSP_RATE = int(os.environ.get("BENCH_PAIRS_OCSP_RATE", "10000"))
 SECONDS = int(os.environ.get("BENCH_PAIRS_SECONDS", "18"))
 KILLED = [each for each in os.environ.get("BENCH_PAIRS_KILLED", "").split(",") if each]
-SUPPLIED, SETTLED, THINK = 140, 20, 3.0
+SUPPLIED, SETTLED, THINK = 190, 20, 3.0
 WARM_UP = 30
 """Seconds of load before the first kill. Processes that just started still connect, compile templates and plan queries."""
 BEFORE = 10
