@@ -6,6 +6,7 @@ import itertools
 import threading
 import uuid
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from prometheus_client import REGISTRY
+from rest_framework.test import APIRequestFactory, force_authenticate
 
 from issuance import service
 from issuance.carriers.domain.kinds import CARD_PROFILES
@@ -28,6 +30,7 @@ from issuance.people.models.persons import Person, PersonIdentifier, Post
 from issuance.records.models.events import Event
 from issuance.revocation.domain import RevocationReason
 from issuance.revocation.services import revocation
+from issuance.suppliers.api.v1.views import Order as OrderView
 from issuance.suppliers.domain import EventOutcome, Failed, Produced, Returned, Sent
 from issuance.suppliers.models import SupplierEvent
 from issuance.suppliers.queries import own_orders
@@ -234,6 +237,25 @@ class TestDelivery:
         revocation.revoke_carrier(actor=world.officer(), carrier_id=other.carrier_id, reason=RevocationReason.REPLACED)
         with pytest.raises(Conflict, match="order-closed"):
             supplier_intake.delivery(client_ref=ME, order_id=other.id)
+
+    def test_an_order_whose_card_is_revoked_while_the_api_reads_it_is_shown_as_closed(
+        self, world: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        order = accepted(world)
+        read = supplier_intake.order
+
+        def then_revoked(**arguments: Any) -> CardOrder:
+            monkeypatch.undo()
+            seen = read(**arguments)
+            revocation.revoke_carrier(actor=world.officer(), carrier_id=order.carrier_id, reason=RevocationReason.REPLACED)
+            return seen
+
+        monkeypatch.setattr(supplier_intake, "order", then_revoked)
+        get = APIRequestFactory().get("/")
+        force_authenticate(get, SimpleNamespace(client_ref=ME, kind="supplier", is_authenticated=True))  # type: ignore[arg-type]
+        response = OrderView.as_view()(get, order_id=order.id)
+        assert (response.status_code, response.data["card_revoked"], response.data["delivery"]) == (200, True, None)
+        assert not Event.objects.filter(action="order.address_read").exists()
 
     @pytest.mark.parametrize(
         ("change", "code"), [({"deceased": True}, "person-deceased"), ({"registered_address": None}, "no-registered-address")]

@@ -100,7 +100,7 @@ ORDER = (
     "item-without-carrier",
 )  # fmt: skip
 """The codes of every call that names an accepted order."""
-ADDRESS = ("order-closed", "person-deceased", "no-registered-address", "person-without-id", "person-not-in-register")
+ADDRESS = ("person-deceased", "no-registered-address", "person-without-id", "person-not-in-register")
 SETTLED = ("certificates-failed", "certificates-revoked")
 CARD = (
     *openapi.WITH_BODY, "order-closed", "card-serial", "card-key", "csrs", "attestation-missing", "attestation-invalid",

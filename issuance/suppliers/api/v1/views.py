@@ -20,7 +20,7 @@ from issuance.suppliers.api.v1 import serializers as forms
 from issuance.suppliers.api.v1.base import SupplierView
 from issuance.suppliers.services import card_certificates, supplier_events, supplier_intake
 from pki import service as pki
-from siths_portal.lib.errors import NotFound
+from siths_portal.lib.errors import Conflict, NotFound
 from siths_portal.lib.rest import openapi
 from siths_portal.lib.rest.json_views import (
     ApiError,
@@ -83,7 +83,14 @@ class Order(SupplierView):
         order = supplier_intake.order(client_ref=caller, order_id=order_id)
         if not supplier_intake.is_being_made(order):
             return tagged(request, details.closed(order))
-        delivery = supplier_intake.delivery(client_ref=caller, order_id=order_id)
+        try:
+            delivery = supplier_intake.delivery(client_ref=caller, order_id=order_id)
+        except Conflict:
+            # The card may have been sent, or revoked, since the order was read.
+            order = supplier_intake.order(client_ref=caller, order_id=order_id)
+            if supplier_intake.is_being_made(order):
+                raise
+            return tagged(request, details.closed(order))
         officer = supplier_orders.id_administrator(client_ref=caller, order=order)
         return tagged(request, details.opened(order, delivery, officer))
 
