@@ -1,14 +1,15 @@
 """The child process that runs WeasyPrint. It can crash (rules/billing 2.4), so it has no secrets and the parent checks the file.
 
-Reads one JSON job per line from standard input, writes the PDF to a file and then `done`. Uses neither Django nor the database.
+Reads one JSON job per line from standard input and answers with the PDF in Base64, as one line. It writes no document to a file,
+so a process that is killed leaves none behind. Uses neither Django nor the database.
 """
 
+import base64
 import ctypes.util
 import datetime as dt
 import json
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 # WeasyPrint looks for each library under several names. For each name that the loader does not find, cffi would start ldconfig,
@@ -40,8 +41,8 @@ DENY_ALL = DenyAll()
 FACES, FONTS = typeface.load()
 
 
-def render(job: dict[str, Any]) -> None:
-    """Writes the PDF/A-3a file of `job`: html, attached text, its name and description, day (ISO date) and identifier (hex).
+def render(job: dict[str, Any]) -> bytes:
+    """Returns the PDF/A-3a file of `job`: html, attached text, its name and description, day (ISO date) and identifier (hex).
 
     The same job gives the same bytes, since day and identifier replace the present time and a random id.
     """
@@ -55,10 +56,7 @@ def render(job: dict[str, Any]) -> None:
         modified=moment,
         url_fetcher=DENY_ALL,
     )
-    target = Path(job["target"])
-    partial = target.with_suffix(".part")
-    HTML(string=printable(job["html"]), url_fetcher=DENY_ALL).write_pdf(
-        partial,
+    content = HTML(string=printable(job["html"]), url_fetcher=DENY_ALL).write_pdf(
         stylesheets=[FACES],
         font_config=FONTS,
         pdf_variant="pdf/a-3a",
@@ -66,16 +64,17 @@ def render(job: dict[str, Any]) -> None:
         pdf_identifier=bytes.fromhex(job["identifier"]),
         attachments=[attachment],
     )
-    partial.replace(target)
+    assert isinstance(content, bytes)  # noqa: S101  (narrows the type)
+    return content
 
 
 def main() -> None:
     """Does jobs until standard input ends, then exits without WeasyPrint's exit handlers, which sometimes crash."""
     limit_memory(MEMORY)
     for line in sys.stdin:
-        render(json.loads(line))
-        sys.stdout.write("done\n")
+        sys.stdout.write(base64.b64encode(render(json.loads(line))).decode() + "\n")
         sys.stdout.flush()
+    FONTS.__del__()  # deletes the temporary folder of the typeface, as the interpreter would at its end
     os._exit(0)
 
 

@@ -1,12 +1,12 @@
 """Renders tagged PDF/A-3a files with attached data: WeasyPrint runs in a child, and the parent checks the file (ADR 0054)."""
 
 import atexit
+import base64
+import binascii
 import json
 import subprocess
-import tempfile
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -37,7 +37,7 @@ class PdfSource:
     description: str
     day: str
 
-    def job(self, target: Path) -> bytes:
+    def job(self) -> bytes:
         """Returns the job for the child, as one line."""
         job = {
             "html": self.html,
@@ -46,7 +46,6 @@ class PdfSource:
             "description": self.description,
             "day": self.day,
             "identifier": sha256_hex(self.attached)[:32],
-            "target": str(target),
         }
         return json.dumps(job).encode()
 
@@ -56,7 +55,6 @@ class PdfRenderer:
 
     def __init__(self) -> None:
         self._child = LineChild("siths_portal.lib.pdf.child", jobs=FILES_PER_CHILD)
-        self._folder = tempfile.TemporaryDirectory(prefix="siths-pdf-")
 
     def __enter__(self) -> Self:
         return self
@@ -65,24 +63,27 @@ class PdfRenderer:
         self.close()
 
     def close(self) -> None:
-        """Ends the child and deletes the temporary folder."""
+        """Ends the child."""
         self._child.end()
-        self._folder.cleanup()
 
     def render(self, source: PdfSource) -> bytes:
         """Returns the PDF of `source`. Raises Unavailable if ATTEMPTS children in a row made no valid file."""
-        target = Path(self._folder.name) / "made.pdf"
         for attempt in range(1, ATTEMPTS + 1):
-            target.unlink(missing_ok=True)
-            answered = self._child.ask(source.job(target), seconds=SECONDS_PER_FILE) == b"done"
-            content = target.read_bytes() if target.exists() else b""
-            target.unlink(missing_ok=True)
+            response = self._child.ask(source.job(), seconds=SECONDS_PER_FILE)
+            content = _decoded(response or b"")
             fault = judge(content, source.attached)
             if fault is None:
                 return content
-            log.warning("pdf.failed", attempt=attempt, answered=answered, fault=fault)
+            log.warning("pdf.failed", attempt=attempt, answered=response is not None, fault=fault)
             self._child.end()
         raise Unavailable("pdf-failed", "PDF-filen kunde inte göras. Försök igen.")
+
+
+def _decoded(response: bytes) -> bytes:
+    try:
+        return base64.b64decode(response, validate=True)
+    except binascii.Error:
+        return b""
 
 
 class _Shared:

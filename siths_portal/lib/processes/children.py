@@ -13,6 +13,8 @@ from typing import IO, cast
 
 from django.conf import settings
 
+SECONDS_TO_END = 1.0
+
 
 class LineChild:
     """A Python module run as a child process, which is replaced if it dies, is too slow or has done `jobs` jobs.
@@ -53,17 +55,23 @@ class LineChild:
         return None
 
     def end(self) -> None:
-        """Ends the child. The next job starts a new one."""
+        """Ends the child. The next job starts a new one.
+
+        A child that waits for a job ends by itself when its standard input ends, and deletes its temporary files. Another one
+        is killed.
+        """
         if self._child:
+            with contextlib.suppress(BrokenPipeError):
+                cast(IO[bytes], self._child.stdin).close()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._child.wait(SECONDS_TO_END)
             _kill(self._child)
             self._child.wait()
-            for pipe in (self._child.stdin, self._child.stdout):
-                with contextlib.suppress(BrokenPipeError):
-                    cast(IO[bytes], pipe).close()
+            cast(IO[bytes], self._child.stdout).close()
         self._child = None
 
     def _start(self) -> "subprocess.Popen[bytes]":
-        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+        kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TMPDIR") if name in os.environ}
         self._done = 0
         self._child = subprocess.Popen(
             [sys.executable, "-m", self._module],

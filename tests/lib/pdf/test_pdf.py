@@ -1,13 +1,18 @@
 """The one PDF renderer of a process: many at once get their own file, and a child that died is replaced."""
 
 import json
+import subprocess
+import sys
 import threading
 from io import BytesIO
 from pathlib import Path
 
 import pikepdf
+import pytest
+from django.conf import settings
 
 from siths_portal.lib.pdf import rendering
+from tests.waiting import wait_for
 
 
 def source(number: int) -> rendering.PdfSource:
@@ -42,9 +47,14 @@ def test_a_child_that_died_between_two_files_is_replaced() -> None:
     assert rendering.render(source(1)) == before
 
 
-def test_what_was_made_does_not_lie_about() -> None:
-    with rendering.PdfRenderer() as renderer:
-        renderer.render(source(1))
-        folder = renderer._folder.name
-        assert list(Path(folder).iterdir()) == []
-    assert not Path(folder).exists()
+@pytest.mark.parametrize("killed", [True, False])
+def test_a_process_that_ends_leaves_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, killed: bool) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    begun = "from tests.lib.pdf.test_pdf import *\nprint(len(rendering.render(source(1))), flush=True)\n"
+    command = [sys.executable, "-c", begun + ("rendering.render(source(2))\ninput()" if killed else "")]
+    with subprocess.Popen(command, cwd=settings.BASE_DIR, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert int(process.stdout.readline()) > 0
+        if killed:
+            process.kill()
+    wait_for(lambda: not any(tmp_path.iterdir()), "that the temporary files are deleted", seconds=30)
