@@ -113,7 +113,8 @@ def load(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Load]:
 
         def prepare(module: str, *arguments: object) -> None:
             command = [sys.executable, "-m", f"tests.bench.{module}", *map(str, arguments)]
-            subprocess.run(command, cwd=ROOT, env=environ, check=True)
+            done = subprocess.run(command, cwd=ROOT, env=environ, check=False, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr[-2000:]  # it logs a line for each of thousands of calls
 
         prepare("clerk_plan", CLERKS + SUPPLIED, clerks)
         prepare("supplier_plan", "orders", clerks, plan, CLERKS, SETTLED + CARD_RATE * TOTAL)
