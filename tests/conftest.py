@@ -29,6 +29,7 @@ from tests import (
     midnight,
     moving,
     opened_connections,
+    openssl_errors,
     page_contexts,
     personal_addresses,
     ports,
@@ -376,7 +377,11 @@ def _expected_seconds(item: pytest.Item) -> float:
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
-    """Makes a test red if it, or the fixtures that it is the first to ask for, sent an address that names somebody (S21)."""
+    """Makes a test red if it, or the fixtures that it is the first to ask for, sent an address that names somebody (S21).
+
+    It begins without the OpenSSL errors of others.
+    """
+    openssl_errors.clear()
     try:
         result = yield
     finally:

@@ -1,0 +1,15 @@
+"""A test begins without the errors that the tokens of others left in OpenSSL."""
+
+import pytest
+
+from tests import openssl_errors
+
+
+@pytest.fixture
+def refused_by_a_token() -> None:
+    openssl_errors.leave()
+    assert not openssl_errors.is_empty()
+
+
+def test_no_error_of_what_came_before_is_left(refused_by_a_token: None) -> None:
+    assert openssl_errors.is_empty()
