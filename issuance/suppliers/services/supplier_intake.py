@@ -158,27 +158,20 @@ def take(*, client_ref: str, order_id: UUID) -> None:
         steps.step([row], OrderAction.ACCEPT, actor_ref=actor.ref, accepted_at=clock.now())
 
 
-def delivery(*, client_ref: str, order_id: UUID) -> Delivery:
-    """Returns recipient and address of an accepted order until it is sent, and records an event. A person's address is read live
-    from the register; a bundle goes to its office.
+def delivery(*, client_ref: str, order: CardOrder) -> Delivery | None:
+    """Returns recipient and address of an order that `order` returned, and records an event. Returns None unless the supplier
+    is making the card or letter. The register gives a person's address live; a bundle goes to its office.
 
-    Raises NotFound, Conflict (order not accepted, withdrawn or closed; carrier revoked; person deceased or without address),
-    Unavailable.
+    Raises Conflict if the person is deceased or without address, Unavailable.
     """
-    actor = client(client_ref)
-    shown = CardOrder.objects.with_card("puk_of").select_related("article", "office", "organisation", "person")
-    found = policy.get(actor, Action.SUPPLY, shown, order_id)
-    require_accepted(found)
-    if not is_being_made(found):
-        raise Conflict("order-closed", "Adressen lämnas bara ut medan kortet är under tillverkning.")
-    return delivery_of(client_ref=client_ref, order=found)
+    return delivery_of(client_ref=client_ref, order=order) if is_being_made(order) else None
 
 
 def delivery_of(*, client_ref: str, order: CardOrder) -> Delivery:
-    """Reads recipient and address of an order whose cards are to be made, as `delivery` does, with the same event and errors."""
+    """Does the same as `delivery` for any order, for callers that may ask before the supplier has accepted it."""
     actor = client(client_ref)
-    if order.person is not None:
-        return _to_person(actor, order, order.person)
+    if order.person_id is not None:
+        return _to_person(actor, order, order.person_id)
     _record_address(actor, order)
     return _to_office(order)
 
@@ -191,11 +184,11 @@ def _to_office(found: CardOrder) -> Delivery:
     return Delivery(method, office.recipient_organisation or found.organisation.name, address)
 
 
-def _to_person(actor: Actor, found: CardOrder, holder: Person) -> Delivery:
-    person_id = people.person_id_of(holder.pk)
+def _to_person(actor: Actor, found: CardOrder, holder_id: UUID) -> Delivery:
+    person_id = people.person_id_of(holder_id)
     register = people.read_register(PersonKey(person_id.kind.value, person_id.value))
     with transaction.atomic(durable=True):
-        person = Person.objects.select_for_update(no_key=True).get(pk=holder.pk)
+        person = Person.objects.select_for_update(no_key=True).get(pk=holder_id)
         people.remember_register(person, register)
         PersonScope.objects.refresh([person.id])
         _record_address(actor, found)

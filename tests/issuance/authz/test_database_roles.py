@@ -29,6 +29,7 @@ from siths_portal.lib import clock
 from siths_portal.wiring import privileges
 from tests.database_roles import acting_as, connected_as
 from tests.issuance.activated import CLIENT, PUK, App, Made, _pooled_keys, sent_card
+from tests.issuance.suppliers.intake import delivery_read
 from tests.pki.orders import csr, order, plan
 
 DENIED = (psycopg2.errors.InsufficientPrivilege, ProgrammingError)
@@ -200,7 +201,7 @@ def test_one_cards_life_with_each_step_by_its_own_process(world: Any, demo_pki: 
     keys.store({view.profile: view.der or b"" for view in pki.certificates(ids)})
     with acting_as("api"):
         supplier_events.register_event(client_ref=CLIENT, order_id=ordered.id, event=_produced(ordered, keys.serial))
-        supplier_intake.delivery(client_ref=CLIENT, order_id=ordered.id)
+        delivery_read(ordered.id, client_ref=CLIENT)
     with acting_as("pki"):
         sealing.open_secrets()
     with acting_as("api"):

@@ -32,6 +32,7 @@ from siths_portal.lib.database import feeds
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid
 from tests.issuance.authorities import serial_of
 from tests.issuance.orders.bundles import ARTICLE, bundle, prepare
+from tests.issuance.suppliers.intake import delivery_read
 from tests.issuance.suppliers.items import states
 from tests.issuance.suppliers.test_issuance_check import as_superuser
 from tests.issuance.world import SUPPLIER
@@ -137,7 +138,7 @@ class TestMaking:
     def test_it_goes_to_the_office_and_names_no_person(self, ready: Any, authorities: Any) -> None:
         order = bundle(ready.region, ready.office, 2)
         supplier_intake.accept(client_ref=SUPPLIER, order_id=order.id)
-        delivery = supplier_intake.delivery(client_ref=SUPPLIER, order_id=order.id)
+        delivery = delivery_read(order.id, client_ref=SUPPLIER)
         assert delivery.address is not None
         assert (delivery.recipient, delivery.address.lines, delivery.address.city) == (
             "Regionen", ("Kortrummet", "Lagergatan 1"), "Provstad",

@@ -27,6 +27,7 @@ from siths_portal.lib.database import feeds
 from siths_portal.lib.errors import Conflict, Gone, Invalid, NotFound, TooManyRequests
 from tests.database_roles import acting_as, connected_as
 from tests.issuance.activated import PUK, Made, activated_card, sent_card
+from tests.issuance.suppliers.intake import delivery_read
 from tests.issuance.suppliers.items import states
 from tests.issuance.suppliers.lettering import handed_out, ordered_letter, printing_supplier, read
 from tests.issuance.world import SUPPLIER as ME
@@ -74,7 +75,7 @@ class TestTheWay:
     def test_the_puk_is_handed_out_once_and_a_sent_letter_is_charged_once(
         self, made: Made, letter: CardOrder, printer: Printer
     ) -> None:
-        assert supplier_intake.delivery(client_ref=ME, order_id=letter.pk).address is not None
+        assert delivery_read(letter.pk).address is not None
         header, content = printer.open(handed_out(letter))
         assert (content, header["order"], header["serial"]) == (PUK, str(letter.pk), made.keys.serial)
         assert states(letter) == ("in_production", ["in_production"])
@@ -168,7 +169,7 @@ class TestProtectedPerson:
         """The protection came after the order."""
         key = world.key_of(made.carrier.person)
         world.outside.change_person(key, protected_person_indicator=True, registered_address=None)
-        delivery = supplier_intake.delivery(client_ref=ME, order_id=letter.pk)
+        delivery = delivery_read(letter.pk)
         assert (delivery.forwarding, delivery.address) == (True, None)
         assert Person.objects.get(pk=made.carrier.person_id).is_protected
 

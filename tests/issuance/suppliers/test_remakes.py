@@ -25,6 +25,7 @@ from siths_portal.lib.database import feeds
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.database_roles import acting_as
 from tests.issuance.authorities import Card, card, issue, open_puks, puk_jwe
+from tests.issuance.suppliers.intake import delivery_read
 from tests.issuance.suppliers.items import add_card, states
 from tests.issuance.suppliers.test_items import certify, produced, report, sent
 from tests.issuance.suppliers.test_supplier_intake import ME, OTHER, accepted, request
@@ -71,7 +72,7 @@ class TestBeforeSent:
             assert getattr(after, name) == getattr(before, name)
         shown = supplier_intake.order(client_ref=ME, order_id=order.id)
         assert (queries.only_item(shown), supplier_intake.is_being_made(shown)) == (new, True)
-        assert supplier_intake.delivery(client_ref=ME, order_id=order.id).address
+        assert delivery_read(order.id).address
         changes = queries.changes_after(client_ref=ME, number=0, limit=9)
         assert not [change for change in changes if change.order_id], "the supplier spoilt it itself"
 
@@ -216,7 +217,7 @@ class TestAfterReturn:
         item = self.again(world, order)
         assert item.ordered_eid.title == "Överläkare"
         supplier_intake.accept(client_ref=ME, order_id=order.id)
-        assert supplier_intake.delivery(client_ref=ME, order_id=order.id).address
+        assert delivery_read(order.id).address
 
     def test_what_stands_in_the_way(self, world: Any) -> None:
         order = self.returned(world)

@@ -20,7 +20,7 @@ from issuance.suppliers.api.v1 import serializers as forms
 from issuance.suppliers.api.v1.base import SupplierView
 from issuance.suppliers.services import card_certificates, supplier_events, supplier_intake
 from pki import service as pki
-from siths_portal.lib.errors import Conflict, NotFound
+from siths_portal.lib.errors import NotFound
 from siths_portal.lib.rest import openapi
 from siths_portal.lib.rest.json_views import (
     ApiError,
@@ -73,7 +73,7 @@ class Order(SupplierView):
         operation_id="read_order",
         summary="One order; with print and live delivery address while this supplier makes the card",
         parameters=[openapi.IF_NONE_MATCH, openapi.ETAG],
-        responses={200: forms.OrderDetail, **openapi.not_modified(), **problems.responses(*problems.ORDER, *problems.ADDRESS)},
+        responses={200: forms.OrderDetail, **openapi.not_modified(), **problems.responses("not-found", *problems.ADDRESS)},
     )
     def get(self, request: Request, order_id: UUID) -> Response:
         """Returns the order. Print and delivery are null before it is accepted, once the card is sent, and if the card is
@@ -81,15 +81,8 @@ class Order(SupplierView):
         """
         caller = client_ref(request)
         order = supplier_intake.order(client_ref=caller, order_id=order_id)
-        if not supplier_intake.is_being_made(order):
-            return tagged(request, details.closed(order))
-        try:
-            delivery = supplier_intake.delivery(client_ref=caller, order_id=order_id)
-        except Conflict:
-            # The card may have been sent, or revoked, since the order was read.
-            order = supplier_intake.order(client_ref=caller, order_id=order_id)
-            if supplier_intake.is_being_made(order):
-                raise
+        delivery = supplier_intake.delivery(client_ref=caller, order=order)
+        if delivery is None:
             return tagged(request, details.closed(order))
         officer = supplier_orders.id_administrator(client_ref=caller, order=order)
         return tagged(request, details.opened(order, delivery, officer))
