@@ -1,7 +1,8 @@
 """OpenSSL's queue of errors. Python's TLS shares it with SoftHSM, since both use the machine's libcrypto.
 
-Tests that use a token leave errors in the queue of their thread. The next read of a kept TLS connection in that thread then fails
-with an SSLError that is not its own, since SSL_get_error needs an empty queue. In the product only the pki worker has a token.
+Loading SoftHSM's library leaves an error ("could not load the shared library") in the queue of the thread. The next read of a
+kept TLS connection in that thread then fails with an SSLError that is not its own, since SSL_get_error needs an empty queue. In
+the product only the pki worker has a token.
 """
 
 import _ssl

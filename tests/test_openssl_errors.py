@@ -1,4 +1,4 @@
-"""A test begins without the errors that the tokens of others left in OpenSSL."""
+"""A test begins without the errors that a token's library left in OpenSSL."""
 
 import pytest
 
@@ -6,10 +6,10 @@ from tests import openssl_errors
 
 
 @pytest.fixture
-def refused_by_a_token() -> None:
+def left_by_a_token() -> None:
     openssl_errors.leave()
     assert not openssl_errors.is_empty()
 
 
-def test_no_error_of_what_came_before_is_left(refused_by_a_token: None) -> None:
+def test_no_error_of_what_came_before_is_left(left_by_a_token: None) -> None:
     assert openssl_errors.is_empty()

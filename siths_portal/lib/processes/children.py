@@ -14,6 +14,7 @@ from typing import IO, cast
 from django.conf import settings
 
 SECONDS_TO_END = 1.0
+"""How long a child that waits for a job gets to end by itself."""
 
 
 class LineChild:
