@@ -116,8 +116,9 @@ def _pytest(*arguments: str, needs: Sequence[Step] = ()) -> None:
 
 def test() -> None:
     """Runs every test, long suites in their short form. Repeats failed tests once at the end (ADR 0210)."""
-    # Two more than there are cores, since tests often wait for processes and browsers.
-    workers = min(4, (os.cpu_count() or 1) + 2)
+    # One more than there are cores, since tests often wait for processes and browsers. Each process costs a browser and other
+    # fixtures of its own, so a further one makes the run slower.
+    workers = min(4, (os.cpu_count() or 1) + 1)
     _pytest("tests", "--processes", str(workers), "-p", "siths_portal.dev.repeat", "--durations", "10")
 
 
