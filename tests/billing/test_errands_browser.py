@@ -79,6 +79,7 @@ class Keys:
         if self.page.evaluate("document.activeElement === document.body"):
             self.press("Tab")
             self.press("Enter")
+            expect(self.page.locator("#innehall")).to_be_focused()  # the link moves the focus after the key
         for _ in range(MOST_STOPS):
             self.press("Tab")
             where, seen = self.page.evaluate(_FOCUS)
