@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 from PIL import Image, ImageChops
-from playwright.sync_api import Page
+from playwright.sync_api import Error, Page
 
 FOLDER = Path(__file__).parent / "layout"
 POINT = 8
@@ -78,7 +78,7 @@ def compare(page: Page, look: str) -> None:
         return
     problem = ""
     for _ in range(TRIES):
-        problem = difference(taken(page).quantize(16).convert("L"), Image.open(kept).convert("L"))
+        problem = _problem(page, kept)
         if not problem:
             return
         page.evaluate(_DRAWN)
@@ -87,16 +87,28 @@ def compare(page: Page, look: str) -> None:
     )
 
 
+def _problem(page: Page, kept: Path) -> str:
+    """What differs from the kept picture, or "". Chromium sometimes refuses a picture right after the window got another size."""
+    try:
+        return difference(taken(page).quantize(16).convert("L"), Image.open(kept).convert("L"))
+    except Error as error:
+        if "Unable to capture screenshot" not in error.message:
+            raise
+        return error.message
+
+
 def taken(page: Page) -> Image.Image:
     """The whole page in grey, a point for each 8 x 8 pixels. Chromium draws it so small: a large one costs three times that."""
     page.evaluate(_SAME)
     session = page.context.new_cdp_session(page)
-    size = session.send("Page.getLayoutMetrics")["cssContentSize"]
-    clip = {"x": 0, "y": 0, "width": size["width"], "height": -(-size["height"] // POINT) * POINT, "scale": 1 / POINT}
-    wanted = {"format": "png", "optimizeForSpeed": True, "captureBeyondViewport": True, "clip": clip}
-    png = base64.b64decode(session.send("Page.captureScreenshot", wanted)["data"])
-    session.detach()
-    page.evaluate("putBack()")
+    try:
+        size = session.send("Page.getLayoutMetrics")["cssContentSize"]
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": -(-size["height"] // POINT) * POINT, "scale": 1 / POINT}
+        wanted = {"format": "png", "optimizeForSpeed": True, "captureBeyondViewport": True, "clip": clip}
+        png = base64.b64decode(session.send("Page.captureScreenshot", wanted)["data"])
+    finally:
+        session.detach()
+        page.evaluate("putBack()")
     picture = Image.open(io.BytesIO(png)).convert("L")
     return picture.point([round(255 * (grey / 255) ** CONTRAST) for grey in range(256)])
 
