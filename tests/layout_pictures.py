@@ -88,7 +88,7 @@ def compare(page: Page, look: str) -> None:
 
 
 def _problem(page: Page, kept: Path) -> str:
-    """What differs from the kept picture, or "". Chromium sometimes refuses a picture right after the window got another size."""
+    """What differs from the kept picture, or "". What Chromium says if it refuses a picture, as it did once after a resize."""
     try:
         return difference(taken(page).quantize(16).convert("L"), Image.open(kept).convert("L"))
     except Error as error:
