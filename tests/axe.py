@@ -1,8 +1,4 @@
-"""The rules that axe is asked for on a page, and the states of pages that passed them in this run."""
-
-import hashlib
-import os
-from pathlib import Path
+"""The rules that axe is asked for on a page."""
 
 from axe_playwright_python.base import AXE_SCRIPT, AxeResults
 from playwright.sync_api import Page
@@ -70,44 +66,6 @@ _MOVES_END = """() => Promise.allSettled(
     .map(each => each.finished)
 )"""
 
-# All that axe's rules go by: elements with their attributes and states, which words are the same, and how they are drawn. What
-# persons, numbers and dates stand there is left out: words are counted in the order in which they are first met.
-_STATE = r"""() => {
-  const met = new Map();
-  const count = (word) => met.get(word) ?? (met.set(word, met.size), met.size - 1);
-  const words = (text) =>
-    text.replace(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[\p{L}\p{N}_]+/gu, count).replace(/\s+/g, " ");
-  const counted = new RegExp("^(alt|title|value|placeholder|id|for|name|href|action|formaction|src|form|list|headers|datetime"
-    + "|nonce|hx-.*|data-.*"
-    + "|aria-(label|description|controls|labelledby|describedby|owns|activedescendant|details|errormessage))$");
-  const drawn = ["color", "background-color", "background-image", "display", "visibility", "opacity", "font-size",
-                 "font-weight", "text-decoration-line", "text-shadow", "position"];
-  const state = (e) => [e.disabled, e.checked, e.open, e.required, e.readOnly, e.indeterminate, Boolean(e.value)].map(Number);
-  const scrolls = (e) => [e.scrollWidth > e.clientWidth, e.scrollHeight > e.clientHeight].map(Number);
-  const place = (e) => {  // of a target: how large, and where it stands if it is small
-    if (!e.matches("a, button, input, select, textarea, summary, label, [tabindex], [role]")) return [];
-    const box = e.getBoundingClientRect(), large = Math.min(box.width, box.height) >= 24;
-    return large ? ["large"] : [box.x, box.y, box.width, box.height].map(Math.round);
-  };
-  const parts = [innerWidth];
-  const add = (node) => {
-    if (node.nodeType === Node.TEXT_NODE) parts.push(words(node.data));
-    if (node.nodeType !== Node.ELEMENT_NODE && node.nodeType !== Node.DOCUMENT_FRAGMENT_NODE) return;
-    if (["SCRIPT", "STYLE"].includes(node.tagName)) return;
-    if (node.tagName) {
-      const style = getComputedStyle(node);
-      parts.push("<", node.tagName, ...[...node.attributes].map((a) =>
-        `${a.name}=${counted.test(a.name) ? words(a.value) : a.value}`),
-        ...state(node), ...scrolls(node), ...place(node), ...drawn.map((name) => style.getPropertyValue(name)));
-    }
-    if (node.shadowRoot) add(node.shadowRoot);
-    node.childNodes.forEach(add);
-    parts.push(">");
-  };
-  add(document.documentElement);
-  return parts.join(" ");
-}"""
-
 
 def run_axe(page: Page) -> AxeResults:
     """What axe finds on the page as it stands when all that fades has faded; it is brought once to each document."""
@@ -118,17 +76,7 @@ def run_axe(page: Page) -> AxeResults:
 
 
 def ask_axe(page: Page, name: str) -> None:
-    """No finding of axe. A state that passed in this run at this width is not asked about again (ADR 0105).
-
-    A page with frames is always asked about.
-    """
-    state = hashlib.sha256(page.evaluate(_STATE).encode()).hexdigest()
-    # An empty file for each, in the folder of the whole run, since its test processes meet many of the same.
-    passed = Path(os.environ["SITHS_TEST_TEMPLATE"]).with_name("passed-axe")
-    if (passed / state).exists() and len(page.frames) == 1:
-        return
+    """No finding of axe on the page as it stands."""
     results = run_axe(page)
     assert results.violations_count == 0, f"{name}: {results.generate_report()}"
     assert results.response["passes"], "axe ran no rule"
-    passed.mkdir(exist_ok=True)
-    (passed / state).touch()
