@@ -118,11 +118,12 @@ def overview(days: Sequence[Outcome]) -> Overview | None:
     newest = days[-1].day
     weeks = _weeks(days, newest)
     shown = any(week.value for week in weeks)
-    offices, note = _offices([each for each in days if each.day > newest - _FOUR_WEEKS])
+    late, early = _four_weeks(days, newest), _four_weeks(days, newest - _FOUR_WEEKS)
+    offices, note = _offices(late)
     return Overview(
-        figures=tuple(_figures(days, newest)),
+        figures=tuple(_figures(days, late, early)),
         chart=bar_chart(weeks, room=COLUMN) if shown else None,
-        chart_title=_trend([int(week.value) for week in weeks]) if shown else "",
+        chart_title=_trend(_activated(late), _activated(early)) if shown else "",
         chart_note=_("Aktiverade kort per vecka, senast {n}.").format(n=weeks[-1].text) if shown else "",
         chart_id="aktiverade-per-vecka",
         offices=offices,
@@ -130,9 +131,17 @@ def overview(days: Sequence[Outcome]) -> Overview | None:
     )
 
 
-def _trend(weeks: Sequence[int]) -> str:
-    """Returns in a sentence how the last four weeks were beside the four before them."""
-    late, early = sum(weeks[-4:]), sum(weeks[-8:-4])
+def _four_weeks(days: Sequence[Outcome], last: dt.date) -> list[Outcome]:
+    """Returns the counted days of the 28 that end with `last`: the weeks of the chart end on Sundays, these on any day."""
+    return [each for each in days if last - _FOUR_WEEKS < each.day <= last]
+
+
+def _activated(days: Iterable[Outcome]) -> int:
+    return sum(each.activated for each in days)
+
+
+def _trend(late: int, early: int) -> str:
+    """Returns a sentence that compares the cards of the last four weeks and the four before. The figures count the same days."""
     if late > early:
         return _("Fler kort aktiverades de senaste fyra veckorna än de fyra före")
     if late < early:
@@ -157,19 +166,17 @@ def _place(name: str, activated: int, revoked: int) -> Place:
     return Place(_grouped(activated), name, "", told)
 
 
-def _figures(days: Sequence[Outcome], newest: dt.date) -> Iterator[Figure]:
-    """Yields the number of people, and what the last four weeks came to beside the four before them."""
-    before = newest - _FOUR_WEEKS
+def _figures(days: Sequence[Outcome], late: Sequence[Outcome], early: Sequence[Outcome]) -> Iterator[Figure]:
+    """Yields the number of people on the newest day, and what the last four weeks came to beside the four before them."""
+    newest, before = days[-1].day, days[-1].day - _FOUR_WEEKS
     people = {each.day: each.people for each in days if each.people is not None}
     if newest in people:
         earlier = _("för fyra veckor sedan: {n}").format(n=_grouped(people[before])) if before in people else ""
         name = ngettext("person med giltigt SITHS eID", "personer med giltigt SITHS eID", people[newest])
         yield Figure(_grouped(people[newest]), name, earlier)
-    late = [each for each in days if before < each.day <= newest]
-    early = [each for each in days if before - _FOUR_WEEKS < each.day <= before]
-    cards, cards_before = (sum(each.activated for each in part) for part in (late, early))
+    cards = _activated(late)
     name = ngettext("kort aktiverat de senaste fyra veckorna", "kort aktiverade de senaste fyra veckorna", cards)
-    yield Figure(_grouped(cards), name, _("de fyra veckorna före: {n}").format(n=_grouped(cards_before)))
+    yield Figure(_grouped(cards), name, _("de fyra veckorna före: {n}").format(n=_grouped(_activated(early))))
     waited, waited_before = (sorted(one for each in part for one in each.waited) for part in (late, early))
     if waited:
         median = median_high(waited)

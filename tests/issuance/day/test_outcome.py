@@ -4,9 +4,12 @@ import datetime as dt
 import re
 from typing import Any
 
+import pytest
+
 from issuance.authz import Actor, Role
 from issuance.carriers.models import Carrier, Eid
 from issuance.day.models import WHOLE_COUNTRY, DailyOutcome
+from issuance.day.queries import outcome
 from issuance.day.services import counting_outcome
 from issuance.orders.models.orders import CardOrder
 from issuance.organisations.models import Organisation
@@ -74,3 +77,13 @@ def test_the_outcome_is_counted_by_night_and_shown_in_its_scope(world: Any, djan
     with clock.moved_to(days_ago(-counting_outcome.KEPT_DAYS)):
         count_outcome()
         assert whole.order_by("day").values_list("day", flat=True)[0] >= clock.today() - dt.timedelta(counting_outcome.KEPT_DAYS)
+
+
+@pytest.mark.parametrize("newest", [dt.date(2026, 11, 30) + dt.timedelta(days) for days in range(7)], ids=str)
+def test_the_title_of_the_chart_says_what_the_figures_say_on_every_day_of_the_week(newest: dt.date) -> None:
+    """The chart's weeks end on Sundays, the four weeks of the title and of the figures with the newest day."""
+    days = [outcome.Outcome(newest - dt.timedelta(back), activated=cards) for back, cards in ((35, 2), (28, 1), (27, 1), (0, 3))]
+    found = outcome.overview(days)
+    assert found
+    assert [(figure.value, figure.before) for figure in found.figures] == [("4", "de fyra veckorna före: 3")]
+    assert found.chart_title == "Fler kort aktiverades de senaste fyra veckorna än de fyra före"
