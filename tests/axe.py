@@ -8,6 +8,8 @@ AXE = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]},
     "resultTypes": ["violations"],
 }
+# Chromium reads a script of ASCII alone in a fifth less time. axe's few other characters stand in texts, which may escape them.
+_SCRIPT = AXE_SCRIPT.encode("ascii", "backslashreplace").decode()
 # axe parses a colour again for each layer behind each text. This patch keeps the result for each colour text (ADR 0105).
 _COLOURS_READ_ONCE = """
 ;(() => {
@@ -71,7 +73,7 @@ def run_axe(page: Page) -> AxeResults:
     """What axe finds on the page as it stands when all that fades has faded; it is brought once to each document."""
     page.evaluate(_MOVES_END)
     if page.evaluate("window.axe?.run === undefined"):
-        page.evaluate(AXE_SCRIPT + _COLOURS_READ_ONCE + _LOOKS_ASKED_ONCE)
+        page.evaluate(_SCRIPT + _COLOURS_READ_ONCE + _LOOKS_ASKED_ONCE)
     return AxeResults(page.evaluate("options => axe.run(options)", AXE))
 
 
