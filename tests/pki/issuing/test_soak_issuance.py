@@ -40,8 +40,8 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.soak
 LONG = bool(os.environ.get("SITHS_LONG"))
 KILLS = 200 if LONG else 10
-MOST_SECONDS = 1.0 if LONG else 0.4
-"""The longest time until the next kill. What is issued meanwhile is checked afterwards, which takes most of the test."""
+LONGEST_PAUSE = 1.0 if LONG else 0.4
+"""The longest wait before a kill, in seconds. What is issued meanwhile is checked afterwards, which takes most of the test."""
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def perform(stage: Stage, rng: random.Random, before_kill=lambda number: None) -
     try:
         for number in range(KILLS):
             before_kill(number)
-            time.sleep(rng.uniform(0.05, MOST_SECONDS))
+            time.sleep(rng.uniform(0.05, LONGEST_PAUSE))
             if number % 2:
                 company.kill()
             else:
