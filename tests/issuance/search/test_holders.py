@@ -3,6 +3,7 @@
 import csv
 import datetime as dt
 import io
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -212,51 +213,54 @@ class TestFilters:
         assert names(page(client, world.region, inom=20)) == ["Björk, Prov"], "the last day counts"
         assert names(page(client, world.region, ordning="till")) == ["Alm, Prov", "Björk, Prov", "Ceder, Prov"]
 
-    @pytest.mark.parametrize(
-        ("chosen", "told"),
-        [
+    def test_what_is_no_filter_is_told(self, world: Any, subtests: pytest.Subtests) -> None:
+        """One holder for all, since none of them may show it."""
+        holder(world, "Synlig")
+        client = client_of(issuer_of(world))
+        for chosen, told in (
             ({"inom": "snart"}, "Ange ett antal dagar"),
             ({"inom": "0"}, "Ange ett antal dagar"),
             ({"inom": "99999"}, "Ange ett antal dagar"),
             ({"status": "borta"}, "Välj en status"),
             ({"kontor": "0193"}, "Välj ett kontor"),
-        ],
-    )
-    def test_what_is_no_filter_is_told(self, world: Any, chosen: dict[str, str], told: str) -> None:
-        holder(world, "Synlig")
-        client = client_of(issuer_of(world))
-        answer = page(client, world.region, **chosen)
-        assert (answer.status_code, told in text_of(answer), "Synlig" in text_of(answer)) == (422, True, False)
-        to_file = client.get(reverse("organisation_holders_csv", args=[world.region.id]), chosen)
-        assert to_file.status_code == 302
-        assert not Event.objects.filter(action__startswith="holders.").exists()
+        ):
+            with subtests.test(**chosen):
+                answer = page(client, world.region, **chosen)
+                assert (answer.status_code, told in text_of(answer), "Synlig" in text_of(answer)) == (422, True, False)
+                to_file = client.get(reverse("organisation_holders_csv", args=[world.region.id]), chosen)
+                assert to_file.status_code == 302
+                assert not Event.objects.filter(action__startswith="holders.").exists()
 
 
 class TestPages:
-    @pytest.mark.parametrize("descending", [False, True])
-    @pytest.mark.parametrize("key", ["namn", "id", "till"])
-    def test_pages_are_the_whole_list_once(self, world: Any, key: str, descending: bool) -> None:
+    def test_pages_are_the_whole_list_once(self, world: Any, subtests: pytest.Subtests) -> None:
+        """By each key, up and down. The orders share the holders, since lists only read them."""
         for number in range(7):
             surname = ("Ek", "Ek", "Åberg", "Ärlig", "Öman", "alm", "Zorn")[number]
             holder(world, surname, (world.region, world.clinic)[number % 2], days=30 + number // 2)
-        actor, choice, order = issuer_of(world), Choice(days=90), Order(key, descending)
-        arguments: dict[str, Any] = {"actor": actor, "organisation_id": world.region.id, "choice": choice, "order": order}
-        whole: Sequence[HolderLine] = listed(**arguments).lines
-        assert len(whole) == 7
-        source = Holders(actor, world.region.id, choice)
-        assert list(source.every(order)) == list(whole)
-        assert source.count() == 7
-        for size in (1, 2, 3):
-            found, after, pages = [], None, 0
-            while pages == 0 or after:
-                one = listed(**arguments, after=after, limit=size)
-                found, after, pages = [*found, *one.lines], one.next, pages + 1
-            assert found == list(whole), size
-            assert pages == -(-7 // size)
-        if key == "namn":
-            surnames = [row.name.split(",")[0] for row in whole]
-            assert surnames == (["Öman", "Ärlig", "Åberg", "Zorn", "Ek", "Ek", "alm"] if descending else
-                                ["alm", "Ek", "Ek", "Zorn", "Åberg", "Ärlig", "Öman"])  # fmt: skip
+        actor, choice = issuer_of(world), Choice(days=90)
+        for key, descending in itertools.product(("namn", "id", "till"), (False, True)):
+            with subtests.test(key=key, descending=descending):
+                order = Order(key, descending)
+                arguments: dict[str, Any] = {
+                    "actor": actor, "organisation_id": world.region.id, "choice": choice, "order": order,
+                }  # fmt: skip
+                whole: Sequence[HolderLine] = listed(**arguments).lines
+                assert len(whole) == 7
+                source = Holders(actor, world.region.id, choice)
+                assert list(source.every(order)) == list(whole)
+                assert source.count() == 7
+                for size in (1, 2, 3):
+                    found, after, pages = [], None, 0
+                    while pages == 0 or after:
+                        one = listed(**arguments, after=after, limit=size)
+                        found, after, pages = [*found, *one.lines], one.next, pages + 1
+                    assert found == list(whole), size
+                    assert pages == -(-7 // size)
+                if key == "namn":
+                    surnames = [row.name.split(",")[0] for row in whole]
+                    assert surnames == (["Öman", "Ärlig", "Åberg", "Zorn", "Ek", "Ek", "alm"] if descending else
+                                        ["alm", "Ek", "Ek", "Zorn", "Åberg", "Ärlig", "Öman"])  # fmt: skip
 
     def test_links_keep_what_is_chosen(self, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         for surname in ("Alm", "Björk", "Ceder"):
@@ -308,34 +312,41 @@ class TestPages:
             assert first in sql
             assert sql.count('JOIN "issuance_personscope"') == 1, "the walk's own row of the person, and no second one"
 
-    @pytest.mark.parametrize("descending", [False, True], ids=["up", "down"])
-    @pytest.mark.parametrize("key", ["namn", "id", "till"])
-    @pytest.mark.parametrize("few", [0, 2000], ids=["walked", "sorted"])
     def test_pages_put_together_are_the_whole_list(
-        self, world: Any, monkeypatch: pytest.MonkeyPatch, few: int, key: str, descending: bool
+        self, world: Any, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
     ) -> None:
-        """However the people lie over the organisations: all in one, in turns, some early and some late."""
+        """However the people lie over the organisations: all in one, in turns, some early and some late.
+
+        By each key, up and down, walked and sorted. These share the holders, since lists only read them.
+        """
         monkeypatch.setattr(holders, "_PROBE", 2)
-        monkeypatch.setattr(holders, "_FEW", few)
         places = (world.region, world.clinic, world.region, world.region, world.region, world.clinic, world.region, world.clinic)
         for number, place in enumerate(places * 2):
             holder(world, f"Nr{number // 2:02}", place)
-        actor, order = issuer_of(world), Order(key, descending)
-        choice = Choice(days=10_000) if key == "till" or few else Choice()
-        arguments: dict[str, Any] = {"actor": actor, "organisation_id": world.region.id, "choice": choice, "order": order}
-        paged, after = [], None
-        while True:
-            found = listed(**arguments, after=after, limit=3)
-            paged += found.lines
-            if (after := found.next) is None:
-                break
-        assert paged == list(Holders(actor, world.region.id, choice).every(order))
-        assert len(paged) == 16
-        back: list[HolderLine] = []
-        while found.previous:
-            found = listed(**arguments, before=found.previous, limit=3)
-            back = [*found.lines, *back]
-        assert back == paged[:15], "what lies before the last page"
+        actor = issuer_of(world)
+        for few, key, descending in itertools.product((0, 2000), ("namn", "id", "till"), (False, True)):
+            choice = Choice(days=10_000) if key == "till" or few else Choice()
+            with subtests.test(few=few, key=key, descending=descending), monkeypatch.context() as patched:
+                patched.setattr(holders, "_FEW", few)
+                require_pages_of_the_whole_list(actor, world.region.id, choice, Order(key, descending), count=16)
+
+
+def require_pages_of_the_whole_list(actor: Actor, organisation_id: Any, choice: Choice, order: Order, *, count: int) -> None:
+    """Reads pages of three forwards to the end, and back to the start."""
+    arguments: dict[str, Any] = {"actor": actor, "organisation_id": organisation_id, "choice": choice, "order": order}
+    paged, after = [], None
+    while True:
+        found = listed(**arguments, after=after, limit=3)
+        paged += found.lines
+        if (after := found.next) is None:
+            break
+    assert paged == list(Holders(actor, organisation_id, choice).every(order))
+    assert len(paged) == count
+    back: list[HolderLine] = []
+    while found.previous:
+        found = listed(**arguments, before=found.previous, limit=3)
+        back = [*found.lines, *back]
+    assert back == paged[: (count - 1) // 3 * 3], "what lies before the last page"
 
 
 class TestTheFile:
