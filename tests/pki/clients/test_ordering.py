@@ -52,27 +52,29 @@ KEY, OTHER = new_key(), new_key()
 LAWFUL = signed_order(KEY, "k", subject=SUBJECT | {"organizationName": 'Västra Å ✓ "regionen"'})
 
 
-@pytest.mark.parametrize(
-    ("body", "wrong", "field"),
-    [
-        (LAWFUL | {"subject": SUBJECT | {"commonName": "other.example.com"}}, "key-proof-of-possession", "proof"),
-        (LAWFUL | {"subject_ref": "function:2"}, "key-proof-of-possession", "proof"),
-        (LAWFUL | {"not_after": "2026-12-31T00:00:00Z"}, "key-proof-of-possession", "proof"),
-        (LAWFUL | {"public_key": spki(OTHER)}, "key-proof-of-possession", "proof"),
-        (signed_order(KEY, "k2"), "key-proof-of-possession", "proof"),
-        (LAWFUL | {"proof": "AAAA"}, "key-proof-of-possession", "proof"),
-        (LAWFUL | {"proof": "not base64"}, "invalid", "proof"),
-        ({name: value for name, value in LAWFUL.items() if name != "proof"}, "invalid", "proof"),
-        (LAWFUL | {"csr": csr()}, "invalid", "csr"),
-        (order(csr=None), "invalid", "csr"),
-        (LAWFUL | {"public_key": "x"}, "invalid", "public_key"),
-    ],
-)
-def test_without_a_proof_of_this_very_order_nothing_is_certified(api, a, body, wrong: str, field: str) -> None:
-    answer = a("POST", "certificates", key="k", body=body)
-    assert (answer.status_code, code(answer)) == (422, wrong)
-    assert field in names(answer)
-    assert not Certificate.objects.filter(client_ref="a").exists()
+WITHOUT_PROOF = [
+    (LAWFUL | {"subject": SUBJECT | {"commonName": "other.example.com"}}, "key-proof-of-possession", "proof"),
+    (LAWFUL | {"subject_ref": "function:2"}, "key-proof-of-possession", "proof"),
+    (LAWFUL | {"not_after": "2026-12-31T00:00:00Z"}, "key-proof-of-possession", "proof"),
+    (LAWFUL | {"public_key": spki(OTHER)}, "key-proof-of-possession", "proof"),
+    (signed_order(KEY, "k2"), "key-proof-of-possession", "proof"),
+    (LAWFUL | {"proof": "AAAA"}, "key-proof-of-possession", "proof"),
+    (LAWFUL | {"proof": "not base64"}, "invalid", "proof"),
+    ({name: value for name, value in LAWFUL.items() if name != "proof"}, "invalid", "proof"),
+    (LAWFUL | {"csr": csr()}, "invalid", "csr"),
+    (order(csr=None), "invalid", "csr"),
+    (LAWFUL | {"public_key": "x"}, "invalid", "public_key"),
+]
+
+
+def test_without_a_proof_of_this_very_order_nothing_is_certified(api, a, subtests: pytest.Subtests) -> None:
+    """One client sends all orders with one key of idempotency, since a refusal may not keep the key from the next order."""
+    for number, (body, wrong, field) in enumerate(WITHOUT_PROOF):
+        with subtests.test(number=number):
+            answer = a("POST", "certificates", key="k", body=body)
+            assert (answer.status_code, code(answer)) == (422, wrong)
+            assert field in names(answer)
+            assert not Certificate.objects.filter(client_ref="a").exists()
     lawful = a("POST", "certificates", key="k", body=LAWFUL)
     assert lawful.status_code == 202, lawful.content
 
@@ -180,41 +182,43 @@ def test_a_certificate_that_could_not_be_made_says_so(api, a) -> None:
     assert (again.status_code, code(again)) == (409, "certificate-failed")
 
 
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"subject": SUBJECT | {"commonName": "x" * 65}}, "commonName"),
-        ({"subject": SUBJECT | {"surname": "Ek"}}, "surname"),
-        ({"subject": SUBJECT | {"nickname": "x"}}, "subject.nickname"),
-        ({"subject": {"countryName": "SE"}}, "commonName"),
-        ({"subject": "CN=x"}, "subject"),
-        ({"subject_alternative": {}}, "subject_alternative"),
-        ({"subject_alternative": {"dNSName": ["a,b"]}}, "subject_alternative.dNSName.0"),
-        ({"subject_alternative": {"dNSName": "a"}}, "subject_alternative.dNSName"),
-        ({"subject_alternative": {"dNSName": ["-x"]}}, "dNSName"),
-        ({"card_number": "9752269999000000017"}, "card_number"),
-        ({"card_number": 9752269999000000017}, "card_number"),
-        ({"not_after": "2999-01-01T00:00:00Z"}, "not_after"),
-        ({"not_after": "2020-01-01T00:00:00Z"}, "not_after"),
-        ({"not_after": "2027-01-01T00:00:00"}, "not_after"),
-        ({"not_after": "2027-01-01"}, "not_after"),
-        ({"not_after": "0001-01-01T00:00:00+14:00"}, "not_after"),
-        ({"csr": csr(ec.generate_private_key(ec.SECP521R1()))}, "csr"),
-        ({"csr": csr()[:-100]}, "csr"),
-        ({"csr": forged_csr(new_key(), new_key())}, "csr"),
-        ({"subject_ref": None}, "subject_ref"),
-        ({"subject_ref": "ocsp:1"}, "subject_ref"),
-        ({"subject_ref": "ca:function:1"}, "subject_ref"),
-        ({"subject_ref": "a\n"}, "subject_ref"),
-        ({"serial": "01"}, "serial"),
-        ({"issuer": "Function"}, "issuer"),
-    ],
-)  # fmt: skip
-def test_what_is_not_certified_is_422_and_names_the_field(api, a, changes, field: str) -> None:
-    answer = a.order(**changes)
-    assert answer.status_code == 422, answer.content
-    assert field in names(answer)
-    assert not Certificate.objects.filter(client_ref="a").exists()
+NOT_CERTIFIED = [
+    ({"subject": SUBJECT | {"commonName": "x" * 65}}, "commonName"),
+    ({"subject": SUBJECT | {"surname": "Ek"}}, "surname"),
+    ({"subject": SUBJECT | {"nickname": "x"}}, "subject.nickname"),
+    ({"subject": {"countryName": "SE"}}, "commonName"),
+    ({"subject": "CN=x"}, "subject"),
+    ({"subject_alternative": {}}, "subject_alternative"),
+    ({"subject_alternative": {"dNSName": ["a,b"]}}, "subject_alternative.dNSName.0"),
+    ({"subject_alternative": {"dNSName": "a"}}, "subject_alternative.dNSName"),
+    ({"subject_alternative": {"dNSName": ["-x"]}}, "dNSName"),
+    ({"card_number": "9752269999000000017"}, "card_number"),
+    ({"card_number": 9752269999000000017}, "card_number"),
+    ({"not_after": "2999-01-01T00:00:00Z"}, "not_after"),
+    ({"not_after": "2020-01-01T00:00:00Z"}, "not_after"),
+    ({"not_after": "2027-01-01T00:00:00"}, "not_after"),
+    ({"not_after": "2027-01-01"}, "not_after"),
+    ({"not_after": "0001-01-01T00:00:00+14:00"}, "not_after"),
+    ({"csr": csr(ec.generate_private_key(ec.SECP521R1()))}, "csr"),
+    ({"csr": csr()[:-100]}, "csr"),
+    ({"csr": forged_csr(new_key(), new_key())}, "csr"),
+    ({"subject_ref": None}, "subject_ref"),
+    ({"subject_ref": "ocsp:1"}, "subject_ref"),
+    ({"subject_ref": "ca:function:1"}, "subject_ref"),
+    ({"subject_ref": "a\n"}, "subject_ref"),
+    ({"serial": "01"}, "serial"),
+    ({"issuer": "Function"}, "issuer"),
+]
+
+
+def test_what_is_not_certified_is_422_and_names_the_field(api, a, subtests: pytest.Subtests) -> None:
+    """One client sends all orders, since none of them may leave anything."""
+    for number, (changes, field) in enumerate(NOT_CERTIFIED):
+        with subtests.test(number=number):
+            answer = a.order(**changes)
+            assert answer.status_code == 422, answer.content
+            assert field in names(answer)
+            assert not Certificate.objects.filter(client_ref="a").exists()
 
 
 def test_a_key_of_another_subject_or_that_was_compromised_is_409(signer, a) -> None:

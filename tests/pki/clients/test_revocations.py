@@ -67,13 +67,15 @@ def test_eight_revocations_at_once_are_one(api, a) -> None:
     assert Revocation.objects.count() == 1
 
 
-@pytest.mark.parametrize("reason", ["cACompromise", "certificateHold", "removeFromCRL", "aACompromise", "", 4, True, None])
-def test_reasons_that_a_client_does_not_have_are_refused(api, a, reason) -> None:
+def test_reasons_that_a_client_does_not_have_are_refused(api, a, subtests: pytest.Subtests) -> None:
+    """One certificate for all, since none of them may revoke it."""
     row = issued(api.pki)
-    answer = a.revoke(row, reason=reason)
-    assert (answer.status_code, names(answer)) == (422, ["reason"])
-    row.refresh_from_db()
-    assert row.status == "issued"
+    for reason in ("cACompromise", "certificateHold", "removeFromCRL", "aACompromise", "", 4, True, None):
+        with subtests.test(reason=reason):
+            answer = a.revoke(row, reason=reason)
+            assert (answer.status_code, names(answer)) == (422, ["reason"])
+            row.refresh_from_db()
+            assert row.status == "issued"
 
 
 def test_every_other_reason_is_taken(api, a) -> None:
@@ -82,25 +84,27 @@ def test_every_other_reason_is_taken(api, a) -> None:
         assert a.revoke(row, reason=reason).json()["reason"] == reason
 
 
-@pytest.mark.parametrize(
-    ("changes", "field"),
-    [
-        ({"received_at": "2999-01-01T00:00:00Z"}, "received_at"),
-        ({"invalidity_date": "2999-01-01T00:00:00Z"}, "invalidity_date"),
-        ({"invalidity_date": "1999-12-31T23:59:59Z"}, "invalidity_date"),
-        ({"received_at": "yesterday"}, "received_at"),
-        ({"justification": "x" * 1001}, "justification"),
-        ({"justification": "a\x00b"}, "justification"),
-        ({"serial": "xyz"}, "serial"),
-        ({"channel": "portal"}, "channel"),
-    ],
-)
-def test_what_breaks_a_rule_is_422_and_names_the_field(api, a, changes, field: str) -> None:
+BROKEN_RULES = [
+    ({"received_at": "2999-01-01T00:00:00Z"}, "received_at"),
+    ({"invalidity_date": "2999-01-01T00:00:00Z"}, "invalidity_date"),
+    ({"invalidity_date": "1999-12-31T23:59:59Z"}, "invalidity_date"),
+    ({"received_at": "yesterday"}, "received_at"),
+    ({"justification": "x" * 1001}, "justification"),
+    ({"justification": "a\x00b"}, "justification"),
+    ({"serial": "xyz"}, "serial"),
+    ({"channel": "portal"}, "channel"),
+]
+
+
+def test_what_breaks_a_rule_is_422_and_names_the_field(api, a, subtests: pytest.Subtests) -> None:
+    """One certificate for all, since none of the requests may revoke it."""
     row = issued(api.pki)
-    answer = a.revoke(row, **changes)
-    assert (answer.status_code, names(answer)) == (422, [field])
-    row.refresh_from_db()
-    assert row.status == "issued"
+    for number, (changes, field) in enumerate(BROKEN_RULES):
+        with subtests.test(number=number):
+            answer = a.revoke(row, **changes)
+            assert (answer.status_code, names(answer)) == (422, [field])
+            row.refresh_from_db()
+            assert row.status == "issued"
 
 
 def test_a_certificate_that_is_revoked_before_it_is_signed_is_never_made(api, a) -> None:
