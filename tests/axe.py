@@ -30,10 +30,17 @@ _COLOURS_READ_ONCE = """
 # Most of axe's time goes to the contrast of texts, each by itself, though most look the same. This patch asks for one text of
 # each look: its colours and type, and each ancestor's background and effects. A text is always asked about if its look does not
 # tell what lies behind it: if it is larger than the box that gives the background, or if it, or an ancestor within that box, is
-# moved or taken out of the flow.
+# moved or taken out of the flow. Each run begins without what an earlier run of the same document knew: elements have other
+# looks then, and a text that lay beneath another may be seen.
 _LOOKS_ASKED_ONCE = """
 ;(() => {
-  const asked = new Set(), known = new WeakMap();
+  let asked, known;
+  const run = axe.run;
+  axe.run = function (...args) {
+    asked = new Set();
+    known = new WeakMap();
+    return run.apply(this, args);
+  };
   const look = (element) => {
     if (!element) return { text: "", moved: false, box: null };
     if (known.has(element)) return known.get(element);

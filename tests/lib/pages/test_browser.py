@@ -104,6 +104,21 @@ def test_axe_finds_poor_contrast_where_a_text_of_the_same_look_has_enough(browse
     assert answers == [[("color-contrast", 1)], [("color-contrast", 1)]]
 
 
+def test_axe_finds_poor_contrast_that_comes_between_two_runs(browser: Browser) -> None:
+    """The ground of an ancestor changes, as after a swap of htmx; then what is beneath another text is laid open."""
+    places = '<div id="ground" style="background-color:#fff"><p style="color:#333;margin:0">Text</p></div>'
+    cover = '<p id="cover" style="position:absolute;top:0;left:0;width:100%;height:800px;margin:0;background-color:#fff"></p>'
+    with page_at(browser, "about:blank") as (page, _):
+        page.set_content(f'<!doctype html><html lang="sv"><title>Färger</title><main><h1>Färger</h1>{places}</main>')
+        assert run_axe(page).violations_count == 0
+        page.evaluate("ground.style.backgroundColor = '#222'")
+        assert [one["id"] for one in run_axe(page).response["violations"]] == ["color-contrast"]
+        page.evaluate("cover => document.body.insertAdjacentHTML('beforeend', cover)", cover)
+        assert run_axe(page).violations_count == 0
+        page.evaluate("cover.remove()")
+        assert [one["id"] for one in run_axe(page).response["violations"]] == ["color-contrast"]
+
+
 @pytest.mark.parametrize(("face", "path"), PAGES)
 def test_every_link_is_reached_and_seen_by_keyboard(urls: dict[str, str], browser: Browser, face: str, path: str) -> None:
     with page_at(browser, urls[face] + path) as (page, _):
