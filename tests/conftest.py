@@ -45,7 +45,7 @@ from tests.database_roles import TEST_ROLE
 if TYPE_CHECKING:
     import redis
 
-pytest_plugins = ["tests.pki_fixtures", "tests.faults.fixtures"]
+pytest_plugins = ["tests.pki_fixtures", "tests.portal_fixtures", "tests.faults.fixtures"]
 # jsonschema would load it for the formats "iri", which no schema here has, and it builds 39 parsers at once: two CPU seconds.
 sys.modules["rfc3987_syntax"] = None  # type: ignore[assignment]
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "1")

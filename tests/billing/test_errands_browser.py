@@ -29,7 +29,6 @@ from tests.billing.page_world import PageWorld
 from tests.billing.woken import Woken
 from tests.billing.world import MUNICIPALITY, REGION, customer, slide_prices, tamper
 from tests.browser import PICTURES, browser
-from tests.lib.faces import serving
 from tests.portal import session_cookie
 
 __all__ = ["browser"]  # a fixture
@@ -93,12 +92,6 @@ class Keys:
         """Goes to a link or a button and presses it."""
         self.go_to(wanted)
         self.press("Enter")
-
-
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
 
 
 @dataclass

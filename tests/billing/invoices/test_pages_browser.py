@@ -1,7 +1,6 @@
 """The invoice pages in a real browser: clean for axe, whole at 320 pixels, complete in print."""
 
 import datetime as dt
-from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -13,7 +12,6 @@ from tests.billing.facts import Facts
 from tests.billing.page_world import PageWorld
 from tests.billing.world import REGION, sketches_issued
 from tests.browser import PICTURES, browser, collect_faults
-from tests.lib.faces import serving
 from tests.portal import session_cookie
 
 __all__ = ["browser"]  # a fixture
@@ -41,27 +39,22 @@ PAGES = {
 WIDTHS = (1440, 390, 320)
 
 
-@pytest.fixture(scope="module")
-def portal(django_db_setup: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving("portal", tmp_path_factory.mktemp("portal") / "log") as url:
-        yield url
-
-
-@pytest.fixture
-def shown(page_world: PageWorld, facts: Facts, browser: Browser, portal: str) -> Iterator[tuple[str, Page]]:
-    """The address of a running portal with both sketches issued, and a logged-in page."""
+def test_every_page_is_clean_and_fits(page_world: PageWorld, facts: Facts, browser: Browser, portal: str) -> None:
+    """Then from the list to an event and back by keyboard, and an invoice on paper: with both sketches issued, which stay."""
     sketches_issued(facts)
     person = page_world.person(Role.FINANCE_ADMIN)
     with clock.moved_to(dt.datetime.now(dt.UTC)):  # the portal uses the real clock; these tests set theirs to 2023
         cookie = session_cookie(person, portal)
     context = browser.new_context(viewport={"width": WIDTHS[0], "height": 900})
     context.add_cookies([cookie])  # type: ignore[list-item]
-    yield portal, context.new_page()
+    page = context.new_page()
+    every_page_is_clean_and_fits(page, portal)
+    by_keyboard_from_the_list_to_an_event_and_back(page, portal)
+    an_invoice_prints_whole_without_what_is_for_the_screen(page, portal)
     context.close()
 
 
-def test_every_page_is_clean_and_fits(shown: tuple[str, Page]) -> None:
-    url, page = shown
+def every_page_is_clean_and_fits(page: Page, url: str) -> None:
     said = collect_faults(page.context)
     for name, path in PAGES.items():
         page.goto(url + path)
@@ -81,8 +74,7 @@ def test_every_page_is_clean_and_fits(shown: tuple[str, Page]) -> None:
     assert [line for line in said if "422" not in line and "404" not in line] == []
 
 
-def test_by_keyboard_from_the_list_to_an_event_and_back(shown: tuple[str, Page]) -> None:
-    url, page = shown
+def by_keyboard_from_the_list_to_an_event_and_back(page: Page, url: str) -> None:
     page.goto(f"{url}/fakturor/")
     page.get_by_label("Månad").focus()
     page.keyboard.type("April")
@@ -106,8 +98,7 @@ def test_by_keyboard_from_the_list_to_an_event_and_back(shown: tuple[str, Page])
     expect(page.get_by_role("heading", level=1)).to_have_text("Faktura 2023-000002")
 
 
-def test_an_invoice_prints_whole_without_what_is_for_the_screen(shown: tuple[str, Page]) -> None:
-    url, page = shown
+def an_invoice_prints_whole_without_what_is_for_the_screen(page: Page, url: str) -> None:
     page.goto(f"{url}/fakturor/2023-000002/")
     page.emulate_media(media="print")
     assert page.get_by_text("Att betala", exact=True).is_visible()
