@@ -36,6 +36,6 @@ def test_each_kept_picture_has_its_look() -> None:
     files = [each.read_text() for each in Path(__file__).parent.rglob("test_*.py")]
     for look in pages().values():
         series, _, name = look.partition(" ")
-        named = (f'"{look}"',) if not name else (f'"{series}', f'"{name}"')
-        assert any(all(text in content for text in named) for content in files), look
+        named = (f'"{look}"',), (f'"{series}', f'"{name}"')
+        assert any(all(text in content for text in texts) for content in files for texts in named), look
         assert file_name(look) in pages()

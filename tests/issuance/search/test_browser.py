@@ -99,20 +99,12 @@ def test_back_after_a_corrected_error_shows_the_page(world: Any, portal: str, br
 
 
 def test_the_frames_other_pages_are_looked_at(world: Any, portal: str, browser: Browser) -> None:
+    """But for those that are the same for everybody and that `tests/lib/pages/test_browser.py` looks at."""
     eye = Looker("frame")
     with desk(browser, portal, None) as page:
         eye.follow(page.context)
-        for address, name in (
-            ("/", "start"),
-            ("/hjalp/", "help"),
-            ("/om-verktyget/", "about"),
-            ("/tillganglighet/", "accessibility"),
-        ):
-            page.goto(portal + address)
-            eye.look(page, name)
-        page.goto(f"{portal}/finns/inte/")
-        eye.said.clear()  # Chromium tells the console of the 404
-        eye.look(page, "not found for nobody")
+        page.goto(f"{portal}/om-verktyget/")
+        eye.look(page, "about")
     post = world.post()
     world.order(post)
     with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
@@ -122,7 +114,7 @@ def test_the_frames_other_pages_are_looked_at(world: Any, portal: str, browser: 
         page.goto(f"{portal}/hjalp/")
         eye.look(page, "help inside")
         page.goto(f"{portal}/finns/inte/")
-        eye.said.clear()
+        eye.said.clear()  # Chromium tells the console of the 404
         eye.look(page, "not found inside")
 
 
