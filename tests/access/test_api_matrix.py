@@ -8,7 +8,7 @@ import hashlib
 import json
 import re
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -224,12 +224,27 @@ def call(
 
 
 def perform(operation: Operation, access: AccessWorld, *, unknown: bool = False, **caller: Any) -> Answer:
+    (answer,) = perform_as([caller], operation, access, unknown=unknown)
+    return answer
+
+
+def perform_as(
+    callers: Iterable[dict[str, Any]], operation: Operation, access: AccessWorld, *, unknown: bool = False
+) -> list[Answer]:
+    """What each caller gets of what the operation names, which is made once; each finds it as the first did."""
     method, path = SUPPLIER_API[operation.id]
     with undone(), clock.moved_to(access.moment):
         target = operation.unknown if unknown else operation.mine(access) if operation.mine else ""
         address = re.sub(r"\{\w+\}", target, path.replace("{item}", operation.item))
         body = operation.body() if method in ("POST", "PUT") else None
-        return call(method, address, body=body, **caller, **{"Idempotency-Key": "x", "If-Match": "*"})
+        headers = {"Idempotency-Key": "x", "If-Match": "*"}
+        return [each_undone(method, address, body=body, **caller, **headers) for caller in callers]
+
+
+def each_undone(*arguments: Any, **options: Any) -> Answer:
+    """Calls, and undoes what the call did."""
+    with undone():
+        return call(*arguments, **options)
 
 
 def test_every_operation_of_the_supplier_api_has_a_row() -> None:
@@ -251,12 +266,11 @@ class TestSupplierApi:
         assert (answer.body, answer.headers, answer.queries) == (unknown.body, unknown.headers, unknown.queries)
 
     def test_another_kind_of_client_and_a_stranger(self, access: Any, machines: Any, api: None, operation: Operation) -> None:
-        assert perform(operation, access, certificate=machines["service"]).status == 403
-        assert perform(operation, access, certificate=machines["stranger"]).status == 401
-        assert perform(operation, access).status == 401
+        callers = [{"certificate": machines["service"]}, {"certificate": machines["stranger"]}, {}]
+        assert [answer.status for answer in perform_as(callers, operation, access)] == [403, 401, 401]
 
     def test_people_of_every_role(self, access: Any, machines: Any, api: None, operation: Operation) -> None:
-        answers = {perform(operation, access, cookie=access.sessions[who]) for who in CALLERS}
+        answers = set(perform_as(({"cookie": access.sessions[who]} for who in CALLERS), operation, access))
         assert {answer.status for answer in answers} == {401}
         assert not [sql for answer in answers for sql in answer.queries if "authn_session" in sql]
 
