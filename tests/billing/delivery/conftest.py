@@ -61,11 +61,16 @@ def point(access_point: Point) -> Iterator[Point]:
 
 
 @pytest.fixture
-def issued(small_sketches: Any) -> list[Any]:
-    """Both sketches issued with their files, in order of number."""
+def issued(facts: Any) -> list[Any]:
+    """Both small sketches issued with their files, in order of number."""
     from billing.invoices.models import Invoice
     from billing.service import run_month
-    from tests.billing.world import APRIL
+    from tests.billing.world import APRIL, both_sketches, made_once, slide_prices
 
-    run_month(APRIL, actor_ref="user:test", issue=True)
+    def make() -> None:
+        slide_prices()
+        both_sketches(facts, part=50)
+        run_month(APRIL, actor_ref="user:test", issue=True)
+
+    made_once("small sketches issued with files", facts, make)
     return list(Invoice.objects.order_by("number"))

@@ -27,6 +27,7 @@ from issuance.authz import Role
 from siths_portal.lib import clock, ports
 from siths_portal.lib.database import leases
 from tests.billing.delivery.conftest import Point
+from tests.billing.facts import Facts
 from tests.billing.page_world import PageWorld
 from tests.billing.world import APRIL, IN_MAY
 from tests.faults.tally import Tally
@@ -128,7 +129,7 @@ def test_an_answer_lost_after_storing_sends_the_same_again(issued: list[Invoice]
 
 
 def test_a_worker_killed_after_the_call_sends_the_same_again(
-    issued: list[Invoice], small_sketches: Any, point: Point, tmp_path: Path, tally: Tally
+    issued: list[Invoice], facts: Facts, point: Point, tmp_path: Path, tally: Tally
 ) -> None:
     (tmp_path / "billing.deliver").touch()
     environment = os.environ | {
@@ -136,7 +137,7 @@ def test_a_worker_killed_after_the_call_sends_the_same_again(
         "ACCESS_POINT_BACKEND": "billing.delivery.adapters.rest.RestAccessPoint",
         "ACCESS_POINT_URL": point.url,
     }
-    command = [sys.executable, "-m", "tests.billing.worker", "deliver", str(small_sketches.save(tmp_path / "facts"))]
+    command = [sys.executable, "-m", "tests.billing.worker", "deliver", str(facts.save(tmp_path / "facts"))]
     assert subprocess.run(command, cwd=settings.BASE_DIR, env=environment, check=False).returncode == -signal.SIGKILL
     assert (states(), point.count()) == ({"waiting"}, 1)
     with later(1):

@@ -20,7 +20,7 @@ from billing.delivery.services import notices
 from billing.service import run_month
 from siths_portal.lib import clock
 from tests.billing.facts import local
-from tests.billing.world import APRIL, IN_MAY, REGION, customer
+from tests.billing.world import APRIL, IN_MAY, REGION, customer, made_once, slide_prices
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -39,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[int, Path
 
 
 @pytest.fixture
-def issued(facts: Any, prices: None, server: tuple[int, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
+def issued(facts: Any, server: tuple[int, Path], monkeypatch: pytest.MonkeyPatch) -> Path:
     """An issued invoice of a customer with an address, and the folder of the mail server."""
     port, folder = server
     options = {"host": "127.0.0.1", "port": port, "timeout": 20}
@@ -47,9 +47,14 @@ def issued(facts: Any, prices: None, server: tuple[int, Path], monkeypatch: pyte
     monkeypatch.setattr(settings, "MAILERS", {"default": {"BACKEND": backend, "OPTIONS": options}})
     for file in folder.iterdir():
         file.unlink()
-    customer(REGION, notice_email="ekonomi@region.example")
-    facts.card(REGION, facts.office("a", "Kontor A"), "589", local(2023, 4, 12))
-    run_month(APRIL, actor_ref="user:test", issue=True)
+
+    def make() -> None:
+        slide_prices()
+        customer(REGION, notice_email="ekonomi@region.example")
+        facts.card(REGION, facts.office("a", "Kontor A"), "589", local(2023, 4, 12))
+        run_month(APRIL, actor_ref="user:test", issue=True)
+
+    made_once("one issued with a notice", facts, make)
     return folder
 
 

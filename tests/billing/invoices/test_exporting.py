@@ -17,17 +17,21 @@ from billing.service import run_month
 from siths_portal.lib.errors import Conflict, NotFound
 from tests.billing.documents.samples import invoice, line
 from tests.billing.facts import local
-from tests.billing.world import APRIL, REGION, customer, tamper
+from tests.billing.world import APRIL, REGION, customer, made_once, slide_prices, tamper
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def issued(facts, prices):
-    customer(REGION, name="=Region", round_to_krona=True)
-    facts.card(REGION, facts.office("a", '+Kontor "A"; ä'), "589", local(2023, 4, 12), n=3)
-    facts.count("2023-04", REGION, "Partille kommun", 7)
-    run_month(APRIL, actor_ref="user:test", issue=True)
+def issued(facts):
+    def make():
+        slide_prices()
+        customer(REGION, name="=Region", round_to_krona=True)
+        facts.card(REGION, facts.office("a", '+Kontor "A"; ä'), "589", local(2023, 4, 12), n=3)
+        facts.count("2023-04", REGION, "Partille kommun", 7)
+        run_month(APRIL, actor_ref="user:test", issue=True)
+
+    made_once("one issued with names for spreadsheets", facts, make)
     return Invoice.objects.get()
 
 

@@ -26,7 +26,7 @@ from billing.service import run_month
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
 from tests.billing.facts import Facts, local, uid
-from tests.billing.world import APRIL, REGION, customer
+from tests.billing.world import APRIL, REGION, customer, made_once, slide_prices
 from tests.waiting import sessions_waiting, wait_for
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -238,10 +238,14 @@ def test_a_clock_that_went_back_gives_no_numbers(facts, prices, tally):
 
 
 @pytest.fixture
-def issued(facts, prices) -> Invoice:
-    customer(REGION)
-    facts.office("a", "Kontor A")
-    issue_month(facts, APRIL, local(2023, 5, 2, 6))
+def issued(facts) -> Invoice:
+    def make():
+        slide_prices()
+        customer(REGION)
+        facts.office("a", "Kontor A")
+        issue_month(facts, APRIL, local(2023, 5, 2, 6))
+
+    made_once("one card issued", facts, make)
     return Invoice.objects.get()
 
 

@@ -16,7 +16,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict, Forbidden, Invalid, NotFound
 from tests.billing.facts import local, uid
 from tests.billing.invoices.test_pages import plain
-from tests.billing.world import APRIL, REGION, customer
+from tests.billing.world import APRIL, REGION, customer, made_once, slide_prices
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AHEAD = local(2023, 9, 1, 9)
@@ -25,16 +25,21 @@ MINUTE = dt.timedelta(minutes=1)
 
 
 @pytest.fixture
-def locked(page_world, facts, prices):
+def locked(page_world, facts):
     """Invoice 2023-000001 was issued by a clock four months ahead; a second customer waits for the right date."""
-    customer(REGION)
-    facts.card(REGION, facts.office("a", "Kontor A"), "589", local(2023, 4, 12))
-    months.run_month(APRIL, actor_ref="user:test")
-    with clock.moved_to(AHEAD):
-        months.run_month(APRIL, actor_ref="user:test", issue=True)
-    other = uid("other")
-    customer(other, name="Kommun Väst", organisation_number="2129990004")
-    facts.card(other, facts.office("b", "Kontor B"), "589", local(2023, 4, 13))
+
+    def make():
+        slide_prices()
+        customer(REGION)
+        facts.card(REGION, facts.office("a", "Kontor A"), "589", local(2023, 4, 12))
+        months.run_month(APRIL, actor_ref="user:test")
+        with clock.moved_to(AHEAD):
+            months.run_month(APRIL, actor_ref="user:test", issue=True)
+        other = uid("other")
+        customer(other, name="Kommun Väst", organisation_number="2129990004")
+        facts.card(other, facts.office("b", "Kontor B"), "589", local(2023, 4, 13))
+
+    made_once("one issued ahead", facts, make)
     return page_world
 
 
