@@ -11,14 +11,14 @@ from django.db import connection
 from billing.invoices.models import Invoice, LineEvent
 from billing.ledger.models import LedgerEntry
 from billing.service import run_month
-from tests.billing.invoices.test_issuing import CUSTOMERS, ME, everything_is_there_once, many
+from tests.billing.invoices.test_issuing import FEW, ME, everything_is_there_once, few
 from tests.billing.world import APRIL
 from tests.faults.tally import Tally
 from tests.forking import working
 from tests.pki.ocsp import outages
 from tests.waiting import sessions_waiting, wait_for
 
-__all__ = ["many"]
+__all__ = ["few"]
 
 pytestmark = pytest.mark.django_db(transaction=True)
 TABLES = ("billing_ledgerentry", "billing_invoice", "billing_counter", "billing_invoicefile")
@@ -31,7 +31,7 @@ def run() -> None:
 
 
 @pytest.mark.parametrize("table", STOPPED)
-def test_a_database_that_restarts_during_a_run_costs_a_repeat_and_nothing_else(many: Path, table: str, tally: Tally) -> None:
+def test_a_database_that_restarts_during_a_run_costs_a_repeat_and_nothing_else(few: Path, table: str, tally: Tally) -> None:
     options = connection.settings_dict
     holder = psycopg2.connect(dbname=options["NAME"], user="postgres", host=options["OPTIONS"]["host"])
     holder.cursor().execute(f"LOCK TABLE {table} IN EXCLUSIVE MODE")
@@ -42,8 +42,8 @@ def test_a_database_that_restarts_during_a_run_costs_a_repeat_and_nothing_else(m
         worker.join(120)
         assert worker.exitcode == 1, "the run ended with an error"
     run()
-    everything_is_there_once()
-    tally.run(range(1, CUSTOMERS + 1), Invoice.objects.values_list("sequence", flat=True), "invoice numbers")
+    everything_is_there_once(FEW)
+    tally.run(range(1, FEW + 1), Invoice.objects.values_list("sequence", flat=True), "invoice numbers")
     tally.run(
         LedgerEntry.objects.values_list("pk", flat=True), LineEvent.objects.values_list("entry_id", flat=True), "ledger entries"
     )
