@@ -1,11 +1,13 @@
 """A CA as another installation had it: made, used and revoked by OpenSSL, its key moved into the token of the test."""
 
 import base64
+import copy
 import datetime as dt
 import json
 import os
 import subprocess
 import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -78,13 +80,17 @@ class OldCa:
     def __post_init__(self) -> None:
         self.folder.mkdir()
         (self.folder / "new").mkdir()
-        (self.folder / "openssl.cnf").write_text(CONFIG.format(folder=self.folder))
+        self.configure()
         (self.folder / "index.txt").touch()
         (self.folder / "serial").write_text("5A0000000000000000000000000001\n")
         (self.folder / "crlnumber").write_text("29\n")
         openssl("genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", self.key)
         subject = ("-x509", "-days", 4000, "-subj", f"/C=SE/O=Old AB/CN={self.name}", "-extensions", "ca_ext")
         openssl("req", "-new", "-config", self.config, "-key", self.key, *subject, "-out", self.certificate)
+
+    def configure(self) -> None:
+        """The settings of `openssl ca`, which name its folder."""
+        self.config.write_text(CONFIG.format(folder=self.folder))
 
     @property
     def config(self) -> Path:
@@ -146,10 +152,32 @@ class OldCa:
     def move_key(self) -> None:
         """As an operator does who has the key from another module."""
         command = ["softhsm2-util", "--import", str(self.key), "--token", settings.PKCS11_TOKEN, "--pin", TEST_PIN]
-        pkcs8 = self.folder / "pkcs8.pem"
-        openssl("pkcs8", "-topk8", "-nocrypt", "-in", self.key, "-out", pkcs8)
-        command[2] = str(pkcs8)
         subprocess.run([*command, "--label", "old/ca", "--id", KEY_ID], check=True, capture_output=True, env=os.environ)
+
+
+_used: dict[tuple[int, tuple[tuple[int, str], ...]], tuple[OldCa, dict[Path, bytes]]] = {}
+
+
+def used_ca(folder: Path, count: int, revoked: Mapping[int, str]) -> OldCa:
+    """One that has issued so many certificates and revoked some of them. It is made once a process; later tests have a copy of
+    its files, so its key and serials are the same. A stranger of the same name is made anew.
+    """
+    variant = count, tuple(revoked.items())
+    if variant not in _used:
+        made = OldCa(folder)
+        made.issue(count)
+        for number, reason in revoked.items():
+            made.revoke(number, reason)
+        _used[variant] = made, {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        return made
+    made, files = _used[variant]
+    old = copy.copy(made)
+    old.folder, old.issued = folder, [folder / f"{number}.pem" for number in range(count)]
+    (folder / "new").mkdir(parents=True)
+    for path, content in files.items():
+        (folder / path).write_bytes(content)
+    old.configure()
+    return old
 
 
 def certificates(old: OldCa) -> list[x509.Certificate]:

@@ -15,7 +15,7 @@ from siths_portal.lib import clock
 from tests import superuser
 from tests.faults.full_disk import full_disk
 from tests.pki.takeover import takeover_world as world
-from tests.pki.takeover.takeover_world import OldCa
+from tests.pki.takeover.takeover_world import used_ca
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_tokens")]
 KEPT = (
@@ -27,8 +27,7 @@ KEPT = (
 @pytest.fixture
 def ca(tmp_path) -> CertificateAuthority:
     """A CA in use: taken over, and then revoked in for several reasons, one with an invalidity date, one without its DER."""
-    old = OldCa(tmp_path / "old")
-    old.issue(4)
+    old = used_ca(tmp_path / "old", 4, {})
     old.move_key()
     folder = world.manifest(tmp_path / "in", old, "jsonl")
     times = {"not_before": "2026-01-01T00:00:00+00:00", "not_after": "2028-01-01T00:00:00+00:00"}
@@ -96,9 +95,7 @@ def test_a_round_trip_gives_the_same_certificates_statuses_times_and_reasons(ca,
 
 
 def test_a_ca_whose_certificates_name_lists_of_shards_goes_on_publishing_them(tmp_path):
-    old = OldCa(tmp_path / "old")
-    old.issue(4)
-    old.revoke(1)
+    old = used_ca(tmp_path / "old", 4, {1: "superseded"})
     old.move_key()
     folder = world.manifest(tmp_path / "in", old, "jsonl")
     with (folder / "import.yaml").open("a") as file:

@@ -18,7 +18,7 @@ from pki.models import CertificateAuthority, Crl, Event
 from pki.takeover import foreign_crls
 from siths_portal.lib import clock
 from tests.pki.takeover import takeover_world as world
-from tests.pki.takeover.takeover_world import OldCa
+from tests.pki.takeover.takeover_world import OldCa, used_ca
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_tokens")]
 DAY = dt.timedelta(days=1)
@@ -26,10 +26,7 @@ DAY = dt.timedelta(days=1)
 
 @pytest.fixture
 def old(tmp_path) -> OldCa:
-    made = OldCa(tmp_path / "old")
-    made.issue(2)
-    made.revoke(1)
-    return made
+    return used_ca(tmp_path / "old", 2, {1: "superseded"})
 
 
 def imported(tmp_path, old: OldCa, *lists: bytes, name: str = "in") -> CertificateAuthority:

@@ -31,7 +31,7 @@ from tests.pki.ocsp.test_status_face import request_for
 from tests.pki.ocsp.test_status_wire import openssl
 from tests.pki.ocspd.ocspd_stage import Served
 from tests.pki.takeover import takeover_world as world
-from tests.pki.takeover.takeover_world import OldCa
+from tests.pki.takeover.takeover_world import OldCa, used_ca
 from tests.pki.takeover.test_foreign_lists import imported, made, publish
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_tokens")]
@@ -41,10 +41,7 @@ FIT = {"usage": True, "purposes": (ExtendedKeyUsageOID.OCSP_SIGNING,), "nocheck"
 
 @pytest.fixture
 def old(tmp_path) -> OldCa:
-    found = OldCa(tmp_path / "old")
-    found.issue(3)
-    found.revoke(1)
-    return found
+    return used_ca(tmp_path / "old", 3, {1: "superseded"})
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from pki.models import (
 )
 from pki.ocsp import presigning, status
 from tests.pki.takeover import takeover_world as world
-from tests.pki.takeover.takeover_world import OldCa
+from tests.pki.takeover.takeover_world import OldCa, used_ca
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_tokens")]
 FORMATS = ["files", "jsonl", "csv", "xipki", "ejbca"]
@@ -31,10 +31,7 @@ FORMATS = ["files", "jsonl", "csv", "xipki", "ejbca"]
 @pytest.fixture
 def old(tmp_path) -> OldCa:
     """Six certificates, the second and the fifth revoked, and the key in the token."""
-    made = OldCa(tmp_path / "old")
-    made.issue(6)
-    made.revoke(1, "keyCompromise")
-    made.revoke(4, "superseded")
+    made = used_ca(tmp_path / "old", 6, {1: "keyCompromise", 4: "superseded"})
     made.move_key()
     return made
 

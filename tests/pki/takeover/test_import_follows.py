@@ -9,16 +9,14 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
 from siths_portal.lib.processes import jobs
 from tests.pki.takeover import takeover_world as world
-from tests.pki.takeover.takeover_world import OldCa
+from tests.pki.takeover.takeover_world import used_ca
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_tokens")]
 
 
 @pytest.mark.parametrize("by", ["data", "list"])
 def test_a_certificate_that_was_good_here_is_told_as_revoked_and_those_that_came_so_are_not(tmp_path, monkeypatch, by):
-    old = OldCa(tmp_path / "old")
-    old.issue(3)
-    old.revoke(1)
+    old = used_ca(tmp_path / "old", 3, {1: "superseded"})
     old.move_key()
     first = world.told(old)
     folder = world.manifest(tmp_path / "first", old, "jsonl")
@@ -50,9 +48,7 @@ def test_a_certificate_that_was_good_here_is_told_as_revoked_and_those_that_came
 
 def test_files_that_change_while_they_are_read_end_nothing_and_the_approved_ones_are_compared_again(tmp_path):
     """What others approved is what is imported: a row that somebody slipped in meanwhile is not good in the end."""
-    old = OldCa(tmp_path / "old")
-    old.issue(3)
-    old.revoke(1)
+    old = used_ca(tmp_path / "old", 3, {1: "superseded"})
     old.move_key()
     folder = world.manifest(tmp_path / "in", old, "jsonl")
     approved = world.told(old)

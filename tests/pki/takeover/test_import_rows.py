@@ -35,7 +35,7 @@ from siths_portal.lib.errors import Conflict
 from tests import superuser
 from tests.forking import forked
 from tests.pki.takeover import takeover_world as world
-from tests.pki.takeover.takeover_world import OldCa
+from tests.pki.takeover.takeover_world import OldCa, used_ca
 from tests.waiting import sessions_waiting, wait_for
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_tokens")]
@@ -44,9 +44,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 @pytest.fixture
 def old(tmp_path) -> OldCa:
     """Four certificates, the second revoked; the key in the token."""
-    made = OldCa(tmp_path / "old")
-    made.issue(4)
-    made.revoke(1)
+    made = used_ca(tmp_path / "old", 4, {1: "superseded"})
     made.move_key()
     return made
 

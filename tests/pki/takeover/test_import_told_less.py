@@ -25,7 +25,7 @@ from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
 from tests.pki.crl.crl_world import number, published
 from tests.pki.takeover import takeover_world as world
-from tests.pki.takeover.takeover_world import OldCa
+from tests.pki.takeover.takeover_world import OldCa, used_ca
 from tests.pki.takeover.test_import import FORMATS, filled
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_tokens")]
@@ -36,9 +36,7 @@ NO_SUCH = x509.UnrecognizedExtension(x509.CRLEntryExtensionOID.CRL_REASON, b"\x0
 @pytest.fixture
 def old(tmp_path) -> OldCa:
     """Five certificates, the second revoked for a reason on offer; the key in the token."""
-    made = OldCa(tmp_path / "old")
-    made.issue(5)
-    made.revoke(1, "superseded")
+    made = used_ca(tmp_path / "old", 5, {1: "superseded"})
     made.move_key()
     return made
 

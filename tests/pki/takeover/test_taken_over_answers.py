@@ -13,7 +13,7 @@ from pki.operators import status_measures
 from pki.operators.status import ca_statuses
 from pki.takeover import lifecycle
 from tests.pki.takeover import takeover_world as world
-from tests.pki.takeover.takeover_world import OldCa
+from tests.pki.takeover.takeover_world import used_ca
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_tokens")]
 
@@ -21,8 +21,7 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 @pytest.fixture
 def silent(tmp_path, monkeypatch) -> CertificateAuthority:
     """A CA that was taken over with its key; then the token was away."""
-    old = OldCa(tmp_path / "old")
-    old.issue(3)
+    old = used_ca(tmp_path / "old", 3, {})
     old.move_key()
     folder = world.manifest(tmp_path / "in", old, "jsonl")
     world.as_jsonl(folder, world.told(old))
