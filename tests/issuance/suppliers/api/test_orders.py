@@ -58,19 +58,23 @@ def test_a_list_has_an_entity_tag(world: World, a) -> None:
     assert a("GET", "orders", headers={"If-None-Match": etag}).status_code == 200
 
 
-@pytest.mark.parametrize("query", ["status=", "status=open", "limit=0", "limit=201", "limit=x", "status=%00"])
-def test_a_wrong_query_is_422(a, query: str) -> None:
-    response = a("GET", f"orders?{query}")
-    assert response.status_code == 422
-    assert code(response) == "invalid"
-    assert response.json()["invalid-parameters"][0]["name"] == query.split("=")[0]
+def test_a_wrong_query_is_422(a, subtests: pytest.Subtests) -> None:
+    """One client sends all queries, since a read changes nothing."""
+    for query in ("status=", "status=open", "limit=0", "limit=201", "limit=x", "status=%00"):
+        with subtests.test(query=query):
+            response = a("GET", f"orders?{query}")
+            assert response.status_code == 422
+            assert code(response) == "invalid"
+            assert response.json()["invalid-parameters"][0]["name"] == query.split("=")[0]
 
 
-@pytest.mark.parametrize("cursor", ["x", "W10", "e30", "WzFd", "Wzk5OTldCg", "%FF", "a" * 150])
-def test_a_cursor_that_is_not_ours_is_400(a, cursor: str) -> None:
-    response = a("GET", f"orders?cursor={cursor}")
-    assert response.status_code == 400
-    assert code(response) == "cursor-invalid"
+def test_a_cursor_that_is_not_ours_is_400(a, subtests: pytest.Subtests) -> None:
+    """One client sends all cursors, since a read changes nothing."""
+    for cursor in ("x", "W10", "e30", "WzFd", "Wzk5OTldCg", "%FF", "a" * 150):
+        with subtests.test(cursor=cursor):
+            response = a("GET", f"orders?cursor={cursor}")
+            assert response.status_code == 400
+            assert code(response) == "cursor-invalid"
 
 
 def test_accepting_binds_the_order_and_hides_it_from_others(world: World, a, b) -> None:

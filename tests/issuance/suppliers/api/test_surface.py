@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -30,13 +31,13 @@ def logotype(content: bytes, sha256: str | None = None) -> dict[str, str]:
 UNKNOWN = "0192b0f4-8f4e-7d7e-9c3a-5d1f4f6b7a10"
 
 
-@pytest.mark.parametrize(
-    "path", ["", "nothing", "orders/1", "orders/", f"orders/{UNKNOWN}/x", "../../x", "card-customisations/1"]
-)
-def test_unknown_addresses_are_problems(a, path: str) -> None:
-    response = a("GET", path)
-    assert response.status_code == 404
-    assert code(response) == "not-found"
+def test_unknown_addresses_are_problems(a, subtests: pytest.Subtests) -> None:
+    """One client reads all of them, since a read changes nothing."""
+    for path in ("", "nothing", "orders/1", "orders/", f"orders/{UNKNOWN}/x", "../../x", "card-customisations/1"):
+        with subtests.test(path=path):
+            response = a("GET", path)
+            assert response.status_code == 404
+            assert code(response) == "not-found"
 
 
 def test_an_address_that_the_front_cannot_read_is_a_problem(a) -> None:
@@ -45,15 +46,19 @@ def test_an_address_that_the_front_cannot_read_is_a_problem(a) -> None:
     assert response.headers["Content-Type"] == "application/problem+json"
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [("DELETE", "orders"), ("POST", "keys"), ("PATCH", "orders"), ("OPTIONS", "orders"), ("PUT", "keys"), ("TRACE", "keys")],
-)
-def test_unknown_methods_are_problems(a, method: str, path: str) -> None:
-    response = a(method, path, key="k")
-    assert response.status_code == 405
-    assert code(response) == "method-not-allowed"
-    assert response.headers["Allow"]
+UNKNOWN_METHODS = [
+    ("DELETE", "orders"), ("POST", "keys"), ("PATCH", "orders"), ("OPTIONS", "orders"), ("PUT", "keys"), ("TRACE", "keys"),
+]  # fmt: skip
+
+
+def test_unknown_methods_are_problems(a, subtests: pytest.Subtests) -> None:
+    """One client sends all requests, each with a key of its own, since none of them is acted on."""
+    for method, path in UNKNOWN_METHODS:
+        with subtests.test(method=method, path=path):
+            response = a(method, path, key=f"{method}-{path}")
+            assert response.status_code == 405
+            assert code(response) == "method-not-allowed"
+            assert response.headers["Allow"]
 
 
 def test_other_media_types_are_refused(world: World, a) -> None:
@@ -67,25 +72,28 @@ def test_other_media_types_are_refused(world: World, a) -> None:
     assert code(wanted) == "not-acceptable"
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"{",
-        b"\xff",
-        b'{"type": NaN}',
-        b'{"type":"sent","type":"failed"}',
-        b'{"type":"\\ud800"}',
-        b"[" * 100_000,
-        b"1" * 5000,
-        b"",
-    ],
-)
-def test_json_is_read_strictly(world: World, a, body: bytes) -> None:
+NOT_STRICT = [
+    b"{",
+    b"\xff",
+    b'{"type": NaN}',
+    b'{"type":"sent","type":"failed"}',
+    b'{"type":"\\ud800"}',
+    b"[" * 100_000,
+    b"1" * 5000,
+    b"",
+]
+
+
+def test_json_is_read_strictly(world: World, a, subtests: pytest.Subtests) -> None:
+    """One order for all bodies, each with a key of its own, since none of them is acted on."""
     order = world.order(1)
     accept(a, order)
-    response = a("POST", f"orders/{order}/events", key="k", data=body, headers={"Content-Type": "application/json"})
-    assert response.status_code in (400, 422)
-    assert code(response)
+    for number, body in enumerate(NOT_STRICT):
+        with subtests.test(number=number):
+            headers = {"Content-Type": "application/json"}
+            response = a("POST", f"orders/{order}/events", key=f"k{number}", data=body, headers=headers)
+            assert response.status_code in (400, 422)
+            assert code(response)
 
 
 def test_a_body_that_is_too_large_is_a_problem(world: World, a) -> None:
@@ -95,27 +103,29 @@ def test_a_body_that_is_too_large_is_a_problem(world: World, a) -> None:
     assert code(response) == "too-large"
 
 
-@pytest.mark.parametrize(
-    ("report", "field"),
-    [
-        ({}, "type"),
-        ({"type": "posted"}, "type"),
-        ({"type": 1}, "type"),
-        ({"type": "sent"}, "sent_on"),
-        ({"type": "sent", "sent_on": "2026-13-01"}, "sent_on"),
-        ({"type": "sent", "sent_on": "2999-01-01"}, "sent_on"),
-        ({"type": "produced", "mifare_id": 123, "puk_jwe": "x"}, "mifare_id"),
-        ({"type": "produced", "mifare_id": "x" * 11, "puk_jwe": "x"}, "mifare_id"),
-        ({"type": "failed", "reason": "Ej Ok"}, "reason"),
-        ({"type": "failed", "reason": "a\x00b"}, "reason"),
-    ],
-)
-def test_a_report_that_breaks_a_rule_is_422_and_names_the_field(world: World, a, report: dict, field: str) -> None:
+WRONG_REPORTS: list[tuple[dict[str, Any], str]] = [
+    ({}, "type"),
+    ({"type": "posted"}, "type"),
+    ({"type": 1}, "type"),
+    ({"type": "sent"}, "sent_on"),
+    ({"type": "sent", "sent_on": "2026-13-01"}, "sent_on"),
+    ({"type": "sent", "sent_on": "2999-01-01"}, "sent_on"),
+    ({"type": "produced", "mifare_id": 123, "puk_jwe": "x"}, "mifare_id"),
+    ({"type": "produced", "mifare_id": "x" * 11, "puk_jwe": "x"}, "mifare_id"),
+    ({"type": "failed", "reason": "Ej Ok"}, "reason"),
+    ({"type": "failed", "reason": "a\x00b"}, "reason"),
+]
+
+
+def test_a_report_that_breaks_a_rule_is_422_and_names_the_field(world: World, a, subtests: pytest.Subtests) -> None:
+    """One order for all reports, since none of them is acted on."""
     order = world.order(1)
     accept(a, order)
-    response = a("POST", f"orders/{order}/events", key=uuid4().hex, json=report)
-    assert response.status_code == 422
-    assert field in [entry["name"] for entry in response.json()["invalid-parameters"]]
+    for number, (report, field) in enumerate(WRONG_REPORTS):
+        with subtests.test(number=number):
+            response = a("POST", f"orders/{order}/events", key=uuid4().hex, json=report)
+            assert response.status_code == 422
+            assert field in [entry["name"] for entry in response.json()["invalid-parameters"]]
 
 
 def test_a_serial_as_number_is_refused(world: World, a) -> None:
@@ -184,23 +194,27 @@ def test_logotype_needs_the_version_that_is_replaced(world: World, a) -> None:
     assert Event.objects.filter(action="customisation.logotype_changed").count() == 1
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        logotype(png(kind="JPEG")),
-        logotype(png() + b"tail"),
-        logotype(png(), "0" * 64),
-        logotype(b""),
-        {"logotype": "not base64!", "sha256": "0" * 64},
-        {"logotype": base64.b64encode(png() + b"\0" * 300_000).decode(), "sha256": "0" * 64},
-        {},
-    ],
-)
-def test_what_is_no_png_is_refused(world: World, a, body: dict[str, str]) -> None:
+NO_PNG = [
+    logotype(png(kind="JPEG")),
+    logotype(png() + b"tail"),
+    logotype(png(), "0" * 64),
+    logotype(b""),
+    {"logotype": "not base64!", "sha256": "0" * 64},
+    {"logotype": base64.b64encode(png() + b"\0" * 300_000).decode(), "sha256": "0" * 64},
+    {},
+]
+
+
+def test_what_is_no_png_is_refused(world: World, a, subtests: pytest.Subtests) -> None:
+    """One customisation for all, since none of them may change it."""
     path = "card-customisations/7837803902"
-    response = a("PUT", path, json=body, headers={"If-Match": a("GET", path).headers["ETag"]})
-    assert response.status_code == 422
-    assert code(response)
+    tag = a("GET", path).headers["ETag"]
+    for number, body in enumerate(NO_PNG):
+        with subtests.test(number=number):
+            response = a("PUT", path, json=body, headers={"If-Match": tag})
+            assert response.status_code == 422
+            assert code(response)
+            assert a("GET", path).headers["ETag"] == tag
 
 
 def test_another_suppliers_customisation_is_404(stage, a, b) -> None:
