@@ -84,27 +84,41 @@ def register(stage: Any, api: str, profile: str, folder: Path) -> None:
     service.sync_clients(folder / "clients.json")
 
 
-@pytest.mark.parametrize("profile", ["transport", "person-hsaid-auth", "person-id-auth", "mobile-auth", "seal"])
-@pytest.mark.parametrize("api", sorted(CALLS))
-def test_what_is_no_functions_opens_no_api_even_if_it_is_registered(stage, front, tmp_path, api, profile) -> None:
-    identity = certified(profile, tmp_path)
-    unknown = ask(front, stage, api, identity)
-    assert unknown.status_code == 401  # by the front, where the use is not a client's, or by the face
-    register(stage, api, profile, tmp_path)
-    answer = ask(front, stage, api, identity)
-    assert answer.status_code == 401
-    assert answer.json()["code"] in ("client-certificate-required", "authentication-failed")
-    if profile != "seal":
-        assert '"reason": "no-function"' in stage.log("api")
+PROFILES = ("transport", "person-hsaid-auth", "person-id-auth", "mobile-auth", "seal")
 
 
-@pytest.mark.parametrize("api", sorted(CALLS))
-def test_a_functions_certificate_does_when_it_is_registered(stage, front, tmp_path, api) -> None:
+def test_what_is_no_functions_opens_no_api_even_if_it_is_registered(
+    stage: Any, front: str, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    """One front for all certificates, of which each is first unknown and then a client's of the one API and of the other."""
+    for profile in PROFILES:
+        identity = certified(profile, tmp_path)
+        for api in CALLS:
+            with subtests.test(profile=profile, unknown_to=api):
+                unknown = ask(front, stage, api, identity)
+                assert unknown.status_code == 401  # by the front, where the use is not a client's, or by the face
+        for api in CALLS:
+            with subtests.test(profile=profile, registered_with=api):
+                register(stage, api, profile, tmp_path)
+                before = len(stage.log("api"))
+                answer = ask(front, stage, api, identity)
+                assert answer.status_code == 401
+                assert answer.json()["code"] in ("client-certificate-required", "authentication-failed")
+                if profile != "seal":
+                    assert '"reason": "no-function"' in stage.log("api")[before:]
+
+
+def test_a_functions_certificate_does_when_it_is_registered(
+    stage: Any, front: str, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
     """What is refused above is refused for what it is."""
     identity = certified("function", tmp_path)
-    assert ask(front, stage, api, identity).status_code == 401
-    register(stage, api, "function", tmp_path)
-    assert ask(front, stage, api, identity).status_code == 200
+    for api in CALLS:
+        assert ask(front, stage, api, identity).status_code == 401
+    for api in CALLS:
+        with subtests.test(api=api):
+            register(stage, api, "function", tmp_path)
+            assert ask(front, stage, api, identity).status_code == 200
 
 
 def put_on(card: Card, container: str, profile: str, **changes: Any) -> None:
