@@ -55,43 +55,36 @@ def check_activated_once(wire: Wire, tally: Tally) -> None:
     assert Event.objects.filter(subject_type="carrier", subject_ref=str(carrier.pk)).count() == carrier.seq
 
 
-@pytest.mark.parametrize(
-    ("step", "point"),
-    [
-        ("start", "issuance.start.after-commit"),
-        ("code-set", "issuance.code-set.before-commit"),
-        ("code-set", "issuance.code-set.after-commit"),
-        ("complete", "issuance.complete.before-commit"),
-        ("complete", "issuance.complete.after-commit"),
-    ],
-)
-def test_a_portal_killed_at_a_named_point(portals: Any, world: Any, worker: Any, step: str, point: str, tally: Tally) -> None:
+def test_a_portal_killed_at_a_named_point(portals: Any, world: Any, worker: Any, tally: Tally) -> None:
+    """A visit in which the portal dies at each named point: each call is repeated until it is answered."""
     for _ in range(REPEATS):
-        activate_with_a_death(portals, world, portals.faults / point, step, tally)
+        activate_with_deaths(portals, world, tally)
     assert SecretDelivery.objects.count() == REPEATS
 
 
-def activate_with_a_death(portals: Any, world: Any, trap: Path, step: str, tally: Tally) -> None:
+def activate_with_deaths(portals: Any, world: Any, tally: Tally) -> None:
     portals.ensure()
     made = sent_card(world)
     wire = Wire(portals, made, identify(world, made))
     body = wire.body()
 
-    def dies(at: str, call: Callable[[], Any]) -> None:
-        """Lets the portal die in this call if its turn has come, and starts it again."""
-        if at == step:
-            trap.touch()
-            with pytest.raises(requests.ConnectionError):
-                call()
-            assert not trap.exists()
-            portals.ensure()
+    def dies(point: str, call: Callable[[], Any]) -> None:
+        """Lets the portal die in this call, and starts it again."""
+        trap = portals.faults / point
+        trap.touch()
+        with pytest.raises(requests.ConnectionError):
+            call()
+        assert not trap.exists(), point
+        portals.ensure()
 
-    dies("start", lambda: portals.post("start", wire.opened.handle, body))
+    dies("issuance.start.after-commit", lambda: portals.post("start", wire.opened.handle, body))
     wire.start(body)
     assert wire.secrets["puk"] == PUK
-    dies("code-set", wire.set_code)
+    dies("issuance.code-set.before-commit", wire.set_code)
+    dies("issuance.code-set.after-commit", wire.set_code)
     assert wire.set_code().json() == {"state": "code_set"}
-    dies("complete", wire.complete)
+    dies("issuance.complete.before-commit", wire.complete)
+    dies("issuance.complete.after-commit", wire.complete)
     assert wire.complete().json()["state"] == "completed"
     check_activated_once(wire, tally)
 
