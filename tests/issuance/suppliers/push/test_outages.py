@@ -4,6 +4,7 @@ import os
 import random
 import secrets
 import time
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -106,6 +107,8 @@ def test_a_supplier_that_takes_orders_without_an_answer_has_each_once(
         world.order()
     sending.push_to(ME)
     assert not Event.objects.filter(action="order.accepted").exists()
+    assert set(CardOrder.objects.values_list("state", flat=True)) == {"queued"}
     receiver.behave()
     send_the_rest()
+    assert Counter(receiver.called()) == {str(pk): 2 for pk in CardOrder.objects.values_list("pk", flat=True)}
     check(tally, receiver)
