@@ -16,6 +16,7 @@ from tests.api_walk import CALLS, EACH, Names, Walk, operation_id
 from tests.described import CHECKS, GENERATED, PHASES
 from tests.issuance.activated import Made, identify, sent_card
 from tests.issuance.activation.api.wire import Wire
+from tests.issuance.carriers import making
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -80,7 +81,7 @@ class Visits:
     def next(self) -> Wire:
         """The clerk identifies a holder, and the app starts: of the same card until it is active."""
         if self.made is None or self.made.fresh().state not in ("sent", "activated_unsigned"):
-            self.made = sent_card(self.world, actor=self.clerk)
+            self.made = sent_card(self.world, actor=self.clerk, keys=making.new_keys())
         wire = Wire(self.portals, self.made, identify(self.world, self.made, actor=self.clerk))
         wire.start()
         self.wire = wire

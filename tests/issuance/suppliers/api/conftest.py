@@ -59,15 +59,18 @@ def _paper_cards():
 
 @pytest.fixture
 def paper_card(_paper_cards):
-    """Gives a card that the test has not had. RSA keys take long to make, so those of earlier tests are used again."""
-    from tests.issuance.suppliers.api.cards import PaperCard
+    """Gives a card that the test has not had; the first has RSA keys, the others have P-256 keys.
+
+    RSA keys take long to make, so the cards of earlier tests are used again.
+    """
+    from tests.issuance.suppliers.api.cards import PaperCard, p256_keys
 
     given = iter(list(_paper_cards))
 
     def next_card() -> PaperCard:
         made = next(given, None)
         if made is None:
-            made = PaperCard()
+            made = PaperCard(keys=p256_keys()) if _paper_cards else PaperCard()
             _paper_cards.append(made)
         return made
 

@@ -180,7 +180,7 @@ def test_one_order_alone_and_an_order_that_is_not_there(worker, world: World, bu
     from issuance.orders.models.orders import CardOrder
 
     first, second = world.order(1), world.order(2, article="631-REK", protected_person_indicator=True)
-    assert bureau.once("--order", second).returncode == 0
+    assert bureau.once("--order", second, *QUICK).returncode == 0
     check_one_card(bureau, second)
     assert re.fullmatch(r"LA\d{2}R\d{6}SE", CardOrder.objects.get(pk=second).registered_mail_id)
     assert CardOrder.objects.get(pk=first).state == "queued"
