@@ -25,6 +25,7 @@ from tests.issuance.conftest import authorities
 from tests.issuance.migrated import CA, migrated_card
 from tests.issuance.mobile.makers import accepted_maker
 from tests.portal import session_cookie
+from tests.targets import small_targets
 
 __all__ = ["authorities", "browser"]
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -45,13 +46,14 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
 
 
 def look(page: Page) -> None:
-    """No finding by axe, no sideways scrolling at 320 pixels, one h1, and a title that names the page."""
+    """No finding by axe, one h1, and at 320 pixels no sideways scrolling and no target that is too small."""
     page.wait_for_load_state()
     ask_axe(page, page.url)
     assert page.locator("h1").count() == 1
     size = page.viewport_size
     page.set_viewport_size({"width": 320, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert small_targets(page) == []
     page.set_viewport_size(size or {"width": 1440, "height": 900})
 
 

@@ -54,6 +54,10 @@ class Desk:
     def look(self, name: str, *, tour: str = "") -> None:
         self.eye.look(self.page, name, tour=tour)
 
+    def show(self, name: str, *, tour: str = "") -> None:
+        """Where another test looks at the same page in the same state."""
+        self.eye.show(self.page, name, tour=tour)
+
     def new_tab(self) -> Page:
         return self.page.context.new_page()
 

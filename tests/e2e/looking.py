@@ -42,15 +42,10 @@ class Looker:
 
     def look(self, page: Page, name: str, *, tour: str = "") -> None:
         """Checks the page as it stands. `tour` names a picture of the README's tour (SITHS_TOUR=1)."""
-        self.count += 1
         page.wait_for_load_state("load")
         ask_axe(page, name)
-        assert page.locator("h1").count() == 1, f"{name}: {page.locator('h1').all_inner_texts()}"
-        stem = f"{self.count:02}-{re.sub(r'[^a-zåäö0-9]+', '-', name.lower())}"
-        self.keep(page, f"{stem}-{WIDE}.png")
+        stem = self._look_at_the_wide_window(page, name, tour)
         layout_pictures.compare(page, f"{self.series} {name}")
-        if tour and os.environ.get("SITHS_TOUR"):
-            keep_for_tour(page, tour)
         page.set_viewport_size({"width": NARROW, "height": HEIGHT})
         width, small = page.evaluate("document.documentElement.scrollWidth"), small_targets(page)
         self.keep(page, f"{stem}-{NARROW}.png")
@@ -59,6 +54,26 @@ class Looker:
         assert width <= NARROW, f"{name}: {width} pixels wide on a screen of {NARROW}"
         assert small == [], f"{name}: targets that are too small on a phone: {small}"
         assert self.said == [], f"{name}: {self.said}"
+
+    def show(self, page: Page, name: str, *, tour: str = "") -> None:
+        """`look` without axe and the narrow window, for a page that another test looks at in the same state."""
+        page.wait_for_load_state("load")
+        stem = self._look_at_the_wide_window(page, name, tour)
+        if self.folder is not None:
+            page.set_viewport_size({"width": NARROW, "height": HEIGHT})
+            self.keep(page, f"{stem}-{NARROW}.png")
+            page.set_viewport_size({"width": WIDE, "height": HEIGHT})
+        assert self.said == [], f"{name}: {self.said}"
+
+    def _look_at_the_wide_window(self, page: Page, name: str, tour: str) -> str:
+        """Counts the h1 and keeps the wanted pictures. Returns how the names of the look's pictures begin."""
+        self.count += 1
+        assert page.locator("h1").count() == 1, f"{name}: {page.locator('h1').all_inner_texts()}"
+        stem = f"{self.count:02}-{re.sub(r'[^a-zåäö0-9]+', '-', name.lower())}"
+        self.keep(page, f"{stem}-{WIDE}.png")
+        if tour and os.environ.get("SITHS_TOUR"):
+            keep_for_tour(page, tour)
+        return stem
 
     def keep(self, page: Page, name: str) -> None:
         """Keeps a picture of the page as it stands, if pictures are wanted."""

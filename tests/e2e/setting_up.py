@@ -18,6 +18,7 @@ MASTER_DATA_ADMIN = 0
 MOST_SECONDS = 600
 """Ten minutes, by the keystroke-level model."""
 ONE_MORE = "Skapa och lägg till en till"
+ADD = "Lägg till rollen"
 
 
 def set_up(stage: Stage, browser: Browser, registry: Registry) -> None:
@@ -42,7 +43,7 @@ def set_up(stage: Stage, browser: Browser, registry: Registry) -> None:
         give_roles(made, others)
         to_administration(made)
         made.press("Rollinnehavare")
-        made.look("Rollinnehavare")
+        made.show("Rollinnehavare")
         for one in newcomers():
             made.reads(re.compile(one.person.register.surname))
     print(hands.effort, f"{hands.effort.seconds:.0f} s")
@@ -67,16 +68,16 @@ def told(made: Desk, text: str) -> None:
 
 def places(made: Desk) -> None:
     to_administration(made)
-    made.look("Översikt")
+    made.show("Översikt")
     made.press("Skapa utgivningsområde")
-    made.look("Nytt utgivningsområde")
+    made.show("Nytt utgivningsområde")
     fill(made, "Namn på utgivningsområde", AREA)
     fill(made, "Fakturareferens", "9200170")
     made.press("Skapa utgivningsområdet")
     told(made, "Utgivningsområdet är skapat.")
-    made.look("Tomt utgivningsområde")
+    made.show("Tomt utgivningsområde")
     made.press("Skapa organisationen")
-    made.look("Ny organisation")
+    made.show("Ny organisation")
     organisation(made, REGION)
     made.page.get_by_label("Län").select_option("Östergötlands län")
     made.choose(re.compile("^Ja$"))
@@ -89,10 +90,10 @@ def places(made: Desk) -> None:
     organisation(made, PLACES[2])
     made.press("Skapa organisationen")
     told(made, f"Organisationen {PLACES[2].name} är skapad.")
-    made.look("Utgivningsområde med organisationer")
+    made.show("Utgivningsområde med organisationer")
     made.press(REGION.name)
     made.press("Skapa underorganisation")
-    made.look("Ny underorganisation")
+    made.show("Ny underorganisation")
     organisation(made, PLACES[3])
     made.choose(re.compile("^Den generella"))
     made.press("Skapa underorganisationen")
@@ -116,8 +117,9 @@ def offices(made: Desk) -> None:
         made.reads(re.compile(rf"^\d+, {office.invoice_comment}$"))
         for connected in office.of:
             made.hands.choose(made.page.get_by_label(connected, exact=True))
-        made.look("Nytt kontor" if not number else "Ett kontor till")
         last = number == len(OFFICES) - 1
+        look = made.look if last else made.show
+        look("Ett kontor till" if number else "Nytt kontor")
         made.press("Skapa kontoret" if last else ONE_MORE)
         told(made, f"Kontoret {office.name} är skapat")
 
@@ -128,7 +130,7 @@ def articles(made: Desk) -> None:
     for article in ARTICLES:
         made.hands.choose(made.page.get_by_label(article, exact=True))
     made.hands.choose(made.page.get_by_label("Alla 4 i utgivningsområdet"))
-    made.look("Artiklar för flera organisationer")
+    made.show("Artiklar för flera organisationer")
     made.press("Lägg till artiklarna")
     told(made, f"{len(ARTICLES)} artiklar är tillagda för 4 organisationer.")
 
@@ -137,15 +139,20 @@ def appoint(made: Desk, issuer: Newcomer) -> None:
     made.look("Utgivningsområde utan utgivare")
     made.press("Utse ansvarig utgivare")
     made.look("Utse ansvarig utgivare")
+    find(made, issuer, button="Utse ansvarig utgivare")
+    made.look(f"Hittad, {issuer.place.name}")
     give(made, issuer, button="Utse ansvarig utgivare")
 
 
-def give(made: Desk, one: Newcomer, *, button: str = "Lägg till rollen") -> None:
-    """Writes the number, is shown whose it is, and gives what is chosen to whom was found."""
+def find(made: Desk, one: Newcomer, *, button: str = ADD) -> None:
+    """Writes the number, and is shown whose it is."""
     fill(made, "Sök person", one.person.person_id.value)
     made.press(button)
     expect(made.page.get_by_role("radio", name=re.compile(one.person.register.surname))).to_be_checked()
-    made.look(f"Hittad, {one.place.name}")
+
+
+def give(made: Desk, one: Newcomer, *, button: str = ADD) -> None:
+    """Gives what is chosen to whom was found."""
     made.press(button)
     told(made, one.person.register.surname)
 
@@ -155,7 +162,7 @@ def train(made: Desk, count: int) -> None:
     made.reads(f"{count} rollinnehavare saknar utbildning eller personkontroll")
     step = made.link("Registrera utbildning").or_(made.link(f"{count} rollinnehavare saknar utbildning eller personkontroll"))
     made.hands.press(step.first)
-    made.look(f"Utbildning saknas, {count}")
+    made.show(f"Utbildning saknas, {count}")
     if count > 1:  # one alone is picked already
         made.hands.choose(made.page.get_by_label(f"Alla {count} i listan"))
     made.choose("Båda")
@@ -168,10 +175,10 @@ def give_roles(made: Desk, others: Sequence[Newcomer]) -> None:
     made.reads("Det finns steg kvar att göra i utgivningsområdet innan kort kan beställas.")
     made.press("Visa stegen")
     made.see(re.compile(AREA))
-    made.look("Utgivarens område")
+    made.show("Utgivarens område")
     made.reads("3 organisationer saknar kortanpassning")
     made.press("Välj kortanpassning")
-    made.look("Utan kortanpassning")
+    made.show("Utan kortanpassning")
     made.press("Använd den generella kortanpassningen tills vidare för 3 organisationer")
     told(made, "Den generella kortanpassningen gäller nu för")
     made.reads("4 organisationer saknar någon som beställer")
@@ -179,8 +186,10 @@ def give_roles(made: Desk, others: Sequence[Newcomer]) -> None:
     for one in others:
         made.choose(one.role)
         made.hands.choose(made.page.get_by_label(one.place.name, exact=True))
+        find(made, one)
+        made.show(f"Hittad, {one.place.name}")
         give(made, one)
-    made.look("Roller i området")
+    made.show("Roller i området")
     made.press("Till utgivningsområdet")
     train(made, len(others))
     made.reads("Faktureringen är inte klar")

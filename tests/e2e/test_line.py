@@ -73,7 +73,7 @@ def test_the_line(stage: Stage, browser: Browser, registry: Registry, photo: Pat
     hands, holder = Both(), registry.role_holder(READER)
     with desk(stage, browser, hands, "linjen") as made:
         made.see("SITHS eID Portal")
-        made.look("Startsidan")
+        made.show("Startsidan")
         walk.log_in(made, clerk(FIRST_CLERK), look=True)
         made.see(walk.SEARCHES)
         made.look("Dagen", tour="search")
@@ -90,29 +90,29 @@ def test_the_line(stage: Stage, browser: Browser, registry: Registry, photo: Pat
 
 def order_it(made: Desk, registry: Registry, holder: Holder, photo: Path) -> None:
     walk.find(made, holder.written)
-    made.look("Person utan kort")
+    made.show("Person utan kort")
     walk.order(made, photo, look=True)
     walk.choose_office(made, office="Privata vårdgivare")
-    made.look("Beställning efter ändring", tour="order-review")
+    made.show("Beställning efter ändring", tour="order-review")
     made.press("Beställ kortet")
     made.see(re.compile("är beställt$"))
-    made.look("Beställt")
+    made.show("Beställt")
     walk.at_ordered(made)
-    made.look("Beställd")
+    made.show("Beställd")
     assert registry.carriers(holder) in (["ordered"], ["sent"])
 
 
 def activate_it(made: Desk, registry: Registry, holder: Holder, folder: Path) -> None:
     walk.open_person(made, holder.written)
     made.reads("Skickat")
-    made.look("Nytt kort")
+    made.show("Nytt kort")
     walk.begin_activation(made, look=True)
-    made.look("Väntar på appen", tour="activate-follow")
+    made.show("Väntar på appen", tour="activate-follow")
     app = walk.open_app(made)
     assert app.evaluate("window.opener") is None, "the app must not reach the clerk's page"
     walk.insert_card(made, app, registry.serial(holder), look=True)
     made.reads("Välj din kod i appen")
-    made.look("Kortet hittat")
+    made.show("Kortet hittat")
     for pair in registry.certificates(holder).values():
         await_ocsp(pair, "ON_HOLD")
     walk.choose_code(made, app, CODE, look=True)
@@ -121,16 +121,17 @@ def activate_it(made: Desk, registry: Registry, holder: Holder, folder: Path) ->
     walk.sign(made, app, CODE, look=True)
     app.close()
     made.see(re.compile("kort är aktiverat$"))
-    made.look("Aktiverad", tour="activated")
+    made.show("Aktiverad", tour="activated")
     assert registry.carriers(holder) == ["active"]
     made.press("Avsluta")
     walk.at_person(made)
     made.reads("Aktivering lyckades! Ordinarie kort aktiverat")
-    walk.open_carrier(made, look="Aktivt kort")
+    walk.open_carrier(made)
+    made.show("Aktivt kort")
     walk.show_other_errands(made)
     made.hands.press(walk.function(made, "Visa elektronisk kvittens"))
     made.see(re.compile("[Kk]vittens"))
-    made.look("Kvittensen")
+    made.show("Kvittensen")
     printed = made.page.get_by_role("link", name=re.compile("^Skriv ut")).get_attribute("href")
     answer = made.page.context.request.get(f"{made.stage.portal}{printed}")
     assert answer.headers["content-type"] == "application/pdf"
@@ -158,12 +159,13 @@ def revoke_it(made: Desk, registry: Registry, holder: Holder) -> None:
     assert (registry.carriers(holder), registry.eids(holder)) == (["active"], ["revoked"])
     made.press("Till personen")
     walk.at_person(made)
-    walk.open_carrier(made, look="Kort med spärrat SITHS eID")
+    walk.open_carrier(made)
+    made.look("Kort med spärrat SITHS eID")
     walk.revoke(made, "Spärra kort", LOST, look=True, tour=True)
     for pair in pairs.values():
         await_ocsp(pair, "REVOKED")
     made.reads("Syns nu")
-    made.look("Kort spärrat", tour="revoked")
+    made.show("Kort spärrat", tour="revoked")
     assert registry.carriers(holder) == ["revoked"]
 
 

@@ -33,7 +33,7 @@ def log_in_with_card(desk: Desk, one: DemoPerson, code: str) -> None:
     at_provider(desk)
     desk.hands.press(desk.page.get_by_role("button", name=f"Logga in som {name_of(one)}"))
     desk.see("Jag legitimerar mig hos")
-    desk.look("Koden vid inloggningstjänsten")
+    desk.show("Koden vid inloggningstjänsten")
     desk.hands.write(desk.page.get_by_label("Ange pinkod för SITHS-kort (Legitimering)"), code)
     desk.press("Legitimera")
     enter(desk, one)
@@ -51,7 +51,7 @@ def enter(desk: Desk, one: DemoPerson, *, look: bool = False) -> None:
     if len(one.posts) > 1:
         desk.see("Vilket uppdrag loggar du in för?")
         if look:
-            desk.look("Val av uppdrag")
+            desk.show("Val av uppdrag")
         desk.choose(re.compile(r"^Västra Götalandsregionen \("))
         desk.press("Fortsätt")
     inside = desk.page.get_by_role("button", name="Logga ut")
@@ -122,7 +122,7 @@ def _answer(desk: Desk, choice: Locator) -> None:
 
 def choose_organisation(desk: Desk, *, look: bool = False) -> None:
     if look:
-        desk.look("Beställning, uppdrag")
+        desk.show("Beställning, uppdrag")
     first = desk.page.locator('input[name="post"]').first
     if not first.is_checked():
         _answer(desk, first)
@@ -133,7 +133,7 @@ def choose_article(desk: Desk, *, look: bool = False) -> None:
     if not choice.is_checked():
         _answer(desk, choice)
     if look:
-        desk.look("Beställning, foto saknas")
+        desk.show("Beställning, foto saknas")
 
 
 def give_photo(desk: Desk, photo: Path, *, look: bool = False) -> None:
@@ -143,7 +143,7 @@ def give_photo(desk: Desk, photo: Path, *, look: bool = False) -> None:
     at_order(desk)
     expect(desk.page.get_by_alt_text("Fotot som ska tryckas på kortet")).to_be_visible()
     if look:
-        desk.look("Beställning, foto", tour="order-photo")
+        desk.show("Beställning, foto", tour="order-photo")
 
 
 def choose_office(desk: Desk, *, look: bool = False, office: str = OFFICE) -> None:
@@ -151,7 +151,7 @@ def choose_office(desk: Desk, *, look: bool = False, office: str = OFFICE) -> No
     if not choice.is_checked():
         _answer(desk, choice)
     if look:
-        desk.look("Beställning, allt ifyllt")
+        desk.show("Beställning, allt ifyllt")
 
 
 def begin_activation(desk: Desk, *, look: bool = False) -> None:
@@ -160,7 +160,7 @@ def begin_activation(desk: Desk, *, look: bool = False) -> None:
     desk.see(re.compile("^Är det"))
     desk.choose(re.compile("Körkort"))
     if look:
-        desk.look("Identifiering", tour="activate-identify")
+        desk.show("Identifiering", tour="activate-identify")
     desk.press("Aktivera")
     desk.see(SIGNING)
 
@@ -179,14 +179,14 @@ def insert_card(desk: Desk, app: Page, serial: str, *, look: bool = False) -> No
     own = app.locator(f'[value="{serial}"]')  # two of the cards may end alike
     desk.hands.choose(app.get_by_role("radio", name=re.compile(serial[-4:])).and_(own))
     if look:
-        desk.eye.look(app, "Appen: kortet")
+        desk.eye.show(app, "Appen: kortet")
     desk.hands.press(app.get_by_role("button", name="Fortsätt"))
 
 
 def choose_code(desk: Desk, app: Page, code: str, *, look: bool = False) -> None:
     expect(app.get_by_role("heading", level=1)).to_have_text("Välj legitimeringskod")
     if look:
-        desk.eye.look(app, "Appen: välj kod", tour="app-code")
+        desk.eye.show(app, "Appen: välj kod", tour="app-code")
     desk.hands.write(app.get_by_label("Legitimeringskod", exact=True), code)
     desk.hands.write(app.get_by_label("Bekräfta legitimeringskod"), code)
     desk.hands.press(app.get_by_role("button", name="Legitimera"))
@@ -195,22 +195,20 @@ def choose_code(desk: Desk, app: Page, code: str, *, look: bool = False) -> None
 def sign(desk: Desk, app: Page, code: str, *, look: bool = False) -> None:
     expect(app.get_by_role("heading", level=1)).to_have_text("Skriv under")
     if look:
-        desk.eye.look(app, "Appen: skriv under", tour="app-sign")
+        desk.eye.show(app, "Appen: skriv under", tour="app-sign")
     desk.hands.write(app.get_by_label("Legitimeringskod"), code)
     desk.hands.press(app.get_by_role("button", name="Skriv under"))
     expect(app.get_by_role("heading", level=1)).to_have_text(re.compile("^Klart"))
     if look:
-        desk.eye.look(app, "Appen: klart")
+        desk.eye.show(app, "Appen: klart")
 
 
-def open_carrier(desk: Desk, *, look: str = "", tour: str = "") -> None:
+def open_carrier(desk: Desk) -> None:
     """Opens the first carrier, unless it is open."""
     row = desk.page.locator("article[id^=barare]").first
     for more in row.locator("details.more").all():
         if not more.evaluate("e => e.open"):
             desk.hands.press(more.locator("summary"))
-    if look:
-        desk.look(look, tour=tour)
 
 
 def show_other_errands(desk: Desk) -> None:
@@ -242,4 +240,4 @@ def ask_to_revoke(desk: Desk, name: str, reason: str, *, look: bool = False, tou
     last = desk.page.get_by_text(re.compile(r"^Kortserienummer")).inner_text()[-4:]
     desk.hands.write(desk.page.get_by_label("Kortets 4 sista siffror"), last)
     if look:
-        desk.look(f"{name}: begäran", tour="revoke" if tour else "")
+        desk.show(f"{name}: begäran", tour="revoke" if tour else "")
