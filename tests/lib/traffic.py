@@ -131,14 +131,23 @@ def findings(traffic: Traffic, logs: Iterable[Path], forbidden: Iterable[str]) -
     if not traffic.seen:
         raise ValueError("no traffic was seen: the scan would prove nothing")
     found = [one.place for one in traffic.seen if any(pattern.search(text) for text in _readings(one.text))]
+    return list(dict.fromkeys([*found, *_in_logs(logs, pattern)]))
+
+
+def log_findings(logs: Iterable[Path], forbidden: Iterable[str]) -> list[str]:
+    """What `findings` finds in logs alone. Raises ValueError if there is no log."""
+    files = list(_files(logs))
+    if not files:
+        raise ValueError("no log was seen: the scan would prove nothing")
+    return list(_in_logs(files, _pattern(forbidden)))
+
+
+def _in_logs(logs: Iterable[Path], pattern: re.Pattern[str]) -> Iterator[str]:
     for path in _files(logs):
         with path.open(errors="replace") as lines:
-            found += [
-                f"{path.name}:{number}"
-                for number, line in enumerate(lines, 1)
-                if any(pattern.search(text) for text in _readings(line))
-            ]
-    return list(dict.fromkeys(found))
+            for number, line in enumerate(lines, 1):
+                if any(pattern.search(text) for text in _readings(line)):
+                    yield f"{path.name}:{number}"
 
 
 def _files(logs: Iterable[Path]) -> Iterator[Path]:
