@@ -192,7 +192,6 @@ def test_the_pages_are_looked_at(world: Any, portal: str, browser: Browser, card
     with desk(browser, portal, world.officer()) as page:
         for name, address in (
             ("scanner-person", f"{person}?barare={cards[0].pk}"),
-            ("scanner-identification", reverse("activate", args=[cards[0].pk])),
             ("withdrawal", reverse("identification_withdraw", args=[row.pk])),
             ("logged-in", f"{reverse('login')}?next=/sok/"),
         ):
