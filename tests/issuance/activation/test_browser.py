@@ -40,7 +40,7 @@ from tests.browser import collect_faults, look
 from tests.e2e.hands import PACE
 from tests.issuance.activated import CODE, PUK, TRANSPORT, Made, Plastic, first_card, make_card, sent_card
 from tests.issuance.neighbours import publish
-from tests.issuance.orders.bundles import prepare
+from tests.issuance.orders.bundles import bundle, prepare
 from tests.issuance.orders.wizard import text_of
 from tests.issuance.reserve_cards import desk
 from tests.issuance.reserve_cards.blank import Envelope, officer_with_card, supply
@@ -84,10 +84,10 @@ class Stage:
         self.plastic[index].unblock(puk=PUK, new_code=TRANSPORT_DIGITS)
         return Plastic(self.plastic[index], code=TRANSPORT_DIGITS)
 
-    def make_card(self, number: int) -> Card:
+    def make_card(self, number: int, *, keys: str = "rsa-2048") -> Card:
         """A new card in the reader."""
         digits = f"97520000000000{number}"
-        return Card.make(self.cards, digits + luhn_check_digit(digits), puk=PUK, transport_code=TRANSPORT)
+        return Card.make(self.cards, digits + luhn_check_digit(digits), puk=PUK, transport_code=TRANSPORT, keys=keys)
 
     @property
     def log_files(self) -> list[Path]:
@@ -227,8 +227,13 @@ def log_in(context: BrowserContext, stage: Stage, actor: Actor) -> None:
 
 
 def app_of(scene: Scene) -> EidAppClient:
+    """An app without a window, with the holder's card."""
+    return app_with(scene.stage, scene.made.keys.card)
+
+
+def app_with(stage: Stage, card: Card) -> EidAppClient:
     """An app without a window, which waits for as long as a busy machine takes."""
-    return EidAppClient(scene.stage.portal, scene.made.keys.card, patience=150, timeout=(30, 150))
+    return EidAppClient(stage.portal, card, patience=150, timeout=(30, 150))
 
 
 def heading(page: Page, text: str | re.Pattern[str]) -> None:
@@ -246,6 +251,11 @@ def open_again(page: Page) -> None:
     """By the clerk's button at the end of the holder's page."""
     page.get_by_text("För ID-administratören").click()
     page.get_by_role("button", name="Öppna appen igen").click()
+
+
+def handle_on(page: Page) -> str:
+    """What the app is opened with."""
+    return page.locator("[data-copy-text]").inner_text()
 
 
 def open_app(page: Page) -> Page:
@@ -339,6 +349,7 @@ def test_the_whole_line_by_mouse(scene: Scene, browser: Browser) -> None:
 
 
 def test_the_whole_line_by_keyboard_alone(scene: Scene, browser: Browser) -> None:
+    """The clerk's part; the holder's is in `tests/simulators/test_eid_app.py`."""
     with at_the_desk(browser, scene) as page:
         keys = Keys(page)
         expect(page.get_by_label("Är det rätt kort?")).to_be_focused()
@@ -354,27 +365,8 @@ def test_the_whole_line_by_keyboard_alone(scene: Scene, browser: Browser) -> Non
         assert focused(page) == "Skriv under i SITHS eID-appen"
         with page.context.expect_page() as opened:
             keys.press("Enter")
-        app = opened.value
-        heading(app, "Välj kort")
-        app.keyboard.press("Tab")
-        for _ in range(20):
-            if f"slutar på {scene.made.keys.serial[-4:]}" in app.evaluate("document.activeElement.closest('label').innerText"):
-                break
-            app.keyboard.press("ArrowDown")
-        app.keyboard.press("Space")
-        app.keyboard.press("Enter")
-        heading(app, "Välj legitimeringskod")
-        app.keyboard.press("Tab")
-        app.keyboard.type(CODE)
-        app.keyboard.press("Tab")
-        app.keyboard.type(CODE)
-        app.keyboard.press("Enter")
-        heading(app, "Skriv under")
-        for _ in ("the receipt's link", "the terms", "the code"):
-            app.keyboard.press("Tab")
-        app.keyboard.type(CODE)
-        app.keyboard.press("Enter")
-        heading(app, "Klart. Du kan stänga fönstret.")
+        heading(opened.value, "Välj kort")
+        app_of(scene).activate(handle_on(page), CODE)
         heading(page, ACTIVATED)
         page.bring_to_front()
         expect(page.get_by_role("heading", level=1)).to_be_focused()
@@ -474,10 +466,7 @@ def test_a_lost_card_is_replaced_by_keyboard_alone(
         scene.made = made[0]
         page.goto(scene.first_step)
         identify(page)
-        app = open_app(page)
-        put_card_in(app, scene)
-        choose_code(app)
-        sign(app)
+        app_of(scene).activate(handle_on(page), CODE)
         heading(page, ACTIVATED)
     none_in_clear(scene.stage.log_files, PUK, CODE)
     print(f"A replacement of a lost card takes the clerk {keys.count} keys from the person's page to the order.")
@@ -565,7 +554,7 @@ def reach(page: Page, text: str) -> None:
 def test_the_whole_line_without_script(scene: Scene, browser: Browser) -> None:
     with at_the_desk(browser, scene, java_script_enabled=False) as page:
         identify(page)
-        handle = page.locator("[data-copy-text]").inner_text()
+        handle = handle_on(page)
         app = page.context.new_page()
         app.goto(scene.stage.app)
         app.get_by_label("Startkod").fill(handle)
@@ -672,10 +661,8 @@ def test_two_tabs_reload_and_back(scene: Scene, browser: Browser) -> None:
         page.reload()
         look(page, "activation-1-under-way")
         page.get_by_role("link", name="Fortsätt där du var").click()
-        app = open_app(page)
-        put_card_in(app, scene)
-        choose_code(app)
-        sign(app)
+        expect(page.get_by_role("link", name="Skriv under i SITHS eID-appen")).to_be_visible()
+        app_of(scene).activate(handle_on(page), CODE)
         heading(page, ACTIVATED)
         heading(second, ACTIVATED)
         page.go_back()
@@ -690,9 +677,8 @@ def test_a_second_clerk_takes_over_what_is_not_begun_and_sees_who_has_what_is(sc
         identify(other)
         heading(page, "En nyare aktivering har tagit över")
         look(page, "activation-2-superseded")
-        app = open_app(other)
-        put_card_in(app, scene)
-        heading(app, "Välj legitimeringskod")
+        app = app_of(scene)
+        opened = app.start(handle_on(other))
         page.goto(scene.first_step)
         expect(page.get_by_text("aktiveras just nu hos en annan ID-administratör")).to_be_visible()
         look(page, "activation-1-second-clerk")
@@ -700,8 +686,8 @@ def test_a_second_clerk_takes_over_what_is_not_begun_and_sees_who_has_what_is(sc
         page.get_by_role("button", name="Aktivera").click()
         expect(page.get_by_role("alert")).to_contain_text("Vänta tills det är klart eller avbrutet")
         look(page, "activation-1-refused")
-        choose_code(app)
-        sign(app)
+        app.choose_code(opened, CODE)
+        app.sign_receipt(opened, CODE)
         heading(other, ACTIVATED)
 
 
@@ -709,12 +695,12 @@ def test_a_lost_log_in_loses_nothing(scene: Scene, browser: Browser) -> None:
     with at_the_desk(browser, scene) as page:
         identify(page)
         address = page.url
-        app = open_app(page)
-        put_card_in(app, scene)
-        choose_code(app)
+        app = app_of(scene)
+        opened = app.start(handle_on(page))
+        app.choose_code(opened, CODE)
         page.context.clear_cookies()
         page.wait_for_url("**/logga-in/**", timeout=SECONDS)  # the poll finds it out
-        sign(app)
+        app.sign_receipt(opened, CODE)
         log_in(page.context, scene.stage, scene.clerk)
         page.goto(address)
         heading(page, ACTIVATED)
@@ -755,7 +741,6 @@ class ReserveCards:
 
     stage: Stage
     own_cards: list[Card]
-    issuer: Actor
     first: Actor
     second: Actor
     blanks: list[Envelope]
@@ -767,7 +752,7 @@ def reserve_cards(stage: Stage, world: Any, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(settings, "PORTAL_BASE_URL", stage.portal)
     prepare(world.region, world.office)
     first, second = world.officer(), world.officer(role=Role.RESERVE_CARD_ADMIN_LOA3)
-    own_cards = [stage.make_card(number) for number in (4713, 4714)]
+    own_cards = [stage.make_card(number, keys="ec-p256") for number in (4713, 4714)]  # quicker to make than RSA keys
 
     def give_cards() -> None:
         for card, officer in zip(own_cards, (first, second), strict=True):
@@ -776,9 +761,9 @@ def reserve_cards(stage: Stage, world: Any, monkeypatch: pytest.MonkeyPatch) -> 
     assert run_at_once(1, give_cards) == []  # in a thread of its own, as above
     posts = [world.post(given_name="Tora", surname="Tillfällig"), world.post(given_name="Rut", surname="Reserv")]
     blanks = [Envelope.make(stage.cards, code) for code in ("135790", "864209")]
-    issuer = world.officer(role=Role.RESPONSIBLE_ISSUER)
+    supply(bundle(world.region, world.office, 2), blanks)
     publish(world, stage.people)
-    yield ReserveCards(stage, own_cards, issuer, first, second, blanks, posts)
+    yield ReserveCards(stage, own_cards, first, second, blanks, posts)
     for card in (*own_cards, *(blank.card for blank in blanks)):  # other tests know two cards in the reader
         shutil.rmtree(card.folder)
 
@@ -789,13 +774,10 @@ def test_reserve_cards_from_the_bundle_to_their_holders(reserve_cards: ReserveCa
     three, two = reserve_cards.blanks
     envelopes = [three.code, two.code]
     holder, other = reserve_cards.posts
-    with logged_in(browser, stage, reserve_cards.issuer) as page:
-        desk.order_bundle(page, portal, world.region, 2)
-    supply(CardOrder.objects.latest("ordered_at"), reserve_cards.blanks)
     with logged_in(browser, stage, reserve_cards.first) as page:
         desk.receive(page, portal, [three.serial, two.serial])
         desk.hand_out(page, portal, holder.person_id, three.serial)
-        desk.sign_statement(page, reserve_cards.own_cards[0].serial, CODE)
+        desk.sign_statement(page, reserve_cards.own_cards[0].serial, CODE, see="reserve-app-statement")
         desk.reads(page, "Nu väntar utlämningen på en andra person.")
         with logged_in(browser, stage, reserve_cards.second) as colleague:
             desk.check(colleague, portal, three.serial)
@@ -810,17 +792,18 @@ def test_reserve_cards_from_the_bundle_to_their_holders(reserve_cards: ReserveCa
         heading(page, "Tora, läs villkoren och skriv under")
         look(page, "reserve-6-waiting")
         app = desk.open_app(page, "Skriv under i SITHS eID-appen")
-        activate_reserve_card(app, three)
+        desk.put_in(app, three.serial)
+        desk.exchange_code(app, three.code, CODE)
+        desk.sign(app, CODE)
         heading(page, ACTIVATED)
-        look(page, "reserve-7-done")
     with logged_in(browser, stage, world.officer(role=Role.READER)) as page:
         page.goto(portal + reverse("person", args=[holder.person_id]))
         desk.reads(page, "Aktiv")
         look(page, "reserve-8-person")
     assert [Carrier.objects.get(card_serial=each.serial).state for each in (three, two)] == ["active", "in_stock"]
     with logged_in(browser, stage, reserve_cards.first) as page:
-        app = hand_out_by_keyboard(page, portal, other, two)
-        activate_reserve_card(app, two)
+        hand_out_by_keyboard(page, portal, other, two)
+        app_with(stage, two.card).activate_reserve_card(handle_on(page), two.code, CODE)
         heading(page, ACTIVATED)
     assert Carrier.objects.get(card_serial=two.serial).assurance_level == 2
     none_in_clear(stage.log_files, *envelopes, CODE, PUK)
@@ -828,14 +811,7 @@ def test_reserve_cards_from_the_bundle_to_their_holders(reserve_cards: ReserveCa
         assert secret not in stage.told()
 
 
-def activate_reserve_card(app: Page, blank: Envelope) -> None:
-    """The holder's part in the app."""
-    desk.put_in(app, blank.serial)
-    desk.exchange_code(app, blank.code, CODE)
-    desk.sign(app, CODE)
-
-
-def hand_out_by_keyboard(page: Page, portal: str, post: Any, blank: Envelope) -> Page:
+def hand_out_by_keyboard(page: Page, portal: str, post: Any, blank: Envelope) -> None:
     """A reserve card on level 2, as far as the holder's window of the app. Scans are not counted."""
     page.goto(portal + reverse("person", args=[post.person_id]))
     keys = Keys.from_where_the_page_begins(page)
@@ -867,4 +843,3 @@ def hand_out_by_keyboard(page: Page, portal: str, post: Any, blank: Envelope) ->
     print(f"A reserve card on level 2 takes the officer {keys.count} keys.")
     assert keys.count <= MOST_RESERVE_CARD_KEYS
     heading(opened.value, "Välj kort")
-    return opened.value

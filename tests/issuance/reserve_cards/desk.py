@@ -34,16 +34,6 @@ def reads(page: Page, text: str) -> None:
     expect(page.get_by_text(text).first).to_be_visible(timeout=SECONDS)
 
 
-def order_bundle(page: Page, portal: str, organisation: Any, quantity: int) -> None:
-    """The issuer orders reserve cards."""
-    page.goto(portal + reverse("organisation", args=[organisation.pk]))
-    press(page, "Beställa bunt reservkort")
-    page.get_by_label("Antal kort").fill(str(quantity))
-    press(page, "Förhandsgranska")
-    press(page, "Beställ bunten")
-    reads(page, "Bunten är beställd.")
-
-
 def receive(page: Page, portal: str, serials: list[str]) -> None:
     """Who hands out the cards receives them by scanner."""
     page.goto(portal + reverse("day"))
@@ -110,13 +100,14 @@ def sign(app: Page, code: str) -> None:
     heading(app, "Klart. Du kan stänga fönstret.")
 
 
-def sign_statement(page: Page, serial: str, code: str) -> None:
-    """An officer signs with the own card."""
+def sign_statement(page: Page, serial: str, code: str, *, see: str = "") -> None:
+    """An officer signs with the own card. `see` names a look at what is signed."""
     app = open_app(page)
     put_in(app, serial)
     heading(app, "Skriv under")
     reads(app, "kuvertet är obrutet")
-    look(app, "reserve-app-statement")
+    if see:
+        look(app, see)
     sign(app, code)
     app.close()
 
