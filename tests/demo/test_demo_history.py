@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,14 +28,20 @@ from siths_portal.demo import history, loading
 from siths_portal.demo.ordering import find_case
 from siths_portal.lib import clock, ports
 from siths_portal.lib.database import feeds
-
-pytestmark = pytest.mark.usefixtures("authorities")
+from tests.demo.loaded import load_demo
+from tests.issuance.authorities import make_authorities
 
 
 @pytest.fixture
-def neighbours(transactional_db: None) -> Iterator[None]:
-    """The demo, with catalogue and register served by the simulator."""
-    call_command("demo_load", persons=200, stdout=StringIO())
+def demo(transactional_db: None, settings: Any, tmp_path: Path) -> None:
+    """The demo, and the CAs that its cards' certificates are planned with."""
+    settings.VAR_DIR = tmp_path
+    load_demo(200, "authorities", make_authorities)
+
+
+@pytest.fixture
+def neighbours(demo: None) -> Iterator[None]:
+    """Catalogue and register, served by the simulator."""
     before = {port: ports.get(port) for port in (OrganisationDirectory, StaffDirectory, PersonRegister)}
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "directory_simulator", "--bind", "127.0.0.1:0"]
     with subprocess.Popen([*command, "--data", str(loading.directory_file())], stdout=subprocess.PIPE, text=True) as process:
@@ -107,15 +114,16 @@ def test_what_was_left_half_done_is_gone_on_with(neighbours: None, monkeypatch: 
     assert CardOrder.objects.count() == history.ORDERS
 
 
-@pytest.mark.parametrize("month", ["2026", "2026-13", "2999-01"])
-def test_wrong_use(db: Any, month: str) -> None:
-    with pytest.raises(CommandError) as refused:
-        call_command("demo_history", month=month)
-    assert refused.value.returncode == 2
+def test_wrong_use(authorities: None, subtests: pytest.Subtests) -> None:
+    """The same rows for all, since none of them is acted on."""
+    for month in ("2026", "2026-13", "2999-01"):
+        with subtests.test(month=month):
+            with pytest.raises(CommandError) as refused:
+                call_command("demo_history", month=month)
+            assert refused.value.returncode == 2
 
 
-def test_a_neighbour_that_is_down_is_told(transactional_db: None) -> None:
-    call_command("demo_load", persons=100, stdout=StringIO())
+def test_a_neighbour_that_is_down_is_told(demo: None) -> None:
     before = {port: ports.get(port) for port in (OrganisationDirectory, StaffDirectory, PersonRegister)}
     for port in (OrganisationDirectory, StaffDirectory):
         ports.connect(port, JsonDirectory("http://127.0.0.1:1"))

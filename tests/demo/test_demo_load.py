@@ -33,6 +33,7 @@ from siths_portal.demo.newcomers import employees, newcomers
 from siths_portal.demo.people import people, person
 from siths_portal.lib import clock
 from siths_portal.lib.files import images
+from tests.demo.loaded import load_demo
 
 
 def test_the_nth_person_is_always_the_same_and_nobody() -> None:
@@ -55,8 +56,13 @@ def own_folder(settings: Any, tmp_path: Path) -> None:
     settings.VAR_DIR = tmp_path
 
 
-def test_loading_twice_is_loading_once(transactional_db: None, capsys: pytest.CaptureFixture[str]) -> None:
-    call_command("demo_load", persons=120)
+@pytest.fixture
+def demo(transactional_db: None, own_folder: None) -> None:
+    """The demo with 120 people."""
+    load_demo(120)
+
+
+def test_loading_twice_is_loading_once(demo: None, capsys: pytest.CaptureFixture[str]) -> None:
     counted = {
         model: model.objects.count()
         for model in (Person, Post, Organisation, Office, RoleGrant, Article, Event, Photo, Qualification)
@@ -81,9 +87,8 @@ def test_loading_twice_is_loading_once(transactional_db: None, capsys: pytest.Ca
     assert "150" in capsys.readouterr().out
 
 
-def test_somebody_of_each_age_from_15_can_get_a_reserve_card(transactional_db: None) -> None:
+def test_somebody_of_each_age_from_15_can_get_a_reserve_card(demo: None) -> None:
     """They stay the same people from year to year, and are in the organisation whose office has reserve cards."""
-    call_command("demo_load", persons=loading.LEAST, stdout=None)
     today, minors = clock.today(), cases.minors()
     assert [one.person_id.age_on(today) for one in minors][-3:] == [17, 16, 15]
     numbers = [one.person_id.value for one in minors]
@@ -116,8 +121,7 @@ def test_what_people_changed_of_the_places_stays(transactional_db: None) -> None
     assert IssuingArea.objects.filter(name__icontains="stockholm").count() == 1
 
 
-def test_some_have_a_portrait_to_use_again(transactional_db: None, settings: Any) -> None:
-    call_command("demo_load", persons=120, stdout=None)
+def test_some_have_a_portrait_to_use_again(demo: None, settings: Any) -> None:
     stored = list(Photo.objects.all())
     assert len(stored) >= 8
     assert all(photo.approved_at and photo.uploaded_by_ref.startswith("user:") for photo in stored)
@@ -127,8 +131,7 @@ def test_some_have_a_portrait_to_use_again(transactional_db: None, settings: Any
     assert images.portrait((settings.VAR_DIR / "demo" / "portratt.jpg").read_bytes(), field="photo")
 
 
-def test_who_issues_has_training_and_person_check(transactional_db: None) -> None:
-    call_command("demo_load", persons=100, stdout=None)
+def test_who_issues_has_training_and_person_check(demo: None) -> None:
     for grant in RoleGrant.objects.all():
         kinds = set(grant.person.qualifications.values_list("kind", flat=True))
         issues = Role(grant.role) in QUALIFIED_ROLES or grant.role in ADMINISTRATION
@@ -140,8 +143,7 @@ def test_who_issues_has_training_and_person_check(transactional_db: None) -> Non
         assert not any(grant.overdue for each in RoleGrant.objects.all() for grant in actor_of_person(each.person_id).grants)
 
 
-def test_what_the_slides_show_is_there(transactional_db: None) -> None:
-    call_command("demo_load", persons=100, stdout=None)
+def test_what_the_slides_show_is_there(demo: None) -> None:
     assert all(luhn_valid(number) for number in Organisation.objects.values_list("organisation_number", flat=True))
     boras = Organisation.objects.get(hsa_id="TST2120001561-1000")
     assert boras.area.issuing_organisation.name == "Västra Götalandsregionen"
@@ -161,8 +163,7 @@ def test_what_the_slides_show_is_there(transactional_db: None) -> None:
     assert PersonIdentifier.objects.filter(kind="samordningsnummer").count() >= 2
 
 
-def test_the_identity_provider_lists_everyone_with_a_role_one_without_and_those_who_may_get_one(transactional_db: None) -> None:
-    call_command("demo_load", persons=100, stdout=None)
+def test_the_identity_provider_lists_everyone_with_a_role_one_without_and_those_who_may_get_one(demo: None) -> None:
     everyone, new = json.loads(idp_people.file().read_text()), len(newcomers())
     listed, unknown = everyone[:-new], everyone[-new:]
     assert [one["role"] for one in unknown] == [f"i guiden {one.role}, kan logga in när rollen är utdelad" for one in newcomers()]

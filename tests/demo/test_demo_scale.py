@@ -30,15 +30,40 @@ from siths_portal.demo.scale.ids import row_id
 from siths_portal.demo.scale.places import REGIONS, TOP, places
 from siths_portal.lib import clock
 from siths_portal.lib.errors import Conflict
+from tests.first_rows import first_rows
+from tests.issuance.authorities import make_authorities
 
 COUNT = 400
 
 
 @pytest.fixture
-def country(authorities: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The slides' places, the CA of earlier cards, and short runs."""
-    load_places()
+def short_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several for so few people."""
     monkeypatch.setattr(loading, "RUN", 150)
+
+
+@pytest.fixture
+def country(transactional_db: None, short_runs: None) -> None:
+    """The slides' places, and the CA of earlier cards."""
+    first_rows("country", "", _places)
+
+
+@pytest.fixture
+def loaded_country(transactional_db: None, short_runs: None) -> None:
+    """The same with its people, loaded by one process."""
+    first_rows("loaded country", "", _load)
+
+
+def _places() -> dict[str, Any]:
+    make_authorities()
+    load_places()
+    return {}
+
+
+def _load() -> dict[str, Any]:
+    _places()
+    loading.load(FIRST + COUNT, StringIO().write, processes=1)
+    return {}
 
 
 def test_the_country_has_its_size_and_three_levels() -> None:
@@ -89,8 +114,7 @@ def test_what_is_loaded_agrees_with_the_rules(country: None) -> None:
     assert not any(vars(deadlines.run(dry_run=True)).values())
 
 
-def test_certificates_are_serials_of_the_present_card(country: None) -> None:
-    loading.load(FIRST + COUNT, StringIO().write, processes=1)
+def test_certificates_are_serials_of_the_present_card(loaded_country: None) -> None:
     certified = Carrier.objects.filter(state__in=["active", "sent", "activated_unsigned"]).count()
     rows = Certificate.objects.filter(ca__slug="demo-bulk")
     assert rows.filter(status="issued").values("carrier_ref").distinct().count() == certified
@@ -109,8 +133,7 @@ def test_certificates_are_serials_of_the_present_card(country: None) -> None:
     assert all((row.hsa, row.own) == (2 * row.of, 2) for row in pairs.distinct())
 
 
-def test_leaders_hold_the_roles_of_their_places(country: None) -> None:
-    loading.load(FIRST + COUNT, StringIO().write, processes=1)
+def test_leaders_hold_the_roles_of_their_places(loaded_country: None) -> None:
     grants = RoleGrant.objects.all()
     assert grants.count() == COUNT, "the first of the people are the leaders"
     for grant in grants.select_related("organisation"):
