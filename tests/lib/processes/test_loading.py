@@ -3,6 +3,7 @@
 Each takes a good part of what Django itself takes, in each face, worker and command, at each start.
 """
 
+import functools
 import json
 import os
 import subprocess
@@ -30,6 +31,29 @@ SERVICES = (
 )
 
 
+FACE = """
+import siths_portal.wsgi, json, sys
+print(json.dumps(sorted(sys.modules)))
+import importlib
+importlib.import_module(f"siths_portal.wiring.urls_{sys.argv[1]}")
+import pki.service
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+@functools.cache
+def modules_of(face: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of all modules that a process of the face has when it has started, and then with the service of `pki`."""
+    environment = os.environ | {"SITHS_FACE": face, "PKCS11_PIN_FILE": "", "PYTHONPATH": str(settings.BASE_DIR)}
+    with fork_server.anew():
+        done = subprocess.run(
+            [sys.executable, "-c", FACE, face], cwd=settings.BASE_DIR, env=environment, capture_output=True, text=True
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+    started, served = (frozenset(json.loads(line)) for line in done.stdout.splitlines()[-2:])
+    return started, served
+
+
 def loaded(code: str, **environment: str) -> set[str]:
     """The names of all modules that a process of its own has after it did `code`, without test runners' settings."""
     text = f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))"
@@ -46,9 +70,17 @@ def run(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("face", FACES)
 def test_a_face_starts_without_what_it_rarely_needs(face: str) -> None:
-    modules = loaded("import siths_portal.wsgi", SITHS_FACE=face)
+    modules, _ = modules_of(face)
     assert {f"siths_portal.wiring.urls_{face}", "siths_portal.wiring.ports"} <= modules, "the face is there"
     assert modules & {*NEVER, *OUTWARDS, *QUEUE} == set()
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_face_does_not_even_load_the_token_library(face: str) -> None:
+    """Keys are reached by the pki worker and operators' commands, never by a process that serves the web (S26)."""
+    _, modules = modules_of(face)
+    assert "pki.service" in modules
+    assert {name for name in modules if name == "pkcs11" or name.startswith(("pkcs11.", "pki.hsm"))} == set()
 
 
 def test_a_command_starts_without_the_services_of_the_applications() -> None:

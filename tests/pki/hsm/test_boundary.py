@@ -1,41 +1,13 @@
-"""Who can reach keys (S25, S26): the pki worker and operators' commands, never a process that serves the web."""
+"""Who can reach keys (S25, S26): the pki worker and operators' commands, never a process that serves the web.
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
-import pytest
-from django.conf import settings
-
-from pki.models import CertificateAuthority, HsmKey, OcspSigner
-from tests import fork_server
-from tests.pki_fixtures import TEST_PIN
-
-FACE = """
-import django, importlib, sys
-django.setup()
-importlib.import_module("siths_portal.wsgi")
-importlib.import_module(f"siths_portal.wiring.urls_{sys.argv[1]}")
-import pki.service
-print(sorted(name for name in sys.modules if name == "pkcs11" or name.startswith(("pkcs11.", "pki.hsm"))))
+That the latter do not load the token's library is in `tests/lib/processes/test_loading.py`.
 """
 
+import os
+from pathlib import Path
 
-@pytest.mark.parametrize("face", ["portal", "minasidor", "api", "status"])
-def test_a_face_does_not_even_load_the_token_library(face):
-    environment = os.environ | {"SITHS_FACE": face, "PKCS11_PIN_FILE": "", "PYTHONPATH": str(settings.BASE_DIR)}
-    with fork_server.anew():
-        done = subprocess.run(
-            [sys.executable, "-c", FACE, face],
-            env=environment,
-            cwd=settings.BASE_DIR,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip().splitlines()[-1] == "[]"
+from pki.models import CertificateAuthority, HsmKey, OcspSigner
+from tests.pki_fixtures import TEST_PIN
 
 
 def test_the_pin_is_in_no_environment_and_no_setting(demo_pki):

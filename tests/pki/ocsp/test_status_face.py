@@ -4,8 +4,6 @@ import base64
 import datetime as dt
 import os
 import re
-import subprocess
-import sys
 import urllib.parse
 import urllib.request
 
@@ -26,7 +24,6 @@ from pki.models import OcspResponse
 from pki.ocsp import presigning
 from pki.revocation.revoking import plan_revocation
 from siths_portal.lib import clock
-from tests import fork_server
 from tests.pki.crl.crl_world import sharded
 
 Status = x509_ocsp.OCSPResponseStatus
@@ -122,18 +119,6 @@ def test_an_answer_takes_two_queries_at_most_and_opens_no_token(world, client):
     with CaptureQueriesContext(connection) as queries:
         post(client, request_for(row, serial=99))
     assert len(queries) <= 2
-
-
-def test_the_status_face_loads_no_token_library():
-    program = (
-        "import django, sys; django.setup(); import siths_portal.wiring.urls_status; "
-        "sys.exit([name for name in sys.modules if name == 'pkcs11' or name.startswith('pki.hsm')].__repr__() if "
-        "any(name == 'pkcs11' or name.startswith('pki.hsm') for name in sys.modules) else 0)"
-    )
-    environment = os.environ | {"SITHS_FACE": "status", "PKCS11_PIN_FILE": ""}
-    with fork_server.anew():
-        done = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("variant", ["plain", "quoted", "unpadded", "double slash", "blanks", "line breaks"])
