@@ -20,6 +20,8 @@ from issuance.carriers.models import Carrier
 from issuance.offices.services import close_office, connect_office, create_office
 from issuance.orders.models.drafts import OrderDraft
 from issuance.orders.models.orders import CardOrder
+from issuance.orders.services import drafts
+from issuance.orders.services.drafts import Choices
 from issuance.people.models.persons import Person, Post
 from issuance.people.models.photos import Photo
 from issuance.people.services import photos
@@ -102,7 +104,12 @@ def pick(page: Page, name: str | re.Pattern[str]) -> None:
     """Makes a choice, and waits until the page has stored and shown it."""
     with page.expect_response(lambda response: response.request.method == "POST"):
         page.get_by_role("radio", name=name, exact=True).check()
-    page.wait_for_load_state("networkidle")
+    settle(page)
+
+
+def settle(page: Page) -> None:
+    """Waits until the page shows what htmx has asked for."""
+    expect(page.locator(".htmx-request, .htmx-swapping, .htmx-settling")).to_have_count(0)
 
 
 def attach(page: Page, path: Path) -> None:
@@ -300,7 +307,7 @@ def test_by_keyboard_alone_and_few_keys(world: Any, portal: Portal, browser: Bro
         expect(page.get_by_text("Foto uppladdat:")).to_be_visible()
         heading(page, ORDER)
         hands.choose(page.get_by_role("radio", name="Kontor A"))
-        page.wait_for_load_state("networkidle")
+        settle(page)
         page.keyboard.press("Control+Enter")  # from the radio button
         heading(page, ORDERED)
         assert CardOrder.objects.get().photo is not None
@@ -321,7 +328,7 @@ def test_by_keyboard_alone_and_few_keys(world: Any, portal: Portal, browser: Bro
         hands.choose(page.get_by_role("radio", name="Liggande kort utan foto"))
         expect(page.locator('input[type="file"]')).to_have_count(0)  # the questions that Tab goes through are the new ones
         hands.choose(page.get_by_role("radio", name="Kortkontor Ost (12)"))
-        page.wait_for_load_state("networkidle")
+        settle(page)
         page.keyboard.press("Control+Enter")
         heading(page, ORDERED)
         changed = keys_since(page)
@@ -334,7 +341,7 @@ def test_by_keyboard_alone_and_few_keys(world: Any, portal: Portal, browser: Bro
         press_digit(page, STANDING)
         expect(page.get_by_role("radio", name="Använd det sparade fotot")).to_be_checked()
         press_digit(page, "Kontor A")
-        page.wait_for_load_state("networkidle")
+        settle(page)
         page.keyboard.press("Control+Enter")
         heading(page, ORDERED)
         with_photo = keys_since(page)
@@ -360,48 +367,63 @@ def test_a_digit_holds_if_the_answer_to_the_last_choice_comes_meanwhile(world: A
         expect(page.locator("[data-replaced]")).to_have_count(1)
 
 
-def test_enter_and_a_scan_order_nothing(world: Any, portal: Portal, browser: Browser) -> None:
+def test_an_address_a_file_enter_and_a_scan(world: Any, portal: Portal, browser: Browser, tmp_path: Path) -> None:
+    """How an address is broken, which words the chooser of files has, and that Enter and a scan order nothing."""
     post = person_with_two_posts(world)
+    for each in Post.objects.filter(person=post.person):
+        world.outside.change_post(each.hsa_id, mail=MAIL)
     with desk(browser, portal, world) as page:
         begin(page, portal, post)
         pick(page, "Regionen")
+        an_address_is_broken_at_its_signs_alone(page)
+        pick(page, STANDING)
+        the_chooser_of_files_speaks_our_language(page, file(tmp_path, portrait_of(3), "Elva <b>på jobbet.jpg"))
+        begin(page, portal, post)
+        attach(page, file(tmp_path, portrait_of(3), "Elva <b>på jobbet.jpg"))
         pick(page, "Liggande kort utan foto")
         pick(page, "Kontor A")
-        address = page.url
-        for name in ("Regionen", "Liggande kort utan foto", "Kontor A"):
-            page.get_by_role("radio", name=name, exact=True).focus()
-            page.keyboard.press("Enter")
-            assert page.url == address
-        page.keyboard.type("9752104310473209240", delay=5)
-        page.keyboard.press("Enter")
-        page.wait_for_load_state("networkidle")
-        expect(page.get_by_role("heading", level=1)).not_to_have_text(ORDERED)
+        enter_and_a_scan_leave_the_page(page)
     assert not CardOrder.objects.exists()
 
 
-def test_the_chooser_of_files_speaks_our_language(world: Any, portal: Portal, browser: Browser, tmp_path: Path) -> None:
-    post = person_with_two_posts(world)
-    with desk(browser, portal, world) as page:
-        begin(page, portal, post)
-        pick(page, "Regionen")
-        pick(page, STANDING)
-        button, own = page.locator(".file-choice > span").first, page.get_by_label("Fil med fotografiet")
-        expect(button).to_have_text("Hämta fotografi")
-        expect(page.get_by_role("button", name="Hämta fotografi")).to_be_hidden()  # the page fetches a chosen file by itself
-        before = button.evaluate("e => getComputedStyle(e).outlineStyle")
-        page.get_by_role("link", name="Läs mer om fotoregler").focus()
-        page.keyboard.press("Shift+Tab")
-        expect(own).to_be_focused()
-        assert (before, button.evaluate("e => getComputedStyle(e).outlineStyle")) == ("none", "solid")
-        assert own.evaluate("e => getComputedStyle(e).opacity") == "0"  # its own words are the browser's
-        expect(page.get_by_text("Ingen fil är vald")).to_be_visible()
-        page.route("**/foto/hamta/", lambda route: route.abort())  # the connection is gone: the file stays chosen
-        with page.expect_file_chooser() as chooser:
-            page.mouse.click(*middle_of(button))
-        chooser.value.set_files(file(tmp_path, portrait_of(3), "Elva <b>på jobbet.jpg"))
-        page.unroute("**/foto/hamta/")
-        begin(page, portal, post)
-        attach(page, file(tmp_path, portrait_of(3), "Elva <b>på jobbet.jpg"))
+MAIL = "elva-maria.tolvansson@vardcentralen-eken.vastragotalandsregionen.example"
+
+
+def an_address_is_broken_at_its_signs_alone(page: Page) -> None:
+    page.get_by_text("Förhandsgranska uppgifterna på kortet och i certifikaten").click()
+    lines = page.locator("details dd", has_text=MAIL).evaluate(LINES)
+    assert ("".join(lines), len(lines) > 1) == (MAIL, True)
+    assert all(line.endswith((".", "@")) for line in lines[:-1]), lines
+
+
+def the_chooser_of_files_speaks_our_language(page: Page, path: Path) -> None:
+    button, own = page.locator(".file-choice > span").first, page.get_by_label("Fil med fotografiet")
+    expect(button).to_have_text("Hämta fotografi")
+    expect(page.get_by_role("button", name="Hämta fotografi")).to_be_hidden()  # the page fetches a chosen file by itself
+    before = button.evaluate("e => getComputedStyle(e).outlineStyle")
+    page.get_by_role("link", name="Läs mer om fotoregler").focus()
+    page.keyboard.press("Shift+Tab")
+    expect(own).to_be_focused()
+    assert (before, button.evaluate("e => getComputedStyle(e).outlineStyle")) == ("none", "solid")
+    assert own.evaluate("e => getComputedStyle(e).opacity") == "0"  # its own words are the browser's
+    expect(page.get_by_text("Ingen fil är vald")).to_be_visible()
+    page.route("**/foto/hamta/", lambda route: route.abort())  # the connection is gone: the file stays chosen
+    with page.expect_file_chooser() as chooser:
+        page.mouse.click(*middle_of(button))
+    chooser.value.set_files(path)
+    page.unroute("**/foto/hamta/")
+
+
+def enter_and_a_scan_leave_the_page(page: Page) -> None:
+    address = page.url
+    for name in ("Regionen", "Liggande kort utan foto", "Kontor A"):
+        page.get_by_role("radio", name=name, exact=True).focus()
+        page.keyboard.press("Enter")
+        assert page.url == address
+    page.keyboard.type("9752104310473209240", delay=5)
+    page.keyboard.press("Enter")
+    page.wait_for_load_state("networkidle")
+    expect(page.get_by_role("heading", level=1)).not_to_have_text(ORDERED)
 
 
 def test_a_new_file_is_a_choice_beside_the_stored_photo(world: Any, portal: Portal, browser: Browser, tmp_path: Path) -> None:
@@ -464,20 +486,6 @@ def middle_of(element: Locator) -> tuple[float, float]:
     box = element.bounding_box()
     assert box is not None
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-
-
-def test_an_address_is_broken_at_its_signs_alone(world: Any, portal: Portal, browser: Browser) -> None:
-    post = person_with_two_posts(world)
-    mail = "elva-maria.tolvansson@vardcentralen-eken.vastragotalandsregionen.example"
-    for each in Post.objects.filter(person=post.person):
-        world.outside.change_post(each.hsa_id, mail=mail)
-    with desk(browser, portal, world) as page:
-        begin(page, portal, post)
-        pick(page, "Regionen")
-        page.get_by_text("Förhandsgranska uppgifterna på kortet och i certifikaten").click()
-        lines = page.locator("details dd", has_text=mail).evaluate(LINES)
-        assert ("".join(lines), len(lines) > 1) == (mail, True)
-        assert all(line.endswith((".", "@")) for line in lines[:-1]), lines
 
 
 LINES = """element => {
@@ -632,14 +640,13 @@ class Wire:
 
 
 @pytest.fixture
-def wire(world: Any, portal: Portal, browser: Browser) -> Wire:
+def wire(world: Any, portal: Portal) -> Wire:
     """A draft of a card with photo."""
-    post = person_with_two_posts(world)
-    with desk(browser, portal, world) as page:
-        begin(page, portal, post)
-        pick(page, "Regionen")
-        pick(page, STANDING)
-    return Wire(portal, world, OrderDraft.objects.get())
+    post, actor = person_with_two_posts(world), world.officer()
+    publish(world, portal.data)
+    begun = drafts.start(actor=actor, person_id=post.person_id)
+    chosen = Choices(post_id=post.id, article_code="610")
+    return Wire(portal, world, drafts.choose(actor=actor, draft_id=begun.id, version=begun.version, choices=chosen))
 
 
 def status(answer: bytes) -> int:
