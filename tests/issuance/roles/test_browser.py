@@ -5,26 +5,27 @@ import re
 from typing import Any
 
 from django.urls import reverse
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Page, expect
 
 from issuance.authz import Role
 from issuance.organisations.models import Organisation
 from issuance.people.models.person_scope import PersonScope
-from issuance.people.models.persons import Post
+from issuance.people.models.persons import Person, Post
 from issuance.roles.domain import QualificationKind
 from issuance.roles.models.grants import RoleGrant
 from issuance.roles.queries import role_tree
 from issuance.roles.services import qualifications, role_assignment
 from siths_portal.lib import clock
 from tests.browser import look
-from tests.e2e.hands import Keyboard
+from tests.e2e.hands import Both, Keyboard
 from tests.issuance.person_page.test_browser import logged_in
 from tests.issuance.roles.test_role_requests import administrator
 from tests.issuance.world import SETUP
 
 
 def test_a_role_from_the_organisation_and_its_end(world: Any, browser: Browser, portal: str) -> None:
-    person = world.post(given_name="Bengt", surname="Persson").person
+    """Given, changed, trained for and ended; by keyboard alone, where the mouse could do it too."""
+    person, hands = world.post(given_name="Bengt", surname="Persson").person, Both()
     role_assignment.assign_role(
         actor=SETUP, person_id=world.post(given_name="Jörgen", surname="Sand").person_id, role=Role.ID_ADMINISTRATOR,
         organisation_id=world.region.id,
@@ -32,34 +33,57 @@ def test_a_role_from_the_organisation_and_its_end(world: Any, browser: Browser, 
     issuer = world.officer(role=Role.RESPONSIBLE_ISSUER, protected=True)
     with logged_in(browser, portal, issuer) as page:
         page.goto(portal + reverse("organisation", args=[world.region.id]))
-        page.get_by_role("link", name="Redigera roller").click()
+        hands.press(page.get_by_role("link", name="Redigera roller"))
         look(page, "roller-organisation")
-        page.get_by_role("link", name="Lägg till behörighetsroll").click()
-        look(page, "roller-lagg-till")
-        page.get_by_text("Vad får rollen göra?").click()
-        look(page, "roller-lagg-till-rattigheter")
-        page.get_by_label("ID-administratör", exact=True).check()
-        page.get_by_label("Hantera skyddade personer").check()
-        page.get_by_label("Sök person").fill(person.identifiers.get().value)
-        page.locator("main").get_by_role("button", name="Sök", exact=True).click()
-        look(page, "roller-traff")
-        assert page.get_by_label("ID-administratör", exact=True).is_checked()
-        page.get_by_role("button", name="Lägg till rollen", exact=True).click()
-        expect(page.get_by_role("row", name="Persson, Bengt ID-administratör Ja Regionen")).to_have_count(1)
-        page.get_by_role("link", name="Persson, Bengt", exact=True).click()
+        give_the_role(page, hands, person)
         look(page, "roller-person")
-        page.get_by_role("link", name="Ta bort ID-administratör").click()
+        change_it_and_record_training(page, hands)
+        hands.press(page.get_by_role("link", name="Ta bort ID-administratör"))
         look(page, "roller-ta-bort")
-        page.get_by_role("button", name="Ta bort").click()
+        hands.press(page.get_by_role("button", name="Ta bort"))
         expect(page.get_by_text("Behörighetsrollen är borttagen")).to_have_count(1)
         page.goto(portal + reverse("person_roles", args=[person.id]))
         page.get_by_role("link", name="Visa avslutade behörighetsroller").click()
-        expect(page.get_by_role("row", name="ID-administratör Ja Regionen")).to_have_count(1)
+        expect(page.get_by_role("row", name="ID-administratör Nej Regionen")).to_have_count(1)
         look(page, "roller-person-avslutade")
         page.goto(portal + reverse("organisation_history", args=[world.region.id]))
-        assert page.get_by_text("Innehavare: Bengt Persson").count() == 2
+        assert page.get_by_text("Innehavare: Bengt Persson").count() == 3
         look(page, "roller-organisation-historik")
-    assert not person.role_grants.filter(valid_to=None).exists()
+    grant = person.role_grants.get()
+    assert (grant.protected_persons, grant.valid_to is not None, person.qualifications.count()) == (False, True, 1)
+
+
+def give_the_role(page: Page, hands: Both, person: Person) -> None:
+    """From the organisation's roles to the person's."""
+    hands.press(page.get_by_role("link", name="Lägg till behörighetsroll"))
+    look(page, "roller-lagg-till")
+    page.get_by_text("Vad får rollen göra?").click()
+    look(page, "roller-lagg-till-rattigheter")
+    hands.choose(page.get_by_label("ID-administratör", exact=True))
+    hands.choose(page.get_by_label("Hantera skyddade personer"))
+    hands.write(page.get_by_label("Sök person"), person.identifiers.get().value)
+    hands.press(page.locator("main").get_by_role("button", name="Sök", exact=True))
+    look(page, "roller-traff")
+    assert page.get_by_label("ID-administratör", exact=True).is_checked()
+    hands.press(page.get_by_role("button", name="Lägg till rollen", exact=True))
+    expect(page.get_by_role("row", name="Persson, Bengt ID-administratör Ja Regionen")).to_have_count(1)
+    hands.press(page.get_by_role("link", name="Persson, Bengt", exact=True))
+
+
+def change_it_and_record_training(page: Page, hands: Both) -> None:
+    """The role loses its right to protected persons, which it was given with."""
+    hands.press(page.get_by_role("link", name="Ändra ID-administratör"))
+    hands.choose(page.get_by_label("Hantera skyddade personer"))
+    hands.press(page.get_by_role("button", name="Spara"))
+    page.get_by_text("Behörighetsrollen är ändrad").wait_for()
+    hands.press(page.get_by_role("link", name="Registrera utbildning eller personkontroll"))
+    hands.choose(page.get_by_label("Utbildning", exact=True))
+    hands.reach(page.get_by_label("Genomförd och godkänd den"))
+    for _ in ("year", "month", "day"):
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("ArrowRight")
+    hands.press(page.get_by_role("button", name="Registrera"))
+    page.wait_for_url("**/roller/")
 
 
 def test_one_after_the_other_in_the_area(world: Any, browser: Browser, portal: str) -> None:
@@ -164,38 +188,6 @@ def test_places_in_the_tree_by_keyboard_alone(world: Any, browser: Browser, port
         page.wait_for_url("**/roller/")
         look(page, "roller-person-tva")
     assert {grant.organisation for grant in person.role_grants.select_related("organisation")} == {world.clinic, world.city}
-
-
-def test_given_changed_trained_for_and_ended_by_keyboard_alone(world: Any, browser: Browser, portal: str) -> None:
-    person, hands = world.post(given_name="Bengt", surname="Persson").person, Keyboard()
-    with logged_in(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER, protected=True)) as page:
-        page.goto(portal + reverse("organisation", args=[world.region.id]))
-        hands.press(page.get_by_role("link", name="Redigera roller"))
-        hands.press(page.get_by_role("link", name="Lägg till behörighetsroll"))
-        page.wait_for_url("**/roller/ny/")
-        hands.choose(page.get_by_label("ID-administratör", exact=True))
-        hands.write(page.get_by_label("Sök person"), person.identifiers.get().value)
-        hands.press(page.locator("main").get_by_role("button", name="Sök", exact=True))
-        hands.press(page.get_by_role("button", name="Lägg till rollen", exact=True))
-        page.get_by_role("row", name="Persson, Bengt ID-administratör Nej Regionen").wait_for()
-        hands.press(page.get_by_role("link", name="Persson, Bengt", exact=True))
-        hands.press(page.get_by_role("link", name="Ändra ID-administratör"))
-        hands.choose(page.get_by_label("Hantera skyddade personer"))
-        hands.press(page.get_by_role("button", name="Spara"))
-        page.get_by_text("Behörighetsrollen är ändrad").wait_for()
-        hands.press(page.get_by_role("link", name="Registrera utbildning eller personkontroll"))
-        hands.choose(page.get_by_label("Utbildning", exact=True))
-        hands.reach(page.get_by_label("Genomförd och godkänd den"))
-        for _ in ("year", "month", "day"):
-            page.keyboard.press("ArrowUp")
-            page.keyboard.press("ArrowRight")
-        hands.press(page.get_by_role("button", name="Registrera"))
-        page.wait_for_url("**/roller/")
-        hands.press(page.get_by_role("link", name="Ta bort ID-administratör"))
-        hands.press(page.get_by_role("button", name="Ta bort"))
-        page.get_by_text("Behörighetsrollen är borttagen").wait_for()
-    grant = person.role_grants.get()
-    assert (grant.protected_persons, grant.valid_to is not None, person.qualifications.count()) == (True, True, 1)
 
 
 def test_a_global_role_is_requested_by_one_and_given_by_another(world: Any, browser: Browser, portal: str) -> None:
