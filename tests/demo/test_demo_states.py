@@ -17,11 +17,10 @@ from issuance.people.queries.scope_check import scope_faults
 from issuance.records.models.events import Event
 from issuance.register_care.models import WorkItem
 from siths_portal.demo import cases, guide, history, newcomers, own_cards, states
-from tests.demo.test_demo_history import neighbours
+from tests.demo.test_demo_history import demo, neighbours
 from tests.issuance.person_page.test_pages import migrated
 
-__all__ = ["neighbours"]  # a fixture
-pytestmark = pytest.mark.usefixtures("authorities")
+__all__ = ["demo", "neighbours"]  # fixtures
 
 
 def load() -> str:
@@ -84,7 +83,7 @@ def test_the_guide_keeps_what_the_walk_wrote(settings: Any, tmp_path: Path) -> N
     assert guide.file().stat().st_mode & 0o777 == 0o600
 
 
-def test_an_officers_card_is_used_again_while_it_is_valid(world: Any, settings: Any, tmp_path: Path) -> None:
+def test_an_officers_card_is_used_again_while_it_is_valid(authorities: None, world: Any, settings: Any, tmp_path: Path) -> None:
     settings.VAR_DIR = tmp_path
     card = migrated(world.post())
     own_cards.keep(card.person_id, own_cards.OwnCard(card.card_serial, "20304050"))
