@@ -6,6 +6,7 @@ SITHS_LONG=1 at all.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,9 @@ LOOKED_AT = list({row.name: row for row in reversed(ROWS) if row.method == "GET"
 SEARCHED = {"search.made", "search.extended", "search.suspected", "certificate_search.made", "issuance_certificatesearch"}
 STATIC = Path(settings.BASE_DIR) / "static"
 TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml", ".woff2": "font/woff2", ".png": "image/png"}
+STYLES = "/static/css/joined.css"
+SHEET = re.compile(r'<link rel="stylesheet" href="/static/([^"]+)">')
+UNSEEN = re.compile(r'<link rel="(?:preload|icon)"[^>]*>')
 FOCUSES = """all => {
     const seen = new Set(), found = [document.body];
     for (const each of document.querySelectorAll('a[href], button, input, select, textarea, summary, [tabindex]')) {
@@ -85,7 +89,7 @@ class Stage:
     """A tab at one page of the portal, with what it sends."""
 
     def __init__(self, page: Page) -> None:
-        self.page, self.html, self.path = page, "", ""
+        self.page, self.html, self.path, self.styles = page, "", "", ""
         self.sent: list[dict[str, list[str]]] = []
         self.gone_to: list[str] = []
         self.clock_stands = False
@@ -102,13 +106,18 @@ class Stage:
             route.fulfill(status=204)
         elif path == self.path:
             route.fulfill(body=self.html, content_type="text/html; charset=utf-8")
+        elif path == STYLES:
+            route.fulfill(body=self.styles, content_type=TYPES[".css"])
         elif path.startswith("/static/") and file.is_file():
             route.fulfill(body=file.read_bytes(), content_type=TYPES.get(file.suffix, "text/plain"))
         else:
             route.fulfill(status=204)
 
     def open(self, path: str, html: str) -> None:
-        self.path, self.html = path, html
+        """Shows the page, with its style sheets joined in their order: each request passes through this process."""
+        joined = iter([f'<link rel="stylesheet" href="{STYLES}">'])
+        self.path, self.html = path, SHEET.sub(lambda _found: next(joined, ""), UNSEEN.sub("", html))
+        self.styles = "\n".join((STATIC / each).read_text() for each in SHEET.findall(html))
         self.page.goto(ORIGIN + path)
         self.page.wait_for_load_state("load")
         if not self.clock_stands:
