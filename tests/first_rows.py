@@ -96,11 +96,9 @@ def first_rows(name: str, application: str, make: Callable[[], dict[str, Any]]) 
     else:
         with superuser.cursor() as cursor:
             free = not _any_filled(cursor, known.tables)
-            if free:
-                for table, text in known.tables.items():
-                    cursor.copy_expert(f'COPY "{table}" FROM STDIN', io.BytesIO(text))
         if not free:
             return make()
+        fill(known.tables)
         values = copy.deepcopy(known.values)
     kept = _made.get(name)
     _ground.lie(None if beneath is None or kept is None or kept.when != _when() else beneath | {(name, id(kept))})
@@ -147,8 +145,7 @@ def further_rows(name: Hashable, make: Callable[[], dict[str, Any]], quiet: Call
     with superuser.cursor() as cursor:
         for table in known.changed:
             cursor.execute(f'DELETE FROM "{table}"')
-        for table, text in (known.added | known.changed).items():  # type: ignore[operator]
-            cursor.copy_expert(f'COPY "{table}" FROM STDIN', io.BytesIO(text))
+    fill({**known.added, **known.changed})
     return copy.deepcopy(known.values)
 
 
@@ -182,6 +179,13 @@ def texts(application: str = "") -> dict[str, bytes]:
             if text.tell():
                 found[table] = text.getvalue()
     return found
+
+
+def fill(tables: Mapping[str, bytes]) -> None:
+    """Adds rows that `texts` returned."""
+    with superuser.cursor() as cursor:
+        for table, text in tables.items():
+            cursor.copy_expert(f'COPY "{table}" FROM STDIN', io.BytesIO(text))
 
 
 def forget() -> None:

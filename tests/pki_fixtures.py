@@ -115,7 +115,7 @@ class _Snapshot:
         if self._tables:
             shutil.rmtree(self.status, ignore_errors=True)
             shutil.copytree(self._files, self.status)
-            self._load()
+            first_rows.fill(self._tables)
             self._remove_keys_of_other_tests()
         else:
             self._perform()
@@ -138,11 +138,6 @@ class _Snapshot:
                 cursor.copy_expert(f'COPY "{model._meta.db_table}" TO STDOUT', text)
                 if text.tell():  # the others are empty when they are filled
                     self._tables[model._meta.db_table] = text.getvalue()
-
-    def _load(self) -> None:
-        with superuser.cursor() as cursor:
-            for table, text in self._tables.items():
-                cursor.copy_expert(f'COPY "{table}" FROM STDIN', io.BytesIO(text))
 
     def _objects_now(self) -> set[Path]:
         return {path for folder in self._token_folders for path in folder.glob("*.object")}

@@ -34,28 +34,35 @@ def armed(tmp_path):
 @pytest.fixture
 def own_tokens(request, monkeypatch, settings, tmp_path):
     """Empty tokens and folders of the test's own, in its settings and in the environment of processes that it starts."""
+    from tests.pki.small_pki import LABELS
     from tests.pki_fixtures import make_token, remove_tokens
 
     name = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]
+    labels = LABELS if "small_pki" in request.fixturenames else (f"{name}-i", f"{name}-r")
     made = []
-    for variable, label in (("PKCS11_TOKEN", f"{name}-i"), ("PKCS11_ROOT_TOKEN", f"{name}-r")):
+    for variable, label in zip(("PKCS11_TOKEN", "PKCS11_ROOT_TOKEN"), labels, strict=True):
         made += make_token(label)
         monkeypatch.setenv(variable, label)
         setattr(settings, variable, label)
     for variable in ("PKI_STATUS_DIR", "PKI_CEREMONY_DIR"):
         monkeypatch.setenv(variable, str(tmp_path / variable))
         setattr(settings, variable, tmp_path / variable)
-    yield
+    yield made
     remove_tokens(made)
 
 
-@pytest.fixture
-def small_pki(own_tokens, transactional_db):
-    """A root, two issuing CAs with responders and the bulk CA, in tokens that the test may spoil."""
-    from pki.ceremonies import execution
-    from tests.pki_fixtures import approved
+@pytest.fixture(scope="session")
+def kept_small_pki(tmp_path_factory):
+    """What its ceremony left, once it has been performed."""
+    from tests.pki.small_pki import SmallPki
 
-    return execution.perform(approved(small_file()))
+    return SmallPki(tmp_path_factory.mktemp("small-pki"))
+
+
+@pytest.fixture
+def small_pki(kept_small_pki, own_tokens, transactional_db):
+    """A root, two issuing CAs with responders and the bulk CA, in tokens that the test may spoil."""
+    kept_small_pki.use(own_tokens)
 
 
 def small_file() -> bytes:
