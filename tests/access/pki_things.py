@@ -17,6 +17,7 @@ from pki.domain.ceremony_file import parse
 from pki.models import ApprovalAction, CaImport, CertificateAuthority, Decision, HsmKey, ImportFinding, KeyCeremony, KeyPurpose
 from siths_portal.lib import clock
 from siths_portal.lib.canonical import sha256_hex
+from tests.access.row import same_for_all
 from tests.access.world import AccessWorld, Who
 from tests.pki.ceremony_people import ceremony_file, person
 
@@ -25,6 +26,7 @@ STATE = {"state": "retired", "justification": "Prov"}
 """A whole request for another state."""
 
 
+@same_for_all
 def ca_matter(_access: AccessWorld, _who: Who, relation: str) -> tuple[Any, ...]:
     """A change of a CA's state that somebody else asked for and others approved."""
     if relation == "unknown":
@@ -38,11 +40,13 @@ def ca_matter(_access: AccessWorld, _who: Who, relation: str) -> tuple[Any, ...]
     return (made.pk,)
 
 
+@same_for_all
 def proposal(_access: AccessWorld, _who: Who, relation: str) -> tuple[Any, ...]:
     """A ceremony that waits for its approvers."""
     return NOBODY if relation == "unknown" else (proposals.propose(file(), actor_ref="user:nobody"),)
 
 
+@same_for_all
 def ceremony(_access: AccessWorld, _who: Who, relation: str) -> tuple[Any, ...]:
     """A ceremony that is finished."""
     if relation == "unknown":
@@ -65,6 +69,7 @@ def ceremony(_access: AccessWorld, _who: Who, relation: str) -> tuple[Any, ...]:
     return (made.pk,)
 
 
+@same_for_all
 def imported(_access: AccessWorld, _who: Who, relation: str) -> tuple[Any, ...]:
     """An import that is finished and signed, with a row that was not taken."""
     if relation == "unknown":

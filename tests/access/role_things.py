@@ -9,6 +9,7 @@ from issuance.roles.models.grants import RoleGrant
 from issuance.roles.models.qualifications import Qualification
 from issuance.roles.models.role_requests import RoleRequest
 from siths_portal.lib import clock
+from tests.access.row import same_for_all
 from tests.access.world import AccessWorld, Who
 
 PLACES = ("inside", "parent", "child", "beside", "outside", "protected", "unknown")
@@ -27,6 +28,7 @@ def grant(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     return (row.pk,)
 
 
+@same_for_all
 def role_request(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A global role that somebody else has requested just now for a person there."""
     return _requested(access, relation, "user:x")
@@ -49,6 +51,7 @@ def _requested(access: AccessWorld, relation: str, requester_ref: str) -> tuple[
     return (row.pk,)
 
 
+@same_for_all
 def qualification(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A training of somebody there, who has no role yet."""
     if relation == "unknown":

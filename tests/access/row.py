@@ -26,6 +26,14 @@ Key = tuple[str, str, str]
 Maker = Callable[[AccessWorld, Who, str], tuple[Any, ...]]
 """Makes what an address names, in the transaction that is rolled back; returns the address's arguments."""
 
+_SAME_FOR_ALL: set[Maker] = set()
+
+
+def same_for_all[Each: Maker](maker: Each) -> Each:
+    """Marks a maker that ignores the caller, so that all callers can be asked about what it made once."""
+    _SAME_FOR_ALL.add(maker)
+    return maker
+
 
 @dataclass(frozen=True)
 class OfTarget:
@@ -70,6 +78,11 @@ class Row:
     def form_by_enter(self) -> dict[str, Any]:
         """The same fields as a browser sends them when Enter is pressed in one of them."""
         return {name: value for name, value in self.form.items() if name not in pressing.NAMED} | pressing.ENTER
+
+    @property
+    def is_same_for_all(self) -> bool:
+        """True if the row names the same for every caller."""
+        return not callable(self.target) or self.target in _SAME_FOR_ALL
 
     @property
     def key(self) -> Key:

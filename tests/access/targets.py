@@ -37,7 +37,7 @@ from pki.approvals import dual_control
 from pki.mass_revocation import lifecycle
 from pki.models import ApprovalAction, Decision, MassRevocation
 from siths_portal.lib import clock
-from tests.access.row import OfTarget
+from tests.access.row import OfTarget, same_for_all
 from tests.access.world import INVOICED, UNKNOWN, AccessWorld, Who
 
 
@@ -78,6 +78,7 @@ def unlocking(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     return (carrier if relation == "unknown" else open_transaction(carrier, access.actors[who].ref, "unlock").pk,)
 
 
+@same_for_all
 def puk_letter(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """An order of a letter with the PUK of somebody's card there."""
     active = access.things[relation].active
@@ -105,6 +106,7 @@ def eid_order(eid: Eid) -> EidOrder:
     )  # fmt: skip
 
 
+@same_for_all
 def waiting_eid(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """The order of an eID that waits for its holder."""
     pk = access.things[relation].eid
@@ -117,6 +119,7 @@ def identification(access: AccessWorld, who: Who, relation: str) -> tuple[Any, .
     return (pk,) if relation == "unknown" else (EidAppTransaction.objects.get(pk=pk).identification_id,)
 
 
+@same_for_all
 def suspicion(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A suspected false document at a visit with the card of somebody there."""
     card = access.things[relation].sent
@@ -128,6 +131,7 @@ def suspicion(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     return (row.pk,)
 
 
+@same_for_all
 def anothers_identification(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """The same of another officer. Identifications never change, so it is made as that officer's."""
     if relation == "unknown":
@@ -199,6 +203,7 @@ def replacing_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, 
     return arguments
 
 
+@same_for_all
 def returned(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """The order of a card that came back."""
     carrier = access.things[relation].sent
@@ -219,16 +224,19 @@ def anothers_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, .
     return arguments
 
 
+@same_for_all
 def authority(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A CA, by slug and generation."""
     return ("nobody-at-all" if relation == "unknown" else "person-hsaid-3", 1)
 
 
+@same_for_all
 def invoice_month(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A month with a run."""
     return ("2001-01" if relation == "unknown" else "2023-04",)
 
 
+@same_for_all
 def invoice_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A customer of a run."""
     party_id = access.places[INVOICED[0]].id
@@ -237,12 +245,14 @@ def invoice_draft(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ..
     return ("2023-04", party_id)
 
 
+@same_for_all
 def invoice_draft_counted(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A subscription of a customer of a run."""
     month, party_id = invoice_draft(access, who, relation)
     return (month, party_id, party_id)
 
 
+@same_for_all
 def subscriber(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A party that pays the subscription of its own organisation."""
     if relation == "unknown":
@@ -264,6 +274,7 @@ def certificate_search(access: AccessWorld, who: Who, relation: str) -> tuple[An
     return (row.pk,)
 
 
+@same_for_all
 def setup_table(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A table of the set-up."""
     return ("ingenting" if relation == "unknown" else "kontor",)
@@ -291,11 +302,13 @@ def _file(model: type[SetupImport | CarrierImport], kind: str, access: AccessWor
     return (row.pk,)
 
 
+@same_for_all
 def credited_invoice(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """An invoice that may be credited, or a number that no invoice has."""
     return (UNKNOWN.invoice if relation == "unknown" else access.things["parent"].invoice,)
 
 
+@same_for_all
 def credit_request(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A withdrawn request to credit an invoice, or an unknown id."""
     if relation == "unknown":
@@ -307,11 +320,13 @@ def credit_request(access: AccessWorld, who: Who, relation: str) -> tuple[Any, .
     return (request.pk,)
 
 
+@same_for_all
 def customer(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A party with customer data, or an organisation that nobody knows."""
     return (UUID(int=1) if relation == "unknown" else access.places["parent"].pk,)
 
 
+@same_for_all
 def article_code(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """The code of an article, or one that no article has."""
     return ("nothing" if relation == "unknown" else "RESERV",)
@@ -351,6 +366,7 @@ def bank_file(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     return (row.pk,)
 
 
+@same_for_all
 def bank_payment(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A payment without an invoice, or an unknown id."""
     if relation == "unknown":
@@ -365,6 +381,7 @@ def bank_payment(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...
     return (row.pk,)
 
 
+@same_for_all
 def price_change(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A request for a price by somebody else. It is sent without the hash of its effect, so it changes nothing."""
     if relation == "unknown":
@@ -377,6 +394,7 @@ def price_change(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...
     return (row.pk,)
 
 
+@same_for_all
 def matter(access: AccessWorld, who: Who, relation: str, *, requester: str = "") -> tuple[Any, ...]:
     """A matter under dual control that somebody else, or `requester`, asked for."""
     if relation == "unknown":
@@ -412,6 +430,7 @@ NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 """The hash of no certificates."""
 
 
+@same_for_all
 def mass(access: AccessWorld, who: Who, relation: str, *, state: str = "requested") -> tuple[Any, ...]:
     """A mass revocation that somebody asked for and others approved."""
     if relation == "unknown":
@@ -434,6 +453,7 @@ def mass(access: AccessWorld, who: Who, relation: str, *, state: str = "requeste
     return (row.pk,)
 
 
+@same_for_all
 def running_mass(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """One that is under way."""
     return mass(access, who, relation, state="running")
@@ -474,16 +494,19 @@ AREAS = ("parent", "outside", "unknown")
 """No protection and no extended search concerns places; an area lies above everything in it."""
 
 
+@same_for_all
 def organisation(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """An organisation."""
     return (UUID(int=1) if relation == "unknown" else access.places[relation].pk,)
 
 
+@same_for_all
 def area(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """An issuing area."""
     return (UUID(int=1) if relation == "unknown" else access.places[relation].area_id,)
 
 
+@same_for_all
 def office(access: AccessWorld, who: Who, relation: str, *, number: str = "1000000001") -> tuple[Any, ...]:
     """An office that one organisation may choose."""
     if relation == "unknown":
@@ -494,6 +517,7 @@ def office(access: AccessWorld, who: Who, relation: str, *, number: str = "10000
     return (row.pk,)
 
 
+@same_for_all
 def ordered_bundle(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A queued bundle of reserve cards of one organisation."""
     if relation == "unknown":
@@ -519,6 +543,7 @@ def ordered_bundle(access: AccessWorld, who: Who, relation: str) -> tuple[Any, .
     return (made.pk,)
 
 
+@same_for_all
 def stock_card(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A reserve card in the stock of an office that one organisation may choose."""
     if relation == "unknown":
@@ -532,11 +557,13 @@ def stock_card(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     return (made.pk,)
 
 
+@same_for_all
 def work_list(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """The list of a kind of work. It lies in no organisation; its rows do."""
     return ("finns-inte" if relation == "unknown" else NOT_ACTIVATED.slug,)
 
 
+@same_for_all
 def work_item(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A row of work about the active card of somebody there."""
     active = access.things[relation].active
@@ -550,6 +577,7 @@ def work_item(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     return (made.pk,)
 
 
+@same_for_all
 def waiting_issue(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """The hand-out of a reserve card to somebody there, which waits for a second officer."""
     if relation == "unknown":
@@ -579,6 +607,7 @@ def hand_out(post: Post) -> ReserveCardIssue:
     )  # fmt: skip
 
 
+@same_for_all
 def customisation(access: AccessWorld, who: Who, relation: str, *, number: str = "1000000001") -> tuple[Any, ...]:
     """A card customisation of one organisation's own."""
     if relation == "unknown":
@@ -588,6 +617,7 @@ def customisation(access: AccessWorld, who: Who, relation: str, *, number: str =
     return (row.pk,)
 
 
+@same_for_all
 def organisation_with_own(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """An organisation below another, with a card customisation of its own."""
     if relation == "unknown":
@@ -600,6 +630,7 @@ def organisation_with_own(access: AccessWorld, who: Who, relation: str) -> tuple
     return (place.pk,)
 
 
+@same_for_all
 def generic_customisation(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """The card customisation that is nobody's own."""
     if relation == "unknown":
@@ -607,11 +638,13 @@ def generic_customisation(access: AccessWorld, who: Who, relation: str) -> tuple
     return (CardCustomisation.objects.create(supplier_ref="bureau", customisation_id="1000000001", name="Prov", generic=True).pk,)
 
 
+@same_for_all
 def article(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """An article, by its code."""
     return ("999999" if relation == "unknown" else "631-REK",)
 
 
+@same_for_all
 def supplier(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A supplier that is pushed to."""
     if relation == "unknown":
@@ -623,6 +656,7 @@ def supplier(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     return (client.client_ref,)
 
 
+@same_for_all
 def stopped_delivery(access: AccessWorld, who: Who, relation: str) -> tuple[Any, ...]:
     """A delivery that a supplier refused, with its supplier."""
     (client_ref,) = supplier(access, who, "inside")

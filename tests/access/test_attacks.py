@@ -7,6 +7,8 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
+from functools import partial
+from itertools import product
 from typing import Any
 
 import pytest
@@ -18,12 +20,11 @@ from issuance.authz import Action, Role
 from issuance.authz.roles import ALLOWED
 from issuance.carriers.models import Carrier, Eid
 from issuance.people.models.persons import Person
-from siths_portal.lib import clock
 from tests.access.asking import Browser, untold
 from tests.access.matrix import ROWS
 from tests.access.row import Row
-from tests.access.walker import PORTAL, addresses, arguments_of, ask, relations, written
-from tests.access.world import AccessWorld, Who, undone
+from tests.access.walker import ANONYMOUS, PORTAL, addresses, ask, for_each, relations, written
+from tests.access.world import AccessWorld, Who
 from tests.issuance.world import ADDRESS
 
 NAMED = [row for row in ROWS if row.target is not None and isinstance(row.right, Action) and not row.nowhere and not row.own]
@@ -96,8 +97,8 @@ class Outputs:
 
     def saying(self, who: Who, patterns: list[bytes]) -> set[str]:
         """The addresses whose answer holds one of `patterns` that did not stand in the path asked for."""
-        if who not in self._got:
-            self._got[who] = list(self._ask(who))
+        if not self._got:
+            self._ask()
         return {
             name
             for name, path, answer in self._got[who]
@@ -105,19 +106,21 @@ class Outputs:
         }
 
     @untold()
-    def _ask(self, who: Who) -> Iterator[tuple[str, bytes, bytes]]:
-        for row in (row for row in ROWS if row.method == "GET"):
-            for place in (place for place in relations(row, who) if place in (None, "inside", "protected")):
-                yield row.name, *self._output(row, who, place)
+    def _ask(self) -> None:
+        for row, place in product((row for row in ROWS if row.method == "GET"), (None, "inside", "protected")):
+            callers = [who for who in (ISSUER_TOO, READER_TOO, CLERK, READER) if place in relations(row, who)]
+            outputs = for_each(callers, row, self.access, place, partial(self._output, row)) if callers else {}
+            for who, output in outputs.items():
+                assert who is not ANONYMOUS
+                self._got.setdefault(who, []).append((row.name, *output))
 
-    def _output(self, row: Row, who: Who, place: str | None) -> tuple[bytes, bytes]:
+    def _output(self, row: Row, who: Who | None, arguments: tuple[Any, ...]) -> tuple[bytes, bytes]:
         """The path, and everything that came back: headers, and the body, a workbook's as its parts."""
-        with undone(), clock.moved_to(self.access.moment):
-            arguments = arguments_of(row, self.access, who, place)
-            arguments = (*arguments, *row.more) if arguments else ()
-            path = reverse(row.name, args=arguments) if not row.name.startswith("healthz") else f"/{row.name}"
-            answer: Any = Browser({settings.SESSION_COOKIE_NAME: self.access.sessions[who]}).get(path)
-            body: bytes = b"".join(answer.streaming_content) if answer.streaming else answer.content
+        assert who is not ANONYMOUS
+        arguments = (*arguments, *row.more) if arguments else ()
+        path = reverse(row.name, args=arguments) if not row.name.startswith("healthz") else f"/{row.name}"
+        answer: Any = Browser({settings.SESSION_COOKIE_NAME: self.access.sessions[who]}).get(path)
+        body: bytes = b"".join(answer.streaming_content) if answer.streaming else answer.content
         headers = [f"{name}: {value}".encode() for name, value in answer.headers.items()]
         return path.encode(), b"\n".join([*headers, *_parts(body)])
 

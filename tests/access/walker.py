@@ -2,9 +2,10 @@
 
 import contextlib
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import batched
+from itertools import batched, product
 from typing import Any
 
 from django.conf import settings
@@ -125,22 +126,45 @@ def relations(row: Row, who: Who | None = CALLERS[0]) -> list[str | None]:
 
 def ask(row: Row, access: AccessWorld, who: Who | None, relation: str | None, *, method: str = "") -> Answer:
     """Sends the request and undoes what it did."""
-    return ask_all([row], access, who, relation, method=method)[row.key]
+    return ask_all({who: [row]}, access, relation, method=method)[who][row.key]
 
 
 def ask_all(
-    rows: Sequence[Row], access: AccessWorld, who: Who | None, relation: str | None, *, method: str = ""
-) -> dict[Key, Answer]:
-    """Sends the requests of rows with one target, which is made once; each finds it as the first did. Everything is undone."""
-    with undone(), clock.moved_to(access.moment):
-        if relation == "opened" and who is not ANONYMOUS and who.role is not None:
-            access.open_outside(who)
-        arguments = arguments_of(rows[0], access, who, relation)
+    rows: Mapping[Who | None, Sequence[Row]], access: AccessWorld, relation: str | None, *, method: str = ""
+) -> dict[Who | None, dict[Key, Answer]]:
+    """Sends the requests of each caller, for rows with one target. Everything is undone."""
+
+    def ask_as(who: Who | None, arguments: tuple[Any, ...]) -> dict[Key, Answer]:
         answers = {}
-        for row in rows:
-            with undone() if len(rows) > 1 else contextlib.nullcontext():
+        for row in rows[who]:
+            with undone() if len(rows[who]) > 1 else contextlib.nullcontext():
                 answers[row.key] = _answer(row, access, who, (*arguments, *row.more) if arguments else (), method)
-    return answers
+        return answers
+
+    one = next(row for those in rows.values() for row in those)
+    return for_each(rows, one, access, relation, ask_as)
+
+
+def for_each[Result](
+    callers: Iterable[Who | None],
+    row: Row,
+    access: AccessWorld,
+    relation: str | None,
+    act: Callable[[Who | None, tuple[Any, ...]], Result],
+) -> dict[Who | None, Result]:
+    """Calls `act` for each caller, with the arguments of the address, and undoes what it did.
+
+    What is the same for all is made once, for a caller without a role, who has no actor that a maker could use.
+    """
+    results = {}
+    with undone(), clock.moved_to(access.moment):
+        shared = _made(row, access, Who(None), relation) if row.is_same_for_all else None
+        for who in callers:
+            with undone():
+                if relation == "opened" and who is not ANONYMOUS and who.role is not None:
+                    access.open_outside(who)
+                results[who] = act(who, arguments_of(row, access, who, relation) if shared is None else shared)
+    return results
 
 
 def _answer(row: Row, access: AccessWorld, who: Who | None, arguments: tuple[Any, ...], method: str) -> Answer:
@@ -158,12 +182,15 @@ def _answer(row: Row, access: AccessWorld, who: Who | None, arguments: tuple[Any
 
 def arguments_of(row: Row, access: AccessWorld, who: Who | None, relation: str | None) -> tuple[Any, ...]:
     """What the address names there, made if need be; without `more`."""
+    return _made(row, access, who if who is not ANONYMOUS and who.role is not None else CALLERS[0], relation)
+
+
+def _made(row: Row, access: AccessWorld, who: Who, relation: str | None) -> tuple[Any, ...]:
     if row.target is None or relation is None:
         return ()
     if isinstance(row.target, str):
         return (getattr(access.things[relation], row.target),)
-    stand_in = who if who is not ANONYMOUS and who.role is not None else CALLERS[0]
-    return row.target(access, stand_in, relation)
+    return row.target(access, who, relation)
 
 
 _WRITES = re.compile(r'\b(?:INSERT INTO|UPDATE|DELETE FROM) "(\w+)"')
@@ -219,17 +246,17 @@ def walk(row: Row, access: AccessWorld, callers: Sequence[Who | None]) -> list[s
 def walk_all(rows: Sequence[Row], access: AccessWorld, questions: Mapping[Key, Questions]) -> list[str]:
     """What is wrong with rows of one target: where the status is another than `expected`, where a log-in is not asked for, and
     where hidden can be told from unknown by body, headers or queries (S08-S10)."""
+    callers = dict.fromkeys(who for row in rows for who in questions[row.key])
+    answers: dict[tuple[Who | None, Key], dict[str | None, Answer]] = defaultdict(dict)
+    for place in dict.fromkeys(place for row in rows for asked in questions[row.key].values() for place in asked):
+        there = {who: [row for row in rows if place in questions[row.key].get(who, ())] for who in callers}
+        for who, answered in ask_all({who: those for who, those in there.items() if those}, access, place).items():
+            for key, answer in answered.items():
+                answers[who, key][place] = answer
     wrong = []
-    for who in dict.fromkeys(who for row in rows for who in questions[row.key]):
-        answers: dict[Key, dict[str | None, Answer]] = {row.key: {} for row in rows}
-        places_of = {row.key: questions[row.key].get(who, []) for row in rows}
-        for place in dict.fromkeys(place for row in rows for place in places_of[row.key]):
-            there = [row for row in rows if place in places_of[row.key]]
-            for key, answer in ask_all(there, access, who, place).items():
-                answers[key][place] = answer
-        for row in rows:
-            assert set(answers[row.key]) == set(places_of[row.key])
-            wrong += [f"{row}: {name_of(who)} {said}" for said in _faults(row, who, answers[row.key])]
+    for who, row in product(callers, rows):
+        assert set(answers[who, row.key]) == set(questions[row.key].get(who, ()))
+        wrong += [f"{row}: {name_of(who)} {said}" for said in _faults(row, who, answers[who, row.key])]
     return wrong
 
 
