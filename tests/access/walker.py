@@ -5,6 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import batched, product
 from typing import Any
 
@@ -200,7 +201,12 @@ _NOTED = {"issuance_event", "billing_event", "authn_event", "authn_session", "is
 
 def written(queries: Iterable[str]) -> set[str]:
     """The tables that the statements changed, but for those that note who looked."""
-    return {table for sql in queries for table in _WRITES.findall(sql)} - _NOTED
+    return {table for sql in queries for table in _tables_written(sql)} - _NOTED
+
+
+@lru_cache(maxsize=4096)
+def _tables_written(sql: str) -> frozenset[str]:
+    return frozenset(_WRITES.findall(sql))
 
 
 _CHANGING = ("X-Request-Id", "X-Request-ID", "Content-Length")
@@ -245,7 +251,7 @@ def walk(row: Row, access: AccessWorld, callers: Sequence[Who | None]) -> list[s
 @untold()
 def walk_all(rows: Sequence[Row], access: AccessWorld, questions: Mapping[Key, Questions]) -> list[str]:
     """What is wrong with rows of one target: where the status is another than `expected`, where a log-in is not asked for, and
-    where hidden can be told from unknown by body, headers or queries (S08-S10)."""
+    where hidden can be told from unknown by body, headers or queries (S08-S10), and where a GET writes (S16)."""
     callers = dict.fromkeys(who for row in rows for who in questions[row.key])
     answers: dict[tuple[Who | None, Key], dict[str | None, Answer]] = defaultdict(dict)
     for place in dict.fromkeys(place for row in rows for asked in questions[row.key].values() for place in asked):
@@ -267,6 +273,8 @@ def _faults(row: Row, who: Who | None, answers: dict[str | None, Answer]) -> Ite
             yield f"{relation}: {answer.status}, not {wanted}"
         elif who is ANONYMOUS and row.right is not PUBLIC and not answer.location.startswith("/logga-in/?"):
             yield f"{relation}: sent to {answer.location}"
+        elif row.method == "GET" and (who is ANONYMOUS or who.role is not None) and (left := written(answer.queries)):
+            yield f"{relation}: wrote {sorted(left)}"  # without a role the session ends, and the form that it kept goes
     unknown = answers.get("unknown")
     if unknown is None or who is ANONYMOUS:
         return
