@@ -105,22 +105,21 @@ def test_every_state_of_the_pages_on_a_person(world: Any, portal: str, browser: 
         Carrier.objects.filter(pk=carriers["active"].pk).update(state="expired")
         page.goto(portal + reverse("carrier_revoke", args=[carriers["active"].id]))
         look(page, "not-possible")
-
-
-@pytest.mark.usefixtures("authorities")
-def test_a_person_without_cards(world: Any, portal: str, browser: Browser) -> None:
-    post = world.post()
-    with logged_in(browser, portal, world.officer()) as page:
-        page.goto(portal + reverse("person", args=[post.person_id]))
+        page.goto(portal + reverse("person", args=[world.post().person_id]))
         look(page, "person-empty")
 
 
 @pytest.mark.usefixtures("authorities")
-@pytest.mark.parametrize("java_script", [True, False], ids=["script", "no-script"])
-def test_a_line_opens_by_keyboard_alone(world: Any, portal: str, browser: Browser, java_script: bool) -> None:
+def test_a_line_opens_by_keyboard_alone(world: Any, portal: str, browser: Browser) -> None:
+    """With script and without, in two browsers on the same rows: neither changes one."""
     post = world.post()
     for _ in range(2):
         migrated(post)
+    for java_script in (True, False):
+        a_line_opens(world, portal, browser, post, java_script=java_script)
+
+
+def a_line_opens(world: Any, portal: str, browser: Browser, post: Post, *, java_script: bool) -> None:
     with logged_in(browser, portal, world.officer(), java_script_enabled=java_script) as page:
         page.goto(portal + reverse("person", args=[post.person_id]))
         for _ in range(40):
