@@ -11,10 +11,10 @@ from issuance.offices.models import Office
 from issuance.organisations.models import IssuingArea
 from issuance.roles.models.grants import RoleGrant
 from siths_portal.lib import clock
-from tests.browser import look
 from tests.issuance.person_page.test_browser import logged_in
 from tests.issuance.roles.test_pages import assign
 from tests.issuance.search.test_holders import holder
+from tests.targets import small_targets
 
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 900}
 NARROW = (390, 320)
@@ -79,9 +79,12 @@ def test_long_names_stay_on_the_page(world: Any, browser: Browser, portal: str) 
         *(reverse(name, args=[world.clinic.id]) for name in ("organisation", "organisation_articles", "organisation_offices")),
     )
     with logged_in(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
-        for number, address in enumerate(pages):
+        for address in pages:
             page.goto(portal + address)
-            look(page, f"langa-namn-{number}")
+            for width in (*NARROW, 1440):
+                page.set_viewport_size({**WIDE, "width": width})
+                assert page.evaluate("document.documentElement.scrollWidth") == width, address
+                assert width == 1440 or small_targets(page) == [], (width, address)
             assert page.evaluate(_OVERFLOWS) == [], address
         page.set_viewport_size(PHONE)
         page.goto(portal + pages[2])
@@ -131,27 +134,32 @@ def on_paper_it_goes_on(page: Page) -> None:
 
 
 @pytest.mark.usefixtures("authorities")
-def test_on_a_phone_hits_are_whole_and_a_list_can_be_sorted(world: Any, browser: Browser, portal: str) -> None:
+def test_on_a_phone_hits_are_whole_lists_are_sorted_and_filters_fold(world: Any, browser: Browser, portal: str) -> None:
     with logged_in(browser, portal, with_content(world)) as page:
-        page.set_viewport_size(PHONE)
-        page.goto(portal + reverse("search"))
-        page.get_by_label("Namn", exact=True).fill("Almén")
-        page.get_by_label("Namn", exact=True).press("Enter")
-        expect(page.get_by_role("heading", name="2 träffar")).to_be_visible()
-        page.wait_for_load_state()  # to ask for a layout does not wait for style sheets
-        for width in NARROW:
-            page.set_viewport_size({**PHONE, "width": width})
-            assert page.evaluate(_OVERFLOWS) == [], width
-            assert page.locator(".hsa-id").first.evaluate(_LINES) == 1, width
-        page.set_viewport_size(PHONE)
-        page.goto(portal + reverse("role_holders"))
-        assert _said_before(page, ".stacked thead tr") == '"Sortera efter"'
-        assert _said_before(page, "[aria-sort] .sort-mark") == '", stigande "'
-        page.get_by_role("link", name="Namn", exact=True).click()
-        page.wait_for_url("**ordning=-namn")
-        assert _said_before(page, "[aria-sort] .sort-mark") == '", fallande "'
-        expect(page.get_by_role("columnheader", name="Namn")).to_have_attribute("aria-sort", "descending")
-        expect(page.get_by_role("row", name="Almén, Bengt")).to_contain_text("ID-administratör")
+        hits_are_whole_and_a_list_can_be_sorted(page, portal)
+        values_stand_in_a_column_and_filters_fold(page, portal, world)
+
+
+def hits_are_whole_and_a_list_can_be_sorted(page: Page, portal: str) -> None:
+    page.set_viewport_size(PHONE)
+    page.goto(portal + reverse("search"))
+    page.get_by_label("Namn", exact=True).fill("Almén")
+    page.get_by_label("Namn", exact=True).press("Enter")
+    expect(page.get_by_role("heading", name="2 träffar")).to_be_visible()
+    page.wait_for_load_state()  # to ask for a layout does not wait for style sheets
+    for width in NARROW:
+        page.set_viewport_size({**PHONE, "width": width})
+        assert page.evaluate(_OVERFLOWS) == [], width
+        assert page.locator(".hsa-id").first.evaluate(_LINES) == 1, width
+    page.set_viewport_size(PHONE)
+    page.goto(portal + reverse("role_holders"))
+    assert _said_before(page, ".stacked thead tr") == '"Sortera efter"'
+    assert _said_before(page, "[aria-sort] .sort-mark") == '", stigande "'
+    page.get_by_role("link", name="Namn", exact=True).click()
+    page.wait_for_url("**ordning=-namn")
+    assert _said_before(page, "[aria-sort] .sort-mark") == '", fallande "'
+    expect(page.get_by_role("columnheader", name="Namn")).to_have_attribute("aria-sort", "descending")
+    expect(page.get_by_role("row", name="Almén, Bengt")).to_contain_text("ID-administratör")
 
 
 def _said_before(page: Page, selector: str) -> str:
@@ -159,43 +167,42 @@ def _said_before(page: Page, selector: str) -> str:
     return found
 
 
-@pytest.mark.usefixtures("authorities")
-def test_on_a_phone_values_stand_in_a_column_and_filters_fold(world: Any, browser: Browser, portal: str) -> None:
+def values_stand_in_a_column_and_filters_fold(page: Page, portal: str, world: Any) -> None:
     """A wide screen shows the filters and nothing that folds them. A phone shows a set one as a chip, and all if one is wrong."""
     address = portal + reverse("organisation_holders", args=[world.region.id])
-    with logged_in(browser, portal, with_content(world)) as page:
-        fold, field = page.locator("main .list-frame .filter-fold"), page.get_by_label("Status")
-        page.goto(address)
-        expect(field).to_be_visible()
-        expect(fold.locator("summary")).to_be_hidden()
-        page.set_viewport_size(PHONE)
-        expect(field).to_be_hidden()
-        assert len(page.evaluate(_PLACES_OF_VALUES)) == 1
-        for width in NARROW:
-            page.set_viewport_size({**PHONE, "width": width})
-            assert page.get_by_role("cell", name="TST2321000131-").first.evaluate(_LINES) == 1, width
-        fold.get_by_text("Filtrera listan").press("Enter")
-        page.get_by_role("search", name="Filtrera listan").get_by_label("Status").select_option("Skickat")
-        page.get_by_role("button", name="Filtrera").click()
-        expect(page.get_by_role("link", name="Ta bort filtret Status: Skickat")).to_be_visible()
-        expect(field).to_be_hidden()
-        page.goto(f"{address}?status=borta")
-        expect(page.locator(".ds-error-summary")).to_be_focused()
-        expect(field).to_be_visible()
-        page.goto(portal + reverse("role_holders"))
-        expect(page.get_by_label("Behörighetsroll")).to_be_hidden()
-        page.goto(f"{portal}{reverse('role_holders')}?roll={Role.READER.value}")
-        expect(page.get_by_label("Behörighetsroll")).to_be_hidden()
-        page.get_by_role("link", name="Ta bort filtret Behörighetsroll: Läs").click()
-        page.wait_for_url(f"**{reverse('role_holders')}")
+    page.set_viewport_size(WIDE)
+    fold, field = page.locator("main .list-frame .filter-fold"), page.get_by_label("Status")
+    page.goto(address)
+    expect(field).to_be_visible()
+    expect(fold.locator("summary")).to_be_hidden()
+    page.set_viewport_size(PHONE)
+    expect(field).to_be_hidden()
+    assert len(page.evaluate(_PLACES_OF_VALUES)) == 1
+    for width in NARROW:
+        page.set_viewport_size({**PHONE, "width": width})
+        assert page.get_by_role("cell", name="TST2321000131-").first.evaluate(_LINES) == 1, width
+    fold.get_by_text("Filtrera listan").press("Enter")
+    page.get_by_role("search", name="Filtrera listan").get_by_label("Status").select_option("Skickat")
+    page.get_by_role("button", name="Filtrera").click()
+    expect(page.get_by_role("link", name="Ta bort filtret Status: Skickat")).to_be_visible()
+    expect(field).to_be_hidden()
+    page.goto(f"{address}?status=borta")
+    expect(page.locator(".ds-error-summary")).to_be_focused()
+    expect(field).to_be_visible()
+    page.goto(portal + reverse("role_holders"))
+    expect(page.get_by_label("Behörighetsroll")).to_be_hidden()
+    page.goto(f"{portal}{reverse('role_holders')}?roll={Role.READER.value}")
+    expect(page.get_by_label("Behörighetsroll")).to_be_hidden()
+    page.get_by_role("link", name="Ta bort filtret Behörighetsroll: Läs").click()
+    page.wait_for_url(f"**{reverse('role_holders')}")
 
 
 def test_who_the_page_is_about_is_told_in_whole_words_on_a_phone(world: Any, browser: Browser, portal: str) -> None:
     person = world.post(given_name="Bengt", surname="Almén").person
     with logged_in(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
+        page.goto(portal + reverse("person_roles", args=[person.id]))
         for width in (390, 360, 320):
             page.set_viewport_size({**PHONE, "width": width})
-            page.goto(portal + reverse("person_roles", args=[person.id]))
             for word in ("name", "id"):
                 assert page.locator(f".person-head .person-{word}").evaluate(_LINES) == 1, (width, word)
             assert page.evaluate("document.documentElement.scrollWidth") == width
