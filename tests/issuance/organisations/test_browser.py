@@ -5,12 +5,21 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import transaction
 from playwright.sync_api import Browser, Page, expect
 
 from issuance.authz import Role
 from issuance.customisations.models import CardCustomisation
 from issuance.organisations.models import IssuingArea, Organisation
-from issuance.organisations.services.organisations import OrganisationData, edit_organisation
+from issuance.organisations.services.organisations import (
+    Making,
+    NewOrganisation,
+    OrganisationData,
+    edit_organisation,
+    make_organisations,
+)
+from siths_portal.lib.ids import new_id
+from siths_portal.lib.lists.listing import PAGE
 from tests.e2e.hands import Both, Hands
 from tests.e2e.looking import Looker
 from tests.issuance.neighbours import directory
@@ -184,11 +193,19 @@ def test_the_second_of_two_is_told_and_decides(world: Any, portal: str, browser:
     assert (world.clinic.name, world.clinic.county) == ("Mitt namn", "Skåne län")
 
 
+def more_than_a_page(world: Any) -> None:
+    """As many organisations of the area as a page of a list has, and one more."""
+    names = [(f"Kommunen med ett långt namn nummer {number:02}", f"TST2321000131-{7000 + number}") for number in range(PAGE + 1)]
+    wanted = [
+        NewOrganisation(new_id(), world.area.id, None, OrganisationData(name, hsa_id, "2321000131"), Making())
+        for name, hsa_id in names
+    ]
+    with transaction.atomic():
+        make_organisations(actor=SETUP, wanted=wanted)
+
+
 def test_other_roles_and_long_lists_are_looked_at(world: Any, portal: str, browser: Browser) -> None:
-    for number in range(60):
-        world.organisation(
-            f"Kommunen med ett långt namn nummer {number:02}", f"TST2321000131-{7000 + number}", "2321000131", area=world.area
-        )
+    more_than_a_page(world)
     eye = Looker("administration-roles")
     with desk(browser, portal, world.officer(role=Role.RESPONSIBLE_ISSUER)) as page:
         eye.follow(page.context)

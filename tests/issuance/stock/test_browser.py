@@ -103,7 +103,7 @@ def test_who_hands_out_cards_keeps_the_stock_by_scanner(world: Any, portal: str,
     for organisation in (world.region, world.clinic):
         connect_office(actor=SETUP, organisation_id=organisation.id, office_id=other.id)
     address(other)
-    received_bundle(world, 6, first=11, office=other)  # a stock to look at, beside the one that the scanner fills
+    received_bundle(world, 2, first=11, office=other)  # a stock to look at, beside the one that the scanner fills
     bundle = sent_bundle(world, 3)
     eye = Looker("reserve-cards-stock")
     with desk(browser, portal, world.officer(world.clinic, Role.RESERVE_CARD_ADMIN_LOA3)) as page:
