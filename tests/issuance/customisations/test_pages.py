@@ -270,7 +270,6 @@ def walk(page: Page, portal: str, see: Any, world: Any) -> None:
     mouse = Mouse()
     page.goto(f"{portal}/administrera/organisation/{world.clinic.id}/")
     mouse.press(page.get_by_role("navigation").get_by_role("link", name="Kortanpassning"))
-    see.look(page, "from above")
     mouse.press(link(page, "Skapa en egen"))
     mouse.press(button(page, "Skapa kortanpassningen"))
     refused(page, see, "refused")
