@@ -126,7 +126,7 @@ def finish() -> None:
 def test_without_script_it_is_followed_by_a_link(
     world: Any, demo_pki: Any, portal: str, browser: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """That a page fetches itself without script is waited for by `test_imports_browser.py::test_without_script_it_is_followed_by_a_link`."""
+    """That a browser fetches such a page again by itself is waited for in `test_imports_browser.py`."""
     monkeypatch.setattr(execution, "BATCH", 50)
     rows_like(None, 52, CertificateAuthority.objects.get(slug="person-hsaid-3"))
     actor: Actor = operator(world)
