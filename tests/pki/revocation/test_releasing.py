@@ -1,6 +1,7 @@
 """The release of a hold: only by the worker, only for a card whose proof it verified, once."""
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, ProgrammingError, transaction
@@ -16,6 +17,7 @@ from pki.revocation import releasing
 from pki.secrets import delivering
 from siths_portal.lib import clock
 from siths_portal.lib.errors import NotFound
+from tests.first_rows import further_rows
 from tests.pki.ocsp.test_status_face import request_for, revoke
 from tests.pki.ocspd.ocspd_stage import Served
 from tests.pki.orders import card
@@ -28,8 +30,13 @@ ACTOR = "holder:1"
 @pytest.fixture
 def on_hold(demo_pki) -> list[Certificate]:
     """A card's four certificates on hold."""
-    ids = planned(*card(), held=True, whole=True)
-    demo_pki.settle()
+
+    def make() -> dict[str, Any]:
+        ids = planned(*card(), held=True, whole=True)
+        demo_pki.settle()
+        return {"ids": ids}
+
+    ids = further_rows("card on hold", make, lambda: True)["ids"]
     return list(Certificate.objects.filter(id__in=ids).select_related("ca").order_by("id"))
 
 
