@@ -1,6 +1,7 @@
-"""What an expert reviewer runs first (F10), points 1, 4, 5 and 9 to 14, each as a test of its own.
+"""What an expert reviewer runs first (F10), points 1, 4 and 9 to 14, each as a test of its own.
 
-Points 2, 3, 6 and 15 are the status services' (`test_status_wire`, `test_status_face`, `test_status_agrees`).
+Points 2, 3, 6 and 15 are the status services' (`test_status_wire`, `test_status_face`, `test_status_agrees`). Point 5, threads
+that issue while the token restarts, is in `test_soak_issuance`.
 """
 
 import datetime as dt
@@ -53,8 +54,7 @@ from tests.forking import forked
 from tests.lib.audit.audit_world import attacker, verify
 from tests.pki import orders
 from tests.pki.authorities import golden
-from tests.pki.issuing.soak_cast import Stage, issue_while_the_token_restarts, told
-from tests.pki.issuing.test_soak_issuance import check, settle
+from tests.pki.issuing.soak_cast import told
 from tests.pki.linting import WARNING, lint, lint_by_program
 from tests.pki.orders import csr, order, plan
 from tests.waiting import wait_for
@@ -188,26 +188,6 @@ def test_f10_4_what_may_have_been_signed_and_never_can_be_is_revoked_for_everybo
         building.publish_crl(row.ca_id)
         assert row.serial in listed(row.ca)
     assert Certificate.objects.get(id=row.id).status == "revoked"
-
-
-# --- 5: eight threads in two processes, while the token restarts --------------------------------------------------------------
-
-
-@pytest.mark.timeout(900)
-def test_f10_5_eight_threads_in_two_processes_issue_while_the_token_restarts(demo_pki, tmp_path):
-    (tmp_path / "stage").mkdir()
-    stage = Stage(tmp_path / "stage")
-    connections.close_all()
-    fork = multiprocessing.get_context("fork")
-    children = [fork.Process(target=issue_while_the_token_restarts, args=(stage, number, 8, 3)) for number in range(2)]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join(600)
-        assert child.exitcode == 0
-    assert [int(line[0]) > 1 for line in stage.log("restarts").read()] == [True, True], "the token did restart"
-    settle(stage)
-    assert check(stage)["issued"] == 2 * 8 * 3 * 2
 
 
 # --- 9: an audit row that is edited, deleted, cut off -------------------------------------------------------------------------
