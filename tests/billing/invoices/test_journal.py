@@ -16,7 +16,7 @@ def folder(settings, tmp_path):
     return settings.JOURNAL_DIR
 
 
-def test_each_number_is_in_the_journal_with_its_hashes(sketches):
+def test_each_number_is_in_the_journal_with_its_hashes(small_sketches):
     run_month(APRIL, actor_ref=ME, issue=True)
     issued = {invoice.number: invoice for invoice in Invoice.objects.exclude(number=None)}
     found = {record["number"]: record for record in journal.read("billing")}
@@ -28,7 +28,7 @@ def test_each_number_is_in_the_journal_with_its_hashes(sketches):
         assert record["content_sha256"] == invoice.content_sha256
 
 
-def test_without_a_journal_no_number_is_given(sketches, folder):
+def test_without_a_journal_no_number_is_given(small_sketches, folder):
     folder.mkdir()
     folder.joinpath("billing").touch()
     with pytest.raises(OSError, match="billing"):

@@ -68,7 +68,7 @@ def test_a_rerun_after_a_restored_backup_gives_the_same_numbers_and_bytes(small_
     assert verify_issued().wrong == ()
 
 
-def test_a_lost_number_goes_only_to_its_own_document(sketches, settings, tmp_path):
+def test_a_lost_number_goes_only_to_its_own_document(small_sketches, settings, tmp_path):
     """The database is restored from before the numbers were given; the journal has them, and a customer's terms have changed."""
     settings.JOURNAL_DIR = tmp_path
     run_month(APRIL, actor_ref=ME)

@@ -36,7 +36,10 @@ def test_acts_stop_at_the_edges() -> None:
     for act in sorted(framing.ACTS):
         content, part = source, Framing()
         for _ in range(12):
+            before = content, part
             content, part = framing.adjusted(content, part, act)
+            if (content, part) == before:  # framed by these two alone
+                continue
             made = framing.framed(content, part, field="photo")
             assert min(made.width / 400, made.height / 533) >= 1
         assert 0 <= part.x <= 1000

@@ -33,10 +33,16 @@ from tests.pki.ceremony_people import DAY, ceremony_file, issued, openssl, perso
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("own_tokens")]
 
 
+@pytest.fixture(scope="module")
+def bos_key():
+    """An RSA key, which takes long to make."""
+    return rsa_key()
+
+
 @pytest.fixture
-def people(tmp_path):
+def people(tmp_path, bos_key):
     """Three approvers, with an EC, an RSA and another EC key."""
-    keys = (None, rsa_key(), ec.generate_private_key(ec.SECP384R1()))
+    keys = (None, bos_key, ec.generate_private_key(ec.SECP384R1()))
     return [person(name, tmp_path, key=key) for name, key in zip(("Alva", "Bo", "Cia"), keys, strict=True)]
 
 
